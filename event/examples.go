@@ -1,0 +1,77 @@
+package event
+
+import (
+	"encoding/json"
+	"math"
+)
+
+// Examples is one filled-in fact of every type, in the order of Set: what the golden bytes, the AsyncAPI document and the
+// read model's tests are made from.
+func Examples() []Event {
+	const run, other = RunID("01HZX3V9M8Q4T6W2Y5B7C9D1FE"), RunID("01HZX3V9M8Q4T6W2Y5B7C9D1FF")
+	const exp = ExperimentID("01HZX3V9M8Q4T6W2Y5B7C9D1EX")
+	const worker = WorkerID("laptop-training-1")
+	digest := DigestOf([]byte("example"))
+	step := int64(200)
+	left, joules, stderr := 12.5, Number(321.5), Number(0.01)
+	name, note, no := "baseline", "learning rate doubled", false
+	spec := Spec{
+		Kind: Train, Config: json.RawMessage(`{"seed":1337,"steps":400}`), Engine: "cpu",
+		Inputs: []Input{{Role: "dataset", Digest: digest, Name: "go-docs"}},
+		Code:   Code{Version: "v0.1.0", Revision: "4f2d1c"},
+	}
+	specDigest, _ := spec.Digest()
+	usage := Usage{
+		At: 1790000000000000, CPUPercent: 187.5, MachinePercent: 96, RSS: 412 << 20, MemoryUsed: 3 << 30, MemoryTotal: 24 << 30,
+		DiskRead: 1 << 20, DiskWritten: 2 << 20, DiskFree: 80 << 30, NetReceived: 1000, NetSent: 2000, Joules: &joules,
+		GPUs: []GPUUsage{{Index: 0, Name: "NVIDIA H200", Percent: 98, MemoryUsed: 70 << 30, MemoryTotal: 141 << 30, Watts: &joules, Throttled: []string{"power"}}},
+	}
+	return []Event{
+		RunRequested{
+			Run: run, Experiment: exp, Name: name, Spec: spec, SpecDigest: specDigest, StopAfter: 50,
+			Branch: &Branch{From: other, Kind: "reproduction"}, Suites: []string{"quick"},
+			Tags: map[string]string{"purpose": "demo"}, Labels: []string{"small"}, By: "ada",
+		},
+		RunStarted{
+			Run: run, Attempt: 2, Worker: worker, ResumedFrom: &step,
+			Environment: Environment{OS: "linux", Arch: "amd64", Go: "go1.26", Binary: digest, CPU: "Xeon", Cores: 2, Memory: 24 << 30, Engine: "cpu", Kernels: "avx512", Threads: 2},
+		},
+		RunProgressed{Run: run, Phase: "train", Done: 200, Total: 400, Unit: "steps", SecondsLeft: &left},
+		RunHeartbeat{Run: run, Writer: "rank-0"},
+		RunStopRequested{Run: run, By: "ada", Reason: "diverging"},
+		RunEnded{Run: run, Attempt: 2, Status: Failed, Steps: 231, Failure: &Failure{Code: "nan_loss", Message: "the loss is NaN at step 231", Hint: "lower the learning rate"}, Outputs: []Input{{Role: "checkpoint", Digest: digest}}},
+		RunTagged{Run: run, Set: map[string]string{"stage": "review"}, Unset: []string{"purpose"}, AddLabels: []string{"keep"}, RemoveLabels: []string{"small"}},
+		RunNoted{Run: run, Name: &name, Note: &note},
+		RunArchived{Run: run, Archived: true},
+		RunDeleted{Run: run, By: "ada"},
+		RunRewound{Run: run, Step: 200},
+		ReproductionVerified{Run: run, Of: other, Verdict: "different", Points: 49, Digests: 1, FirstDifference: &Difference{Step: 17, Key: "train/loss", Was: "5.25", Is: "5.5"}, Environment: []string{"kernels: avx512 → avx2"}},
+		MetricsLogged{Gateway: worker, Frames: []Frame{{
+			Run: run, Writer: "attempt-1",
+			Series: []Series{
+				{Key: "train/loss", Steps: []int64{1, 2, 3}, Times: []int64{1790000000000000, 1790000000200000, 1790000000400000}, Values: []float64{5.5, math.NaN(), math.Inf(1)}},
+				{Key: "lr", Context: `{"group":"decay"}`, Steps: []int64{3, -1}, Times: []int64{1790000000400000, 0}, Values: []float64{1e-3, math.Copysign(0, -1)}},
+			},
+		}, {Run: other, Writer: "rank-0", Identity: ByContent}}},
+		MetricDefined{Run: run, Key: "val/*", Summary: []string{"min", "last"}, Goal: "min", StepKey: "tokens", Unit: "nats", Hidden: true},
+		ParamsLogged{Run: run, Params: []Param{{Path: "optimizer.lr", Value: RawJSON(`0.001`), Origin: "client", WriteOnce: true}}},
+		RowsLogged{Run: run, Stream: "history", First: 7, Rows: []RawJSON{RawJSON(`{"loss":1.5}`)}},
+		LinesLogged{Run: run, Stream: "stdout", First: 12, Lines: []string{"step 12 done"}},
+		TextLogged{Run: run, Writer: "attempt-1", Key: "sample", Step: step, Prompt: "func ", Text: "func main() {"},
+		ArtifactLogged{Run: run, Path: "plots/loss.png", Role: "image", Step: &step, File: File{Name: "loss.png", Digest: digest, Size: 1024, MD5: "1a79a4d60de6718e8e5b326e338ae533"}, Media: "image/png"},
+		AlertRaised{Run: run, Level: "warn", Title: "loss spike", Text: "z-score 8.1 at step 231"},
+		ExperimentCreated{Experiment: exp, Name: "learning rate", Objective: &Objective{Metric: "eval/quick/heldout/bits_per_byte", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 5, DeviceSeconds: 3600}, Note: note, Entity: "lab", By: "ada"},
+		ExperimentUpdated{Experiment: exp, Name: &name, Objective: &Objective{Metric: "val/loss", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 9}, Note: &note, Archived: &no},
+		DatasetPublished{Dataset: digest, Name: "go-docs", Run: other, Recipe: digest, Source: digest, Tokenizer: digest, VocabSize: 4096, Splits: []Split{{Name: "train", Tokens: 3000000, Documents: 900, Bytes: 9500000, Shards: 3}}, Dropped: []Dropped{{Reason: "duplicate", Documents: 12, Bytes: 34000}}, Bytes: 6100000},
+		CheckpointSaved{Run: run, Experiment: exp, Step: step, Checkpoint: digest, Files: []File{{Name: "model.safetensors", Digest: digest, Size: 4 << 20}}, Dataset: digest, Suites: []string{"quick"}, Tokens: 204800, Last: true},
+		CheckpointDeleted{Run: run, Step: 100, Checkpoint: digest},
+		AliasSet{Experiment: exp, Alias: "best", Run: run, Step: step, Checkpoint: digest, By: "ada"},
+		EvaluationCompleted{Run: other, Of: run, Step: step, Checkpoint: digest, Suite: "quick", SuiteDigest: digest, Scores: []Score{{Task: "heldout", Metric: "bits_per_byte", Value: 1.75, Stderr: &stderr, N: 64}}, Samples: []Sample{{Task: "sample", Prompt: "func ", Text: "main() {"}}, SecondsWaited: 0.25, Seconds: 1.5},
+		UsageSampled{Run: run, Worker: worker, Usage: usage},
+		ResourcesSpent{Run: run, Attempt: 2, Worker: worker, Device: Device{Kind: "cpu", Name: "Xeon", Count: 2}, Seconds: 84.5, Joules: &joules, FLOPs: 1.5e12, Tokens: 204800, Stored: 4 << 20, Moved: 6 << 20},
+		PriceSet{Device: "gpu:*H200*", PerHour: 3.5, PerKWh: 0.08, PerGBMonth: 0.023, From: "2026-05-01", Source: "specialty clouds, 2026-05"},
+		RuleSaved{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Name: "stop on NaN", On: "metrics.logged", When: "isnan(value)", Then: RawJSON(`{"stop":{}}`), Enabled: true, By: "ada"},
+		RuleRemoved{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU"},
+		RuleFired{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Seq: 4711, Run: run, Action: "stop", Result: "stop requested"},
+	}
+}

@@ -1,0 +1,164 @@
+package event
+
+// ExperimentCreated opens a question: a group of runs with an objective and a budget.
+type ExperimentCreated struct {
+	Experiment ExperimentID `json:"experiment"`
+	Name       string       `json:"name"`
+	Objective  *Objective   `json:"objective,omitempty"`
+	Suites     []string     `json:"suites,omitempty"` // evaluated by default at every checkpoint
+	Budget     *Budget      `json:"budget,omitempty"`
+	Note       string       `json:"note,omitempty"`
+	Entity     string       `json:"entity,omitempty"`
+	By         string       `json:"by,omitempty"`
+}
+
+// ExperimentUpdated replaces what is not nil.
+type ExperimentUpdated struct {
+	Experiment ExperimentID `json:"experiment"`
+	Name       *string      `json:"name,omitempty"`
+	Objective  *Objective   `json:"objective,omitempty"`
+	Suites     []string     `json:"suites,omitempty"`
+	Budget     *Budget      `json:"budget,omitempty"`
+	Note       *string      `json:"note,omitempty"`
+	Archived   *bool        `json:"archived,omitempty"`
+}
+
+// Objective is the metric that decides an experiment.
+type Objective struct {
+	Metric    string `json:"metric"`
+	Direction string `json:"direction"` // "min" or "max"
+}
+
+// Budget bounds what an experiment may spend; a zero is no bound.
+type Budget struct {
+	Dollars       Number `json:"dollars,omitempty"`
+	DeviceSeconds Number `json:"device_seconds,omitempty"`
+}
+
+// DatasetPublished says that a dataset is complete in storage. Its id is the digest of its manifest.
+type DatasetPublished struct {
+	Dataset   Digest    `json:"dataset"`
+	Name      string    `json:"name"`
+	Run       RunID     `json:"run"`
+	Recipe    Digest    `json:"recipe"`
+	Source    Digest    `json:"source,omitempty"` // of the content that was read
+	Tokenizer Digest    `json:"tokenizer"`
+	VocabSize int       `json:"vocab_size"`
+	Splits    []Split   `json:"splits"`
+	Dropped   []Dropped `json:"dropped,omitempty"`
+	Bytes     int64     `json:"bytes"` // of all objects in storage
+}
+
+// Split is one part of a dataset.
+type Split struct {
+	Name      string `json:"name"` // "train", "held_out"
+	Tokens    int64  `json:"tokens"`
+	Documents int64  `json:"documents"`
+	Bytes     int64  `json:"bytes"` // of text
+	Shards    int    `json:"shards"`
+}
+
+// Dropped counts documents that were left out for one reason.
+type Dropped struct {
+	Reason    string `json:"reason"`
+	Documents int64  `json:"documents"`
+	Bytes     int64  `json:"bytes"`
+}
+
+// CheckpointSaved says that a checkpoint is durable in storage. Its digest is that of the manifest blob that lists its files.
+// The evaluator needs nothing else.
+type CheckpointSaved struct {
+	Run        RunID        `json:"run"`
+	Experiment ExperimentID `json:"experiment,omitempty"`
+	Step       int64        `json:"step"`
+	Checkpoint Digest       `json:"checkpoint"`
+	Files      []File       `json:"files"`
+	Dataset    Digest       `json:"dataset,omitempty"`
+	Suites     []string     `json:"suites,omitempty"`
+	Tokens     int64        `json:"tokens,omitempty"` // trained on so far
+	Last       bool         `json:"last,omitempty"`   // the run's final one
+}
+
+// CheckpointDeleted says that a checkpoint's bytes may be collected.
+type CheckpointDeleted struct {
+	Run        RunID  `json:"run"`
+	Step       int64  `json:"step"`
+	Checkpoint Digest `json:"checkpoint"`
+}
+
+// AliasSet points a name ("best", "production") at a checkpoint, within an experiment.
+type AliasSet struct {
+	Experiment ExperimentID `json:"experiment"`
+	Alias      string       `json:"alias"`
+	Run        RunID        `json:"run"`
+	Step       int64        `json:"step"`
+	Checkpoint Digest       `json:"checkpoint"`
+	By         string       `json:"by,omitempty"`
+}
+
+// EvaluationCompleted carries the scores of one checkpoint on one suite. An evaluation is a run of its own (Run); Of is the run judged.
+type EvaluationCompleted struct {
+	Run         RunID    `json:"run"`
+	Of          RunID    `json:"of"`
+	Step        int64    `json:"step"`
+	Checkpoint  Digest   `json:"checkpoint"`
+	Suite       string   `json:"suite"`
+	SuiteDigest Digest   `json:"suite_digest"`
+	Scores      []Score  `json:"scores"`
+	Samples     []Sample `json:"samples,omitempty"`
+	// SecondsWaited is from the checkpoint's event to the evaluation's start.
+	SecondsWaited Number `json:"seconds_waited"`
+	Seconds       Number `json:"seconds"`
+}
+
+// Score is one metric of one task, with its standard error and how many samples it is of.
+type Score struct {
+	Task   string  `json:"task"`
+	Metric string  `json:"metric"` // "bits_per_byte", "perplexity", "acc_norm", …
+	Value  Number  `json:"value"`
+	Stderr *Number `json:"stderr,omitempty"`
+	N      int64   `json:"n"`
+	// Higher tells whether more is better.
+	Higher bool `json:"higher,omitempty"`
+}
+
+// Sample is one prompt and what the model answered.
+type Sample struct {
+	Task   string `json:"task"`
+	Prompt string `json:"prompt"`
+	Text   string `json:"text"`
+}
+
+func (ExperimentCreated) Type() Type   { return "experiment.created" }
+func (ExperimentUpdated) Type() Type   { return "experiment.updated" }
+func (DatasetPublished) Type() Type    { return "dataset.published" }
+func (CheckpointSaved) Type() Type     { return "checkpoint.saved" }
+func (CheckpointDeleted) Type() Type   { return "checkpoint.deleted" }
+func (AliasSet) Type() Type            { return "alias.set" }
+func (EvaluationCompleted) Type() Type { return "evaluation.completed" }
+
+func (e ExperimentCreated) Subject() string {
+	return Prefix + "experiment." + string(e.Experiment) + ".created"
+}
+func (e ExperimentUpdated) Subject() string {
+	return Prefix + "experiment." + string(e.Experiment) + ".updated"
+}
+func (e DatasetPublished) Subject() string {
+	return Prefix + "dataset." + e.Dataset.Hex() + ".published"
+}
+func (e CheckpointSaved) Subject() string   { return runSubject(e.Run, "checkpoint_saved") }
+func (e CheckpointDeleted) Subject() string { return runSubject(e.Run, "checkpoint_deleted") }
+func (e AliasSet) Subject() string {
+	return Prefix + "experiment." + string(e.Experiment) + ".alias_set"
+}
+
+// Subject lies with the run that is judged.
+func (e EvaluationCompleted) Subject() string { return runSubject(e.Of, "evaluation_completed") }
+
+func (ExperimentCreated) sealed()   {}
+func (ExperimentUpdated) sealed()   {}
+func (DatasetPublished) sealed()    {}
+func (CheckpointSaved) sealed()     {}
+func (CheckpointDeleted) sealed()   {}
+func (AliasSet) sealed()            {}
+func (EvaluationCompleted) sealed() {}

@@ -1,0 +1,118 @@
+package event
+
+// UsageSampled is what a worker's process and machine consumed at a moment, while it did a run.
+type UsageSampled struct {
+	Run    RunID    `json:"run"`
+	Worker WorkerID `json:"worker"`
+	Usage  Usage    `json:"usage"`
+}
+
+// Usage is one sample. Rates are over the time since the sample before; bytes are absolute or since start, as named.
+type Usage struct {
+	At             int64      `json:"at"`              // microseconds since 1970
+	CPUPercent     Number     `json:"cpu_percent"`     // of the process; 100 is one core
+	MachinePercent Number     `json:"machine_percent"` // of all cores, 0-100
+	RSS            int64      `json:"rss"`             // bytes, of the process
+	MemoryUsed     int64      `json:"memory_used"`     // bytes, of the machine
+	MemoryTotal    int64      `json:"memory_total"`
+	DiskRead       int64      `json:"disk_read"` // bytes by the process since it started
+	DiskWritten    int64      `json:"disk_written"`
+	DiskFree       int64      `json:"disk_free"`    // bytes left where data lies
+	NetReceived    int64      `json:"net_received"` // bytes by the machine since it started
+	NetSent        int64      `json:"net_sent"`
+	Joules         *Number    `json:"joules,omitempty"` // by the processor package since the worker started, where it tells
+	GPUs           []GPUUsage `json:"gpus,omitempty"`
+}
+
+// GPUUsage is one GPU's part of a sample.
+type GPUUsage struct {
+	Index       int      `json:"index"`
+	Name        string   `json:"name"`
+	Percent     Number   `json:"percent"`
+	MemoryUsed  int64    `json:"memory_used"`
+	MemoryTotal int64    `json:"memory_total"`
+	Watts       *Number  `json:"watts,omitempty"`
+	Celsius     *Number  `json:"celsius,omitempty"`
+	Joules      *Number  `json:"joules,omitempty"` // since the driver was loaded
+	Throttled   []string `json:"throttled,omitempty"`
+}
+
+// ResourcesSpent is what an attempt has spent on a device so far. It is cumulative: the newest of (run, attempt, worker, device)
+// replaces the one before, so a repeat is harmless. Prices are applied when read.
+type ResourcesSpent struct {
+	Run     RunID    `json:"run"`
+	Attempt int      `json:"attempt"`
+	Worker  WorkerID `json:"worker"`
+	Device  Device   `json:"device"`
+	Seconds Number   `json:"seconds"` // wall seconds × Device.Count = device-seconds
+	Joules  *Number  `json:"joules,omitempty"`
+	FLOPs   Number   `json:"flops,omitempty"`
+	Tokens  int64    `json:"tokens,omitempty"`
+	Stored  int64    `json:"stored,omitempty"` // bytes put into storage
+	Moved   int64    `json:"moved,omitempty"`  // bytes read from and sent to storage
+}
+
+// Device is what a price is asked for.
+type Device struct {
+	Kind  string `json:"kind"`  // "cpu", "gpu"
+	Name  string `json:"name"`  // as the system names it
+	Count int    `json:"count"` // cores or GPUs held
+}
+
+// PriceSet adds a line to the price book: from a date on, this is what a device costs. Device is a pattern over "kind:name" in
+// which '*' stands for anything.
+type PriceSet struct {
+	Device     string `json:"device"`
+	PerHour    Number `json:"per_hour"`               // US dollars per device-hour
+	PerKWh     Number `json:"per_kwh,omitempty"`      // US dollars for energy, where joules are known and not in the rent
+	PerGBMonth Number `json:"per_gb_month,omitempty"` // US dollars for storage
+	From       string `json:"from"`                   // date, YYYY-MM-DD
+	Source     string `json:"source"`
+}
+
+// RuleSaved creates or replaces an automation: on an event type, when an expression holds, do an action.
+type RuleSaved struct {
+	Rule    RuleID  `json:"rule"`
+	Name    string  `json:"name"`
+	On      Type    `json:"on"`
+	When    string  `json:"when"` // expression over the event and the run's state
+	Then    RawJSON `json:"then"` // the action and its arguments
+	Enabled bool    `json:"enabled"`
+	By      string  `json:"by,omitempty"`
+}
+
+// RuleRemoved ends an automation.
+type RuleRemoved struct {
+	Rule RuleID `json:"rule"`
+}
+
+// RuleFired records what an automation did, and about which fact of the log.
+type RuleFired struct {
+	Rule    RuleID   `json:"rule"`
+	Seq     uint64   `json:"seq"`
+	Run     RunID    `json:"run,omitempty"`
+	Action  string   `json:"action"`
+	Result  string   `json:"result,omitempty"`
+	Failure *Failure `json:"failure,omitempty"`
+}
+
+func (UsageSampled) Type() Type   { return "run.usage_sampled" }
+func (ResourcesSpent) Type() Type { return "run.resources_spent" }
+func (PriceSet) Type() Type       { return "price.set" }
+func (RuleSaved) Type() Type      { return "rule.saved" }
+func (RuleRemoved) Type() Type    { return "rule.removed" }
+func (RuleFired) Type() Type      { return "rule.fired" }
+
+func (e UsageSampled) Subject() string   { return runSubject(e.Run, "usage_sampled") }
+func (e ResourcesSpent) Subject() string { return runSubject(e.Run, "resources_spent") }
+func (PriceSet) Subject() string         { return Prefix + "price.book.set" }
+func (e RuleSaved) Subject() string      { return Prefix + "rule." + string(e.Rule) + ".saved" }
+func (e RuleRemoved) Subject() string    { return Prefix + "rule." + string(e.Rule) + ".removed" }
+func (e RuleFired) Subject() string      { return Prefix + "rule." + string(e.Rule) + ".fired" }
+
+func (UsageSampled) sealed()   {}
+func (ResourcesSpent) sealed() {}
+func (PriceSet) sealed()       {}
+func (RuleSaved) sealed()      {}
+func (RuleRemoved) sealed()    {}
+func (RuleFired) sealed()      {}
