@@ -1,0 +1,383 @@
+package enginetest
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"millrace/trainer/engine"
+)
+
+// tolerance is for sums of a few hundred products in float32, in any order, relative to the largest result.
+const tolerance = 1e-5
+
+// Run checks every operation of the kernels that open returns against its definition in float64: on shapes that no tile
+// divides, with dimensions of one, with arguments left out, with the aliasing that engine.Kernels allows, and that nothing
+// beside the outputs is written.
+func Run(t *testing.T, open func() engine.Kernels) {
+	k := open()
+	check := func(name string, property func(t *rapid.T)) {
+		t.Run(name, func(t *testing.T) { rapid.Check(t, property) })
+	}
+	t.Run("Info", func(t *testing.T) {
+		if info := k.Info(); info.Kind == "" || info.Name == "" || info.Kernels == "" || info.Threads < 1 {
+			t.Fatalf("Info leaves something unsaid: %+v", info)
+		}
+	})
+	t.Run("Memory", func(t *testing.T) { testMemory(t, k) })
+	check("Linear", func(t *rapid.T) { testLinear(t, k) })
+	t.Run("LinearLarge", func(t *testing.T) { testLinearLarge(t, k) })
+	check("Embed", func(t *rapid.T) { testEmbed(t, k) })
+	check("LayerNorm", func(t *rapid.T) { testLayerNorm(t, k) })
+	check("GELU", func(t *rapid.T) { testGELU(t, k) })
+	t.Run("GELUExtremes", func(t *testing.T) { testGELUExtremes(t, k) })
+	check("Attention", func(t *rapid.T) { testAttention(t, k) })
+	check("CrossEntropy", func(t *rapid.T) { testCrossEntropy(t, k) })
+	t.Run("CrossEntropyExtremes", func(t *testing.T) { testCrossEntropyExtremes(t, k) })
+	check("Elementwise", func(t *rapid.T) { testElementwise(t, k) })
+	check("SumSquares", func(t *rapid.T) { testSumSquares(t, k) })
+	check("AdamW", func(t *rapid.T) { testAdamW(t, k) })
+	t.Run("NaNSpreads", func(t *testing.T) { testNaN(t, k) })
+}
+
+// seed lets rapid shrink shapes while values stay random.
+func seed(t *rapid.T) uint64 { return rapid.Uint64().Draw(t, "seed") }
+
+// size draws a dimension: often one, often beside a multiple of a tile.
+func size(t *rapid.T, name string, limit int) int {
+	return rapid.OneOf(rapid.IntRange(1, limit), rapid.SampledFrom([]int{1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33})).Draw(t, name)
+}
+
+func testMemory(t *testing.T, k engine.Kernels) {
+	for _, n := range []int{0, 1, 33} {
+		device, host := k.Alloc(n), make([]float32, n)
+		k.Download(host, device)
+		for i, v := range host {
+			if v != 0 {
+				t.Fatalf("Alloc(%d)[%d] is %g, not zero", n, i, v)
+			}
+			host[i] = float32(i) + 0.5
+		}
+		k.Upload(device, host)
+		back := make([]float32, n)
+		k.Download(back, device)
+		for i := range back {
+			if back[i] != host[i] {
+				t.Fatalf("%d values: [%d] came back as %g, was %g", n, i, back[i], host[i])
+			}
+		}
+	}
+}
+
+func testLinear(t *rapid.T, k engine.Kernels) {
+	m, kk, n := size(t, "m", 60), size(t, "k", 60), size(t, "n", 80)
+	checkLinear(t, k, seed(t), m, kk, n, rapid.Bool().Draw(t, "transposed"))
+}
+
+// testLinearLarge crosses the blocks a fast product cuts its dimensions into.
+func testLinearLarge(t *testing.T, k engine.Kernels) {
+	for i, shape := range [][3]int{{1, 1, 1}, {1, 700, 1}, {257, 129, 65}, {61, 771, 97}, {1031, 24, 33}, {1, 64, 1025}} {
+		for _, transposed := range []bool{false, true} {
+			checkLinear(t, k, uint64(i), shape[0], shape[1], shape[2], transposed)
+		}
+	}
+}
+
+func checkLinear(t TB, kernels engine.Kernels, seed uint64, m, k, n int, transposed bool) {
+	r := newRig(t, kernels, seed)
+	x, w, b, dy := r.normal(m*k, 1), r.normal(k*n, 1), r.normal(n, 1), r.normal(m*n, 1)
+	xd, wd, bd, dyd := r.in(x), r.in(w), r.in(b), r.in(dy)
+	y, bare := r.out(m*n), r.out(m*n)
+	kernels.Linear(y, xd, wd, bd, m, k, n, transposed)
+	kernels.Linear(bare, xd, wd, nil, m, k, n, transposed)
+	r.near("Linear y", y, linear(wide(x), wide(w), wide(b), m, k, n, transposed), tolerance)
+	r.near("Linear y without bias", bare, linear(wide(x), wide(w), nil, m, k, n, transposed), tolerance)
+
+	wantX, wantW, wantB := linearBackward(wide(dy), wide(x), wide(w), m, k, n, transposed)
+	hadW, hadB := r.normal(k*n, 1), r.normal(n, 1)
+	dx, dw, db := r.out(m*k), r.inout(hadW), r.inout(hadB)
+	kernels.LinearBackward(dx, dw, db, dyd, xd, wd, m, k, n, transposed)
+	r.near("LinearBackward dx", dx, wantX, tolerance)
+	r.near("LinearBackward dw", dw, plus(hadW, wantW), tolerance)
+	r.near("LinearBackward db", db, plus(hadB, wantB), tolerance)
+
+	dx, dw, db = r.out(m*k), r.inout(hadW), r.inout(hadB)
+	kernels.LinearBackward(dx, nil, nil, dyd, nil, wd, m, k, n, transposed)
+	kernels.LinearBackward(nil, dw, nil, dyd, xd, nil, m, k, n, transposed)
+	kernels.LinearBackward(nil, nil, db, dyd, nil, nil, m, k, n, transposed)
+	r.near("LinearBackward dx alone", dx, wantX, tolerance)
+	r.near("LinearBackward dw alone", dw, plus(hadW, wantW), tolerance)
+	r.near("LinearBackward db alone", db, plus(hadB, wantB), tolerance)
+	r.done("Linear")
+}
+
+func testEmbed(t *rapid.T, k engine.Kernels) {
+	b, tt, c, vocab := size(t, "b", 4), size(t, "t", 9), size(t, "c", 40), size(t, "vocab", 12)
+	r := newRig(t, k, seed(t))
+	extra := r.rng.IntN(3) // a position table may be longer than this batch
+	table, pos, dy := r.normal(vocab*c, 1), r.normal((tt+extra)*c, 1), r.normal(b*tt*c, 1)
+	ids := r.ids(b*tt, vocab, false)
+	y, bare := r.out(b*tt*c), r.out(b*tt*c)
+	tabled, posd, dyd := r.in(table), r.in(pos), r.in(dy)
+	k.Embed(y, tabled, posd, ids, b, tt, c)
+	k.Embed(bare, tabled, nil, ids, b, tt, c)
+	r.near("Embed y", y, embed(wide(table), wide(pos), ids, b, tt, c), 1e-7)
+	r.near("Embed y without positions", bare, embed(wide(table), nil, ids, b, tt, c), 0)
+
+	wantTable, wantPos := embedBackward(wide(dy), ids, vocab, b, tt, c)
+	wantPos = append(wantPos, make([]float64, extra*c)...)
+	hadTable, hadPos := r.normal(vocab*c, 1), r.normal((tt+extra)*c, 1)
+	dtable, dpos := r.inout(hadTable), r.inout(hadPos)
+	k.EmbedBackward(dtable, dpos, dyd, ids, b, tt, c)
+	r.near("EmbedBackward dtable", dtable, plus(hadTable, wantTable), tolerance)
+	r.near("EmbedBackward dpos", dpos, plus(hadPos, wantPos), tolerance)
+	dtable, dpos = r.inout(hadTable), r.inout(hadPos)
+	k.EmbedBackward(dtable, nil, dyd, ids, b, tt, c)
+	k.EmbedBackward(nil, dpos, dyd, ids, b, tt, c)
+	r.near("EmbedBackward dtable alone", dtable, plus(hadTable, wantTable), tolerance)
+	r.near("EmbedBackward dpos alone", dpos, plus(hadPos, wantPos), tolerance)
+	r.done("Embed")
+}
+
+func testLayerNorm(t *rapid.T, k engine.Kernels) {
+	rows, c := size(t, "rows", 150), size(t, "c", 90)
+	r := newRig(t, k, seed(t))
+	x, gain, bias, dy := r.normal(rows*c, 1), r.normal(c, 1), r.normal(c, 1), r.normal(rows*c, 1)
+	shift := float32(r.rng.NormFloat64() * 10) // a mean that is large beside the spread must not cost digits
+	for i := range x {
+		x[i] += shift
+	}
+	xd, gaind, biasd, dyd := r.in(x), r.in(gain), r.in(bias), r.in(dy)
+	y, mean, rstd := r.out(rows*c), r.out(rows), r.out(rows)
+	k.LayerNorm(y, mean, rstd, xd, gaind, biasd, rows, c)
+	wantY, wantMean, wantRstd := layerNorm(wide(x), wide(gain), wide(bias), rows, c)
+	// A row of one is all rounding: its variance is zero and rstd is 316.
+	loose := tolerance * 10
+	if c == 1 {
+		loose = 1e-2
+	}
+	r.near("LayerNorm y", y, wantY, loose)
+	r.near("LayerNorm mean", mean, wantMean, tolerance)
+	r.near("LayerNorm rstd", rstd, wantRstd, loose)
+	bare, mean2, rstd2 := r.out(rows*c), r.out(rows), r.out(rows)
+	k.LayerNorm(bare, mean2, rstd2, xd, gaind, nil, rows, c)
+	wantBare, _, _ := layerNorm(wide(x), wide(gain), nil, rows, c)
+	if c > 1 {
+		r.near("LayerNorm y without bias", bare, wantBare, loose)
+	}
+
+	if c > 2 { // rows of one or two values have no gradient to speak of: it is the difference of equal numbers
+		wantX, wantGain, wantBias := layerNormBackward(wide(dy), wide(x), wide(gain), rows, c)
+		hadGain, hadBias := r.normal(c, 1), r.normal(c, 1)
+		dx, dgain, dbias := r.out(rows*c), r.inout(hadGain), r.inout(hadBias)
+		k.LayerNormBackward(dx, dgain, dbias, dyd, xd, mean, rstd, gaind, rows, c)
+		r.near("LayerNormBackward dx", dx, wantX, loose*10)
+		r.near("LayerNormBackward dgain", dgain, plus(hadGain, wantGain), loose)
+		r.near("LayerNormBackward dbias", dbias, plus(hadBias, wantBias), loose)
+		dx, dgain, dbias = r.out(rows*c), r.inout(hadGain), r.inout(hadBias)
+		k.LayerNormBackward(dx, nil, nil, dyd, xd, mean, rstd, gaind, rows, c)
+		k.LayerNormBackward(nil, dgain, nil, dyd, xd, mean, rstd, gaind, rows, c)
+		k.LayerNormBackward(nil, nil, dbias, dyd, xd, mean, rstd, gaind, rows, c)
+		r.near("LayerNormBackward dx alone", dx, wantX, loose*10)
+		r.near("LayerNormBackward dgain alone", dgain, plus(hadGain, wantGain), loose)
+		r.near("LayerNormBackward dbias alone", dbias, plus(hadBias, wantBias), loose)
+	}
+	r.done("LayerNorm")
+}
+
+func testGELU(t *rapid.T, k engine.Kernels) {
+	n := size(t, "n", 400)
+	r := newRig(t, k, seed(t))
+	x, dy := r.normal(n, 3), r.normal(n, 1)
+	xd, dyd, y, dx := r.in(x), r.in(dy), r.out(n), r.out(n)
+	k.GELU(y, xd)
+	k.GELUBackward(dx, dyd, xd)
+	r.nearEach("GELU y", y, gelu(wide(x)), tolerance, 1e-6)
+	r.nearEach("GELUBackward dx", dx, geluBackward(wide(dy), wide(x)), tolerance, 5e-6)
+	r.done("GELU")
+}
+
+func testGELUExtremes(t *testing.T, k engine.Kernels) {
+	r := newRig(t, k, 1)
+	x := []float32{0, float32(math.Copysign(0, -1)), 1e-30, -1e-30, 5, -5, 10, -10, 50, -50, 1e4, -1e4, 1e9, -1e9}
+	ones := make([]float32, len(x))
+	for i := range ones {
+		ones[i] = 1
+	}
+	xd, dyd, y, dx := r.in(x), r.in(ones), r.out(len(x)), r.out(len(x))
+	k.GELU(y, xd)
+	k.GELUBackward(dx, dyd, xd)
+	r.nearEach("GELU y", y, gelu(wide(x)), tolerance, 1e-6)
+	r.nearEach("GELUBackward dx", dx, geluBackward(wide(ones), wide(x)), tolerance, 5e-6)
+	r.done("GELU")
+}
+
+func testAttention(t *rapid.T, k engine.Kernels) {
+	b, tt, h := rapid.IntRange(1, 3).Draw(t, "b"), size(t, "t", 150), rapid.IntRange(1, 3).Draw(t, "h")
+	c := h * size(t, "head size", 40)
+	r := newRig(t, k, seed(t))
+	qkv, dy := r.normal(b*tt*3*c, 1), r.normal(b*tt*c, 1)
+	qkvd, dyd := r.in(qkv), r.in(dy)
+	y, probs, dqkv := r.out(b*tt*c), r.out(b*h*tt*tt), r.out(b*tt*3*c)
+	k.Attention(y, probs, qkvd, b, tt, c, h)
+	wantY, wantProbs := attention(wide(qkv), b, tt, c, h)
+	r.near("Attention y", y, wantY, tolerance)
+	r.nearEach("Attention probs", probs, wantProbs, 1e-4, 1e-30)
+	k.AttentionBackward(dqkv, dyd, qkvd, probs, b, tt, c, h)
+	r.near("AttentionBackward dqkv", dqkv, attentionBackward(wide(dy), wide(qkv), b, tt, c, h), tolerance*2)
+	r.done("Attention")
+}
+
+func testCrossEntropy(t *rapid.T, k engine.Kernels) {
+	m, v := size(t, "m", 40), size(t, "v", 300)
+	r := newRig(t, k, seed(t))
+	logits, targets := r.normal(m*v, 4), r.ids(m, v, true)
+	losses, probs, logitsd := r.out(m), r.out(m*v), r.in(logits)
+	k.CrossEntropy(losses, probs, logitsd, targets, m, v)
+	wantLosses, wantProbs := crossEntropy(wide(logits), targets, m, v)
+	r.nearEach("CrossEntropy losses", losses, wantLosses, tolerance, 2e-6)
+	r.nearEach("CrossEntropy probs", probs, wantProbs, 1e-4, 1e-37)
+	inPlace, again := r.inout(logits), r.out(m)
+	k.CrossEntropy(again, inPlace, inPlace, targets, m, v)
+	r.nearEach("CrossEntropy losses in place", again, wantLosses, tolerance, 2e-6)
+	r.nearEach("CrossEntropy probs in place", inPlace, wantProbs, 1e-4, 1e-37)
+
+	want := crossEntropyBackward(wide(logits), targets, 0.125, m, v)
+	dlogits := r.out(m * v)
+	k.CrossEntropyBackward(dlogits, probs, targets, 0.125, m, v)
+	k.CrossEntropyBackward(inPlace, inPlace, targets, 0.125, m, v)
+	r.nearEach("CrossEntropyBackward dlogits", dlogits, want, 1e-4, 1e-7)
+	r.nearEach("CrossEntropyBackward dlogits in place", inPlace, want, 1e-4, 1e-7)
+	r.done("CrossEntropy")
+}
+
+func testCrossEntropyExtremes(t *testing.T, k engine.Kernels) {
+	r := newRig(t, k, 2)
+	const m, v = 4, 35
+	logits, targets := make([]float32, m*v), []int32{0, 1, 34, 33}
+	for j := range v {
+		logits[j] = 1e4                  // all equal and large
+		logits[v+j] = float32(-200 * j)  // one far above the rest
+		logits[2*v+j] = float32(j) * 500 // the last far above
+	}
+	losses, probs := r.out(m), r.out(m*v)
+	k.CrossEntropy(losses, probs, r.in(logits), targets, m, v)
+	wantLosses, wantProbs := crossEntropy(wide(logits), targets, m, v)
+	r.nearEach("CrossEntropy losses", losses, wantLosses, tolerance, 1e-5)
+	r.nearEach("CrossEntropy probs", probs, wantProbs, 1e-4, 1e-37)
+	r.done("CrossEntropy")
+}
+
+func testElementwise(t *rapid.T, k engine.Kernels) {
+	n := size(t, "n", 5000)
+	r := newRig(t, k, seed(t))
+	a, b := r.normal(n, 1), r.normal(n, 1)
+	sum := make([]float64, n)
+	for i := range sum {
+		sum[i] = float64(a[i] + b[i]) // one rounding: the answer is exact
+	}
+	ad, bd, dst, overA, overB := r.in(a), r.in(b), r.out(n), r.inout(a), r.inout(b)
+	k.Add(dst, ad, bd)
+	k.Add(overA, overA, bd)
+	k.Add(overB, ad, overB)
+	r.near("Add dst", dst, sum, 0)
+	r.near("Add dst over a", overA, sum, 0)
+	r.near("Add dst over b", overB, sum, 0)
+	double := r.inout(a)
+	k.Add(double, double, double)
+	scaled := make([]float64, n)
+	for i := range scaled {
+		scaled[i] = float64(a[i] * 0.3)
+	}
+	x := r.inout(a)
+	k.Scale(x, 0.3)
+	r.near("Scale x", x, scaled, 0)
+	for i := range scaled {
+		scaled[i] = 2 * float64(a[i])
+	}
+	r.near("Add x to itself", double, scaled, 0)
+	k.Zero(x)
+	r.near("Zero x", x, make([]float64, n), 0)
+	r.done("Add, Scale, Zero")
+}
+
+func testSumSquares(t *rapid.T, k engine.Kernels) {
+	n := rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(1, 40000)).Draw(t, "n")
+	r := newRig(t, k, seed(t))
+	x := r.normal(n, 1000)
+	want := 0.0
+	for _, v := range x {
+		want += float64(v) * float64(v)
+	}
+	if got := k.SumSquares(r.in(x)); math.Abs(got-want) > 1e-12*want {
+		t.Fatalf("SumSquares of %d values is %g, want %g", n, got, want)
+	}
+	r.done("SumSquares")
+}
+
+func testAdamW(t *rapid.T, k engine.Kernels) {
+	n := size(t, "n", 5000)
+	r := newRig(t, k, seed(t))
+	p, m, v := r.normal(n, 1), r.normal(n, 0.01), make([]float32, n)
+	for i := range v {
+		v[i] = float32(math.Abs(r.rng.NormFloat64())) * 1e-3
+	}
+	pd, md, vd := r.inout(p), r.inout(m), r.inout(v)
+	wantP, wantM, wantV := wide(p), wide(m), wide(v)
+	for step := 1; step <= 3; step++ {
+		g := r.normal(n, 1)
+		h := engine.AdamW{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 0.5, Step: step}
+		k.AdamW(pd, md, vd, r.in(g), h)
+		for i := range g {
+			grad := float64(g[i]) * float64(h.GradScale)
+			wantM[i] = float64(h.Beta1)*wantM[i] + (1-float64(h.Beta1))*grad
+			wantV[i] = float64(h.Beta2)*wantV[i] + (1-float64(h.Beta2))*grad*grad
+			mean := wantM[i] / (1 - math.Pow(float64(h.Beta1), float64(step)))
+			square := wantV[i] / (1 - math.Pow(float64(h.Beta2), float64(step)))
+			wantP[i] -= float64(h.LR) * (mean/(math.Sqrt(square)+float64(h.Eps)) + float64(h.WeightDecay)*wantP[i])
+		}
+	}
+	r.nearEach("AdamW p", pd, wantP, tolerance, 1e-6)
+	r.nearEach("AdamW m", md, wantM, tolerance, 1e-6)
+	r.nearEach("AdamW v", vd, wantV, tolerance, 1e-9)
+	r.done("AdamW")
+}
+
+// testNaN checks that a not-a-number in one input shows in the outputs it belongs to: a diverged run must look diverged.
+func testNaN(t *testing.T, k engine.Kernels) {
+	const m, c = 3, 35
+	nan := float32(math.NaN())
+	for _, at := range []int{0, 16, 34} {
+		r := newRig(t, k, uint64(at))
+		x := r.normal(m*c, 1)
+		x[c+at] = nan
+		xd := r.in(x)
+		hasNaN := func(name string, device []float32) {
+			t.Helper()
+			for _, v := range r.down(device) {
+				if v != v {
+					return
+				}
+			}
+			t.Errorf("%s hides a NaN at %d of its input", name, at)
+		}
+		y, mean, rstd, losses := r.out(m*c), r.out(m), r.out(m), r.out(m)
+		k.GELU(y, xd)
+		hasNaN("GELU", y)
+		k.LayerNorm(y, mean, rstd, xd, r.in(r.normal(c, 1)), nil, m, c)
+		hasNaN("LayerNorm", y)
+		k.CrossEntropy(losses, y, xd, []int32{1, 2, 3}, m, c)
+		hasNaN("CrossEntropy losses", losses)
+		hasNaN("CrossEntropy probs", y)
+		product := r.out(m)
+		k.Linear(product, xd, r.in(r.normal(c, 1)), nil, m, c, 1, false)
+		hasNaN("Linear", product)
+		if sum := k.SumSquares(xd); sum == sum {
+			t.Errorf("SumSquares hides a NaN at %d", at)
+		}
+		attended, probs := r.out(c), r.out(1)
+		k.Attention(attended, probs, xd, 1, 1, c, 1) // the middle row of x is the key
+		hasNaN("Attention y", attended)
+	}
+}
