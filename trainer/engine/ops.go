@@ -1,0 +1,128 @@
+package engine
+
+// Linear adds y = x·w + b, [rows, n]. w is [k, n], or [n, k] when transposed (an embedding used as head); b may be nil.
+func (g *Graph) Linear(name string, x *Tensor, w, b *Parameter, transposed bool) *Tensor {
+	m, k := x.Rows, x.Cols
+	rows, n := w.matrix()
+	if transposed {
+		rows, n = n, rows
+	}
+	if rows != k || (b != nil && len(b.Value) != n) {
+		g.fail("%s: weight %v (transposed %t) and bias %v do not fit an input of %d columns", name, w.Shape, transposed, b.shape(), k)
+	}
+	return g.apply(&operation{
+		name: name, rows: m, cols: n, inputs: []*Tensor{x}, params: []*Parameter{w, b},
+		run: func(y []float32, _ [][]float32) {
+			g.k.Linear(y, x.op.out, w.Value, b.values(), m, k, n, transposed)
+		},
+		backward: func(dx, dy []float32, _ [][]float32) {
+			g.k.LinearBackward(dx, w.Grad, b.gradient(), dy, x.op.out, w.Value, m, k, n, transposed)
+		},
+	})
+}
+
+// Embed adds the sum of token and position embeddings, [len(ids), c], of sequences of length t. ids is read at every Run: fill
+// it before. pos may be nil.
+func (g *Graph) Embed(name string, table, pos *Parameter, ids []int32, t int) *Tensor {
+	_, c := table.matrix()
+	if t < 1 || len(ids)%t != 0 || len(ids) == 0 {
+		g.fail("%s: %d ids are not sequences of %d", name, len(ids), t)
+	}
+	if pos != nil && len(pos.Value) < t*c {
+		g.fail("%s: sequences of %d are longer than the position table %v", name, t, pos.Shape)
+	}
+	b := len(ids) / max(t, 1)
+	return g.apply(&operation{
+		name: name, rows: len(ids), cols: c, params: []*Parameter{table, pos},
+		run: func(y []float32, _ [][]float32) {
+			g.k.Embed(y, table.Value, pos.values(), ids, b, t, c)
+		},
+		backward: func(_, dy []float32, _ [][]float32) {
+			g.k.EmbedBackward(table.Grad, pos.gradient(), dy, ids, b, t, c)
+		},
+	})
+}
+
+// LayerNorm adds y = (x-mean)·rstd·gain + bias over each row. bias may be nil.
+func (g *Graph) LayerNorm(name string, x *Tensor, gain, bias *Parameter) *Tensor {
+	rows, c := x.Rows, x.Cols
+	if len(gain.Value) != c || (bias != nil && len(bias.Value) != c) {
+		g.fail("%s: gain %v and bias %v do not fit an input of %d columns", name, gain.Shape, bias.shape(), c)
+	}
+	return g.apply(&operation{
+		name: name, rows: rows, cols: c, inputs: []*Tensor{x}, params: []*Parameter{gain, bias}, kept: []int{rows, rows},
+		run: func(y []float32, kept [][]float32) {
+			g.k.LayerNorm(y, kept[0], kept[1], x.op.out, gain.Value, bias.values(), rows, c)
+		},
+		backward: func(dx, dy []float32, kept [][]float32) {
+			g.k.LayerNormBackward(dx, gain.Grad, bias.gradient(), dy, x.op.out, kept[0], kept[1], gain.Value, rows, c)
+		},
+	})
+}
+
+// GELU adds the tanh approximation of the Gaussian error linear unit.
+func (g *Graph) GELU(name string, x *Tensor) *Tensor {
+	return g.apply(&operation{
+		name: name, rows: x.Rows, cols: x.Cols, inputs: []*Tensor{x},
+		run:      func(y []float32, _ [][]float32) { g.k.GELU(y, x.op.out) },
+		backward: func(dx, dy []float32, _ [][]float32) { g.k.GELUBackward(dx, dy, x.op.out) },
+	})
+}
+
+// Attention adds causal self-attention with h heads over sequences of length t; qkv has 3c columns, the output c.
+func (g *Graph) Attention(name string, qkv *Tensor, t, h int) *Tensor {
+	c := qkv.Cols / 3
+	if qkv.Cols%3 != 0 || h < 1 || c%h != 0 || t < 1 || qkv.Rows%t != 0 {
+		g.fail("%s: %d columns in %d heads, %d rows in sequences of %d", name, qkv.Cols, h, qkv.Rows, t)
+		return &Tensor{op: &operation{}}
+	}
+	b := qkv.Rows / t
+	return g.apply(&operation{
+		name: name, rows: qkv.Rows, cols: c, inputs: []*Tensor{qkv}, kept: []int{b * h * t * t},
+		run: func(y []float32, kept [][]float32) {
+			g.k.Attention(y, kept[0], qkv.op.out, b, t, c, h)
+		},
+		backward: func(dx, dy []float32, kept [][]float32) {
+			g.k.AttentionBackward(dx, dy, qkv.op.out, kept[0], b, t, c, h)
+		},
+	})
+}
+
+// Add adds a + b elementwise.
+func (g *Graph) Add(name string, a, b *Tensor) *Tensor {
+	if a.Rows != b.Rows || a.Cols != b.Cols {
+		g.fail("%s: cannot add %d×%d and %d×%d", name, a.Rows, a.Cols, b.Rows, b.Cols)
+	}
+	return g.apply(&operation{
+		name: name, rows: a.Rows, cols: a.Cols, inputs: []*Tensor{a, b},
+		run: func(y []float32, _ [][]float32) { g.k.Add(y, a.op.out, b.op.out) },
+	})
+}
+
+// CrossEntropy adds the loss of every row in nats, [rows, 1], and is the end of a trained network. targets is read at every
+// Run; -1 ignores a row. It computes in the memory of logits, which no other operation may read.
+func (g *Graph) CrossEntropy(name string, logits *Tensor, targets []int32) *Tensor {
+	m, v := logits.Rows, logits.Cols
+	if len(targets) != m {
+		g.fail("%s: %d targets for %d rows", name, len(targets), m)
+	}
+	if logits.op != nil && len(logits.op.readers) > 0 {
+		g.fail("%s: %s has another reader", name, logits.op.name)
+	}
+	return g.apply(&operation{
+		name: name, rows: m, cols: 1, inputs: []*Tensor{logits}, inPlace: true,
+		run: func(y []float32, _ [][]float32) {
+			g.k.CrossEntropy(y, logits.op.out, logits.op.out, targets, m, v)
+		},
+		backward: func(dx, scale []float32, _ [][]float32) {
+			g.k.CrossEntropyBackward(dx, logits.op.out, targets, scale[0], m, v)
+		},
+	})
+}
+
+func (p *Parameter) shape() []int {
+	if p == nil {
+		return nil
+	}
+	return p.Shape
+}
