@@ -1,0 +1,210 @@
+package readmodel
+
+import (
+	"encoding/json"
+	"time"
+
+	"millrace/event"
+)
+
+// Run is everything known of one run but its series, lines, rows and other long lists, which have queries of their own.
+// A Run is a snapshot: its slices and maps are shared and must not be written to. Zero times mean "not yet".
+type Run struct {
+	ID  event.RunID `json:"id"`
+	Seq uint64      `json:"seq"` // of the first fact about it
+	// Bare tells that facts about the run came, but not yet the request that makes it: its kind and spec are unknown.
+	Bare       bool               `json:"bare,omitempty"`
+	Kind       event.RunKind      `json:"kind,omitempty"`
+	Status     event.RunStatus    `json:"status"`
+	Name       string             `json:"name,omitempty"`
+	Note       string             `json:"note,omitempty"`
+	Experiment event.ExperimentID `json:"experiment,omitempty"`
+	Spec       event.Spec         `json:"spec"`
+	SpecDigest event.Digest       `json:"spec_digest,omitempty"`
+	Branch     *event.Branch      `json:"branch,omitempty"`
+	StopAfter  int64              `json:"stop_after,omitempty"` // steps
+	Suites     []string           `json:"suites,omitempty"`
+	Tags       map[string]string  `json:"tags,omitempty"`
+	Labels     []string           `json:"labels,omitempty"` // sorted, a set
+	By         string             `json:"by,omitempty"`
+	Archived   bool               `json:"archived,omitempty"`
+
+	CreatedAt   time.Time `json:"created_at,omitzero"`
+	StartedAt   time.Time `json:"started_at,omitzero"` // of the first attempt
+	EndedAt     time.Time `json:"ended_at,omitzero"`   // of the last attempt; zero while it goes on
+	UpdatedAt   time.Time `json:"updated_at,omitzero"` // of the newest fact but metrics and usage
+	HeartbeatAt time.Time `json:"heartbeat_at,omitzero"`
+	// Heartbeats is the last sign of life of each writer that sends heartbeats.
+	Heartbeats map[event.WriterID]time.Time `json:"heartbeats,omitempty"`
+
+	Attempts   []Attempt            `json:"attempts,omitempty"` // by number
+	Progress   *event.RunProgressed `json:"progress,omitempty"`
+	ProgressAt time.Time            `json:"progress_at,omitzero"`
+	Failure    *event.Failure       `json:"failure,omitempty"` // of the last ended attempt
+	Steps      int64                `json:"steps,omitempty"`
+	Outputs    []event.Input        `json:"outputs,omitempty"`
+	Stop       *StopWish            `json:"stop,omitempty"`
+	RewoundTo  *int64               `json:"rewound_to,omitempty"`
+
+	Reproduction *event.ReproductionVerified `json:"reproduction,omitempty"`
+	// Usage is the newest sample; its numbers over time are series named "system/…".
+	Usage *event.UsageSampled `json:"usage,omitempty"`
+	// Spent is the newest of each (attempt, worker, device).
+	Spent []Spending `json:"spent,omitempty"`
+}
+
+// Worker is who does or did the last attempt, "" before the first.
+func (r Run) Worker() event.WorkerID {
+	if len(r.Attempts) == 0 {
+		return ""
+	}
+	return r.Attempts[len(r.Attempts)-1].Worker
+}
+
+// Environment is what the last attempt found itself on, nil before the first.
+func (r Run) Environment() *event.Environment {
+	if len(r.Attempts) == 0 {
+		return nil
+	}
+	return &r.Attempts[len(r.Attempts)-1].Environment
+}
+
+// Attempt is one delivery of a run's job to a worker.
+type Attempt struct {
+	Attempt     int               `json:"attempt"`
+	Worker      event.WorkerID    `json:"worker,omitempty"`
+	Environment event.Environment `json:"environment"`
+	ResumedFrom *int64            `json:"resumed_from,omitempty"` // step
+	StartedAt   time.Time         `json:"started_at,omitzero"`
+	EndedAt     time.Time         `json:"ended_at,omitzero"`
+	Status      event.RunStatus   `json:"status,omitempty"` // how it ended
+	Failure     *event.Failure    `json:"failure,omitempty"`
+}
+
+// StopWish is a request to stop.
+type StopWish struct {
+	By     string    `json:"by,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// Spending is what an attempt has spent on a device so far, and when that was said.
+type Spending struct {
+	event.ResourcesSpent
+	At time.Time `json:"at"`
+}
+
+// Experiment is a question with its objective, default suites and budget.
+type Experiment struct {
+	ID        event.ExperimentID `json:"id"`
+	Seq       uint64             `json:"seq"`
+	Bare      bool               `json:"bare,omitempty"` // runs name it, but it was never created
+	Name      string             `json:"name,omitempty"`
+	Objective *event.Objective   `json:"objective,omitempty"`
+	Suites    []string           `json:"suites,omitempty"`
+	Budget    *event.Budget      `json:"budget,omitempty"`
+	Note      string             `json:"note,omitempty"`
+	Entity    string             `json:"entity,omitempty"`
+	By        string             `json:"by,omitempty"`
+	Archived  bool               `json:"archived,omitempty"`
+	CreatedAt time.Time          `json:"created_at,omitzero"`
+	UpdatedAt time.Time          `json:"updated_at,omitzero"`
+}
+
+// Dataset is a published dataset and when it was.
+type Dataset struct {
+	event.DatasetPublished
+	Seq uint64    `json:"seq"`
+	At  time.Time `json:"at"`
+}
+
+// Checkpoint is a saved checkpoint. Deleted ones stay listed only where asked for.
+type Checkpoint struct {
+	event.CheckpointSaved
+	Seq     uint64    `json:"seq"`
+	At      time.Time `json:"at"`
+	Deleted bool      `json:"deleted,omitempty"`
+}
+
+// Evaluation is the scores of one checkpoint on one suite. Its identity is (judged run, step, checkpoint, suite digest); the
+// first one stays.
+type Evaluation struct {
+	event.EvaluationCompleted
+	Seq uint64    `json:"seq"`
+	At  time.Time `json:"at"`
+}
+
+// Alias is a name for a checkpoint within an experiment.
+type Alias struct {
+	event.AliasSet
+	Seq uint64    `json:"seq"`
+	At  time.Time `json:"at"`
+}
+
+// Rule is an automation as it was last saved.
+type Rule struct {
+	event.RuleSaved
+	Seq       uint64    `json:"seq"` // of its first save
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Firings   int64     `json:"firings,omitempty"`
+	LastFired time.Time `json:"last_fired,omitzero"`
+}
+
+// Firing is one deed of a rule. FiredSeq is its own place in the log; RuleFired.Seq is the place of the fact it answered.
+type Firing struct {
+	event.RuleFired
+	FiredSeq uint64    `json:"fired_seq"`
+	At       time.Time `json:"at"`
+}
+
+// Line is one console line.
+type Line struct {
+	Number int64     `json:"number"`
+	Text   string    `json:"text"`
+	At     time.Time `json:"at"`
+}
+
+// Row is one raw JSON row of a foreign stream.
+type Row struct {
+	Number int64           `json:"number"`
+	Row    json.RawMessage `json:"row"`
+	At     time.Time       `json:"at"`
+}
+
+// Text is a logged piece of text, e.g. a generated sample.
+type Text struct {
+	event.TextLogged
+	At time.Time `json:"at"`
+}
+
+// Artifact is a file that a run made or used.
+type Artifact struct {
+	event.ArtifactLogged
+	At time.Time `json:"at"`
+}
+
+// Alert is something a person should see.
+type Alert struct {
+	event.AlertRaised
+	Seq uint64    `json:"seq"`
+	At  time.Time `json:"at"`
+}
+
+// Deletion is what is left of a deleted run.
+type Deletion struct {
+	Run   event.RunID `json:"run"`
+	By    string      `json:"by,omitempty"`
+	Seq   uint64      `json:"seq"`
+	At    time.Time   `json:"at"`
+	Freed int64       `json:"freed"` // bytes of keys and values that the run held in the read model
+}
+
+// Edge says that one thing came out of another. Ends are "run:<id>" or a digest ("sha256:…").
+type Edge struct {
+	From string `json:"from"` // the source: what was read, or the run that made
+	To   string `json:"to"`   // what came of it
+	// Role says how: "dataset", "tokenizer", "checkpoint", "model", "output", "fork", "reproduction", "evaluation", ….
+	Role string `json:"role"`
+	Name string `json:"name,omitempty"`
+}
