@@ -29,7 +29,7 @@ func Examples() []Event {
 	return []Event{
 		RunRequested{
 			Run: run, Experiment: exp, Name: name, Spec: spec, SpecDigest: specDigest, StopAfter: 50,
-			Branch: &Branch{From: other, Kind: "reproduction"}, Suites: []string{"quick"},
+			Branch: &Branch{From: other, Kind: Reproduction}, Candidates: []Digest{digest}, Suites: []string{"quick"},
 			Tags: map[string]string{"purpose": "demo"}, Labels: []string{"small"}, By: "ada",
 		},
 		RunStarted{

@@ -1,5 +1,11 @@
 package event
 
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
 // ExperimentCreated opens a question: a group of runs with an objective and a budget.
 type ExperimentCreated struct {
 	Experiment ExperimentID `json:"experiment"`
@@ -77,6 +83,31 @@ type CheckpointSaved struct {
 	Suites     []string     `json:"suites,omitempty"`
 	Tokens     int64        `json:"tokens,omitempty"` // trained on so far
 	Last       bool         `json:"last,omitempty"`   // the run's final one
+}
+
+// EvaluationRequest is the job of judging a checkpoint on a suite. Its run id follows from (run, step, suite digest), so that
+// however often it is asked for, it is done once.
+func EvaluationRequest(c CheckpointSaved, suite string, suiteDigest Digest, code Code, by string) (RunRequested, error) {
+	config, err := json.Marshal(map[string]any{"suite": suite, "suite_digest": suiteDigest})
+	if err != nil {
+		return RunRequested{}, err
+	}
+	spec := Spec{
+		Kind: Evaluate, Config: config, Code: code,
+		Inputs: []Input{
+			{Role: "checkpoint", Digest: c.Checkpoint, Name: fmt.Sprintf("%s@%d", c.Run, c.Step)},
+			{Role: "dataset", Digest: c.Dataset},
+		},
+	}
+	digest, err := spec.Digest()
+	if err != nil {
+		return RunRequested{}, err
+	}
+	return RunRequested{
+		Run:        RunID(DerivedID("evaluate", string(c.Run), strconv.FormatInt(c.Step, 10), string(suiteDigest))),
+		Experiment: c.Experiment, Name: fmt.Sprintf("%s of step %d", suite, c.Step), Spec: spec, SpecDigest: digest,
+		Branch: &Branch{From: c.Run, Step: c.Step, Kind: Evaluation}, By: by,
+	}, nil
 }
 
 // CheckpointDeleted says that a checkpoint's bytes may be collected.

@@ -123,23 +123,33 @@ type Environment struct {
 	GPUDriver string   `json:"gpu_driver,omitempty"`
 }
 
-// Branch says where a run grew out of another: a fork continues from a step, a reproduction repeats from the start.
+// Branch says where a run grew out of another: a fork continues from a step, a reproduction repeats from the start, an
+// evaluation judges a checkpoint.
 type Branch struct {
 	From RunID  `json:"from"`
 	Step int64  `json:"step,omitempty"`
-	Kind string `json:"kind"` // "fork", "resume", "reproduction"
+	Kind string `json:"kind"`
 }
+
+// The kinds of branch.
+const (
+	Fork         = "fork"
+	Reproduction = "reproduction"
+	Evaluation   = "evaluation"
+)
 
 // RunRequested is a job and the run's record: whoever Works its kind does it. Published once per run id.
 type RunRequested struct {
-	Run        RunID             `json:"run"`
-	Experiment ExperimentID      `json:"experiment,omitempty"`
-	Name       string            `json:"name,omitempty"`
-	Spec       Spec              `json:"spec"`
-	SpecDigest Digest            `json:"spec_digest"`
-	Branch     *Branch           `json:"branch,omitempty"`
-	StopAfter  int64             `json:"stop_after,omitempty"` // steps; 0: as the spec says
-	Suites     []string          `json:"suites,omitempty"`     // evaluated at every checkpoint
+	Run        RunID        `json:"run"`
+	Experiment ExperimentID `json:"experiment,omitempty"`
+	Name       string       `json:"name,omitempty"`
+	Spec       Spec         `json:"spec"`
+	SpecDigest Digest       `json:"spec_digest"`
+	Branch     *Branch      `json:"branch,omitempty"`
+	StopAfter  int64        `json:"stop_after,omitempty"` // steps; 0: as the spec says
+	// Candidates are datasets made by the same recipe before: a curate run whose sources have not changed ends in one of them.
+	Candidates []Digest          `json:"candidates,omitempty"`
+	Suites     []string          `json:"suites,omitempty"` // evaluated at every checkpoint
 	Tags       map[string]string `json:"tags,omitempty"`
 	Labels     []string          `json:"labels,omitempty"`
 	By         string            `json:"by,omitempty"`
