@@ -1,0 +1,177 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"millrace/event"
+)
+
+const (
+	// A follower asks for this many facts, or bytes, ahead.
+	aheadFacts = 256
+	aheadBytes = 8 << 20
+	// heartbeat is how often the server says that there is nothing new; two missed ones are a lost reader.
+	heartbeat = 5 * time.Second
+)
+
+// Follow calls fn with every fact from a place on, in order and without gaps, each once per call of Follow: across lost connections and
+// restarts of the server. from is the place of the first fact wanted: 1 is everything, the place of the last fact read plus one goes on,
+// and 0 is what is published after the call. filters choose subjects, wildcards allowed and not overlapping; none is all.
+//
+// Follow keeps no cursor: the caller does, beside what it made of the facts. It returns when ctx ends (its error), fn fails (fn's error),
+// the bus is closed (ErrClosed), or the log is not the one that was read so far (ErrOtherLog, ErrTrimmed, ErrNoLog). A fact that cannot be
+// decoded is skipped, loudly.
+func (b *Bus) Follow(ctx context.Context, from uint64, filters []string, fn func(event.Envelope) error) error {
+	leave, err := b.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	living, stop := b.living(ctx)
+	defer stop()
+	f := follower{bus: b, next: from, filters: filters, fn: fn}
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		before := f.next
+		err := f.session(living)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case living.Err() != nil:
+			return fmt.Errorf("bus: follow: %w", ErrClosed)
+		case f.failed != nil:
+			return f.failed
+		case errors.Is(err, ErrOtherLog), errors.Is(err, ErrTrimmed), errors.Is(err, ErrNoLog), permanent(err):
+			return fmt.Errorf("bus: follow from %d: %w", f.next, err)
+		case f.next > before:
+			wait = retryFirst
+		}
+		b.conf.Log.Debug("bus: following anew", "from", f.next, "err", err)
+		select {
+		case <-living.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// follower is the state of one Follow across its sessions.
+type follower struct {
+	bus      *Bus
+	next     uint64 // the place of the next fact; 0 until the first session has looked where the end is
+	identity string // of the log that the first session saw
+	filters  []string
+	fn       func(event.Envelope) error
+	failed   error // what fn returned
+}
+
+// session reads through one consumer, which lives as long as the connection. It returns what ended it.
+func (f *follower) session(ctx context.Context) error {
+	ctx, stop := f.bus.session(ctx)
+	defer stop()
+	if err := f.check(ctx); err != nil {
+		return err
+	}
+	cons, err := f.bus.js.CreateConsumer(ctx, Stream, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: f.next, FilterSubjects: f.filters,
+		AckPolicy: jetstream.AckNonePolicy, ReplayPolicy: jetstream.ReplayInstantPolicy,
+		InactiveThreshold: 5 * time.Minute, MemoryStorage: true, Replicas: 1,
+	})
+	if err != nil {
+		return err
+	}
+	defer f.bus.drop(cons.CachedInfo().Name)
+	messages, err := cons.Messages(jetstream.PullMaxMessagesWithBytesLimit(aheadFacts, aheadBytes),
+		jetstream.PullHeartbeat(heartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for delivered := uint64(1); ; delivered++ {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return err
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		if meta.Sequence.Consumer != delivered { // something was lost on the way: ask again from where we are
+			return fmt.Errorf("delivery %d came instead of %d", meta.Sequence.Consumer, delivered)
+		}
+		if meta.Sequence.Stream < f.next {
+			continue
+		}
+		if env, err := f.bus.decode(msg, meta, ""); err == nil {
+			if f.failed = f.fn(env); f.failed != nil {
+				return f.failed
+			}
+		}
+		f.next = meta.Sequence.Stream + 1
+	}
+}
+
+// check looks whether the log is still the one we read from, and still has what we want next.
+func (f *follower) check(ctx context.Context) error {
+	info, err := f.bus.info(ctx)
+	if err != nil {
+		return err
+	}
+	s := stateOf(info)
+	if f.identity == "" {
+		f.identity = s.Identity
+	}
+	if f.next == 0 {
+		f.next = s.Last + 1
+	}
+	switch {
+	case f.identity != s.Identity:
+		return fmt.Errorf("%w: %s, and it was %s", ErrOtherLog, s.Identity, f.identity)
+	case f.next > s.Last+1:
+		return fmt.Errorf("%w: it ends at %d", ErrOtherLog, s.Last)
+	case s.First > f.next && f.next > 1:
+		return fmt.Errorf("%w: it begins at %d", ErrTrimmed, s.First)
+	case s.First > f.next && s.First > 1:
+		f.bus.conf.Log.Warn("bus: the log's beginning was removed: following what is left", "first", s.First)
+	}
+	return nil
+}
+
+// decode reads a fact off a message, and tells of one that cannot be read.
+func (b *Bus) decode(msg jetstream.Msg, meta *jetstream.MsgMetadata, group string) (event.Envelope, error) {
+	env, err := event.Decode(msg.Subject(), msg.Headers().Get, msg.Data())
+	if err != nil {
+		b.unreadable(Unreadable{Seq: meta.Sequence.Stream, Subject: msg.Subject(), Group: group, Err: err})
+		return event.Envelope{}, err
+	}
+	env.Seq = meta.Sequence.Stream
+	return env, nil
+}
+
+func (b *Bus) unreadable(u Unreadable) {
+	b.conf.Log.Error("bus: a fact cannot be read and is skipped", "seq", u.Seq, "subject", u.Subject, "group", u.Group, "err", u.Err)
+	if b.conf.Unreadable != nil {
+		b.conf.Unreadable(u)
+	}
+}
+
+// drop deletes a consumer that nobody reads any more; if that fails, the server does so after a while.
+func (b *Bus) drop(name string) {
+	if !b.nc.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := b.js.DeleteConsumer(ctx, Stream, name); err != nil {
+		b.conf.Log.Debug("bus: a reader is left for the server to forget", "consumer", name, "err", err)
+	}
+}
+
+// permanent tells whether the server understood a request and refused it for good: a filter that is no subject, a limit.
+func permanent(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.Code == 400
+}
