@@ -1,0 +1,13 @@
+package bus
+
+import "millrace/event"
+
+// Cut shows the pieces that frames are cut into.
+func Cut(frames []event.Frame, limit int) ([][]event.Frame, error) {
+	pieces, err := cut(frames, limit)
+	var out [][]event.Frame
+	for _, p := range pieces {
+		out = append(out, p.frames)
+	}
+	return out, err
+}
