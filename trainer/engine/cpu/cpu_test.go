@@ -1,14 +1,46 @@
 package cpu_test
 
 import (
+	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"millrace/trainer/engine"
 	"millrace/trainer/engine/cpu"
 	"millrace/trainer/engine/enginetest"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func TestReferenceKeepsTheContract(t *testing.T) {
 	enginetest.Run(t, cpu.Reference)
 	enginetest.SameForAnyThreads(t, func(int) engine.Kernels { return cpu.Reference() })
+}
+
+func TestEveryLevelKeepsTheContract(t *testing.T) {
+	for _, level := range []string{"go", "avx2", "avx512"} {
+		t.Run(level, func(t *testing.T) {
+			t.Setenv("MILLRACE_KERNELS", level)
+			open := func(threads int) engine.Kernels {
+				k, err := cpu.Open(threads)
+				if err != nil {
+					t.Skip(err)
+				}
+				if got := k.Info(); got.Kernels != level || got.Threads != threads {
+					t.Fatalf("MILLRACE_KERNELS=%s with %d threads opened %+v", level, threads, got)
+				}
+				return k
+			}
+			enginetest.Run(t, func() engine.Kernels { return open(2) })
+			enginetest.SameForAnyThreads(t, open)
+		})
+	}
+}
+
+func TestAnUnknownLevelIsRefused(t *testing.T) {
+	t.Setenv("MILLRACE_KERNELS", "abacus")
+	if _, err := cpu.Open(1); err == nil || !strings.Contains(err.Error(), "MILLRACE_KERNELS") || !strings.Contains(err.Error(), "go") {
+		t.Fatalf("error is %v, want the variable's name and what there is", err)
+	}
 }

@@ -9,10 +9,9 @@ import (
 
 // guard values on both sides of every slice a kernel is given; a kernel that writes outside its slice changes them.
 const (
-	guard         = 19 // odd, so that slices start unaligned
-	guardValue    = float32(-12345.5)
-	unwritten     = float32(7e7) // what outputs hold before they are overwritten
-	smallestScale = 1e-30
+	guard      = 19 // odd, so that slices start unaligned
+	guardValue = float32(-12345.5)
+	unwritten  = float32(7e7) // what outputs hold before they are overwritten
 )
 
 // TB is what the contract needs of a test: *testing.T and *rapid.T have it.
@@ -114,17 +113,16 @@ func (r *rig) done(name string) {
 	}
 }
 
-// near compares device values with the oracle's: each within tolerance of its own size or of the largest one's.
-func (r *rig) near(name string, device []float32, want []float64, tolerance float64) {
+// near compares device values with the oracle's, within tolerance of the largest of them or of magnitude, the size of what
+// was added up (a sum may cancel by chance; its rounding errors do not).
+func (r *rig) near(name string, device []float32, want []float64, tolerance, magnitude float64) {
 	r.t.Helper()
-	got := r.down(device)
-	largest := smallestScale
 	for _, v := range want {
-		largest = max(largest, math.Abs(v))
+		magnitude = max(magnitude, math.Abs(v))
 	}
-	for i, v := range want {
-		if !(math.Abs(float64(got[i])-v) <= tolerance*largest) {
-			r.t.Fatalf("%s[%d] is %g, the definition says %g (largest %g)", name, i, got[i], v, largest)
+	for i, v := range r.down(device) {
+		if !(math.Abs(float64(v)-want[i]) <= tolerance*magnitude) {
+			r.t.Fatalf("%s[%d] is %g, the definition says %g (magnitude %g)", name, i, v, want[i], magnitude)
 		}
 	}
 }

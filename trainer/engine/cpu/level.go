@@ -1,0 +1,50 @@
+package cpu
+
+import (
+	"fmt"
+	"os"
+)
+
+// level is one set of primitives, all of which the same code above them drives: the plain Go ones run anywhere, the others
+// where the processor has the instructions. Each is right for any length; what a primitive computes is said in vector_go.go.
+type level struct {
+	name string
+
+	// The product's register tile: at most tileRows rows of A by one panel, panel columns of B wide. Half a panel is a vector.
+	tileRows, panel int
+	tile            func(c []float32, cRow int, a []float32, aRow, aCol int, b []float32, bRow int, bias []float32, rows, cols, k int, add bool)
+	packRows        func(dst, src []float32, ld, k int)
+	packTransposed  func(dst, src []float32, ld, blocks int)
+
+	gelu              func(y, x []float32)
+	geluBackward      func(dx, dy, x []float32)
+	softmax           func(dst, src []float32, scale float32) (best, sum float32)
+	softmaxBackward   func(d, p []float32, scale float32)
+	layerNorm         func(y, x, gain, bias []float32, inverse float32) (mean, rstd float32)
+	layerNormBackward func(dx, dgain, dbias, dy, x, gain []float32, mean, rstd, inverse float32)
+	add               func(dst, a, b []float32)
+	scale             func(dst, src []float32, s float32)
+	sumSquares        func(x []float32) float64
+	sumRows           func(dst, src []float32, ld, rows int)
+	adamW             func(p, m, v, g []float32, coefficients *[9]float32)
+}
+
+// levelVariable forces a level, for tests and for comparing machines: "go", "avx2" or "avx512".
+const levelVariable = "MILLRACE_KERNELS"
+
+// chooseLevel returns the fastest level this processor has, or the one the environment asks for.
+func chooseLevel() (level, error) {
+	available := levels() // fastest first, plain Go last
+	wanted := os.Getenv(levelVariable)
+	if wanted == "" {
+		return available[0], nil
+	}
+	names := ""
+	for _, l := range available {
+		if l.name == wanted {
+			return l, nil
+		}
+		names += " " + l.name
+	}
+	return level{}, fmt.Errorf("%s=%q: this processor has the kernels%s; unset it to use the fastest", levelVariable, wanted, names)
+}

@@ -1,0 +1,31 @@
+package cpu
+
+import "golang.org/x/sys/cpu"
+
+//go:generate go run ./internal/asmgen
+
+// levels lists what this processor can run, fastest first.
+func levels() []level {
+	var found []level
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasFMA {
+		found = append(found, level{
+			name: "avx512", tileRows: 14, panel: 32,
+			tile: tileAvx512, packRows: packRowsAvx512, packTransposed: packTransposedAvx512,
+			gelu: geluAvx512, geluBackward: geluBackwardAvx512,
+			softmax: softmaxAvx512, softmaxBackward: softmaxBackwardAvx512,
+			layerNorm: layerNormAvx512, layerNormBackward: layerNormBackwardAvx512,
+			add: addAvx512, scale: scaleAvx512, sumSquares: sumSquaresAvx512, sumRows: sumRowsAvx512, adamW: adamWAvx512,
+		})
+	}
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		found = append(found, level{
+			name: "avx2", tileRows: 6, panel: 16,
+			tile: tileAvx2, packRows: packRowsAvx2, packTransposed: packTransposedAvx2,
+			gelu: geluAvx2, geluBackward: geluBackwardAvx2,
+			softmax: softmaxAvx2, softmaxBackward: softmaxBackwardAvx2,
+			layerNorm: layerNormAvx2, layerNormBackward: layerNormBackwardAvx2,
+			add: addAvx2, scale: scaleAvx2, sumSquares: sumSquaresAvx2, sumRows: sumRowsAvx2, adamW: adamWAvx2,
+		})
+	}
+	return append(found, goLevel())
+}
