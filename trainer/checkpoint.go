@@ -1,0 +1,132 @@
+package trainer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"millrace/trainer/model/safetensors"
+)
+
+// Open opens a file of a checkpoint by its name.
+type Open func(name string) (io.ReadCloser, error)
+
+// stateFormat is the version of trainer.json.
+const stateFormat = 1
+
+// state is trainer.json. Where the text stands and every random number follow from Step, BatchSize, GradAccum and Seed.
+type state struct {
+	Format      int      `json:"format"`
+	Step        int64    `json:"step"`
+	Tokens      int64    `json:"tokens"`
+	Samples     int64    `json:"samples"`      // windows shown: the number of the next
+	TrainTokens int64    `json:"train_tokens"` // length of the training text, to notice another
+	ValLoss     *float64 `json:"val_loss"`
+	Config      Config   `json:"config"`
+}
+
+// maxState bounds trainer.json when it is read.
+const maxState = 1 << 20
+
+// contents are bytes that can be written again and again.
+type contents []byte
+
+func (c contents) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(c)
+	return int64(n), err
+}
+
+// checkpoint describes the state after the current step.
+func (r *run) checkpoint() (Checkpoint, error) {
+	st := state{
+		Format: stateFormat, Step: r.step, Tokens: r.step * r.config.TokensPerStep(), Samples: r.samples(),
+		TrainTokens: r.job.Train.Len(), Config: r.config,
+	}
+	if finite(r.valLoss) {
+		st.ValLoss = &r.valLoss
+	}
+	j, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("trainer: %s: %w", TrainerFile, err)
+	}
+	j = append(j, '\n')
+	c := Checkpoint{Step: r.step, Final: r.step == r.config.Steps, ValLoss: r.valLoss}
+	architecture := r.config.Model.HuggingFace()
+	c.Files = []File{{ConfigFile, int64(len(architecture)), contents(architecture)}}
+	for _, f := range []struct {
+		name string
+		file safetensors.File
+	}{{ModelFile, r.model.File()}, {OptimizerFile, r.optimizer.File()}} {
+		size, err := f.file.Size()
+		if err != nil {
+			return Checkpoint{}, fmt.Errorf("trainer: %s: %w", f.name, err)
+		}
+		c.Files = append(c.Files, File{f.name, size, f.file})
+	}
+	c.Files = append(c.Files, File{TrainerFile, int64(len(j)), contents(j)})
+	return c, nil
+}
+
+// resume puts the run where a checkpoint left off.
+func (r *run) resume(open Open) error {
+	var b bytes.Buffer
+	if err := with(open, TrainerFile, func(f io.Reader) error {
+		_, err := b.ReadFrom(io.LimitReader(f, maxState))
+		return err
+	}); err != nil {
+		return err
+	}
+	var st state
+	if err := json.Unmarshal(b.Bytes(), &st); err != nil {
+		return fmt.Errorf("trainer: %s: %w", TrainerFile, err)
+	}
+	if st.Format != stateFormat {
+		return fmt.Errorf("trainer: %s has format %d; this program reads %d", TrainerFile, st.Format, stateFormat)
+	}
+	old := st.Config
+	for _, f := range []struct {
+		key  string
+		same bool
+	}{
+		{"model", old.Model == r.config.Model}, {"data", old.Data == r.config.Data}, {"batch_size", old.BatchSize == r.config.BatchSize},
+		{"grad_accum", old.GradAccum == r.config.GradAccum}, {"seed", old.Seed == r.config.Seed}, {"optimizer.name", old.Optimizer.Name == r.config.Optimizer.Name},
+	} {
+		if !f.same {
+			return fmt.Errorf("trainer: cannot resume: %s differs from the checkpoint's; to start anew from its weights, use it as initial weights", f.key)
+		}
+	}
+	if st.TrainTokens != r.job.Train.Len() {
+		return fmt.Errorf("trainer: cannot resume: the text has %d tokens, the checkpoint's had %d", r.job.Train.Len(), st.TrainTokens)
+	}
+	if st.Step < 0 || st.Step > r.config.Steps {
+		return fmt.Errorf("trainer: cannot resume: the checkpoint is at step %d of %d", st.Step, r.config.Steps)
+	}
+	if err := with(open, ModelFile, r.model.Load); err != nil {
+		return err
+	}
+	if err := with(open, OptimizerFile, r.optimizer.Load); err != nil {
+		return err
+	}
+	r.step, r.saved = st.Step, st.Step
+	if st.ValLoss != nil {
+		r.valLoss = *st.ValLoss
+	}
+	return nil
+}
+
+// with reads a file of a checkpoint.
+func with(open Open, name string, read func(io.Reader) error) error {
+	f, err := open(name)
+	if err != nil {
+		return fmt.Errorf("trainer: open the checkpoint's %s: %w", name, err)
+	}
+	err = read(f)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("trainer: read the checkpoint's %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package trainer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"millrace/trainer/data"
+	"millrace/trainer/model"
+	"millrace/trainer/optim"
+)
+
+// Config is everything about a training that is not tokens or hardware. Where a comment says that 0 chooses, Resolve writes
+// down what was chosen, so that a resolved Config is a complete record.
+type Config struct {
+	Model           model.Config   `json:"model"`
+	Data            Data           `json:"data"`
+	BatchSize       int            `json:"batch_size"` // sequences of a micro-batch; 0 chooses 8
+	GradAccum       int            `json:"grad_accum"` // micro-batches of a step; 0 chooses 1
+	Steps           int64          `json:"steps"`      // 0 chooses 1000
+	Optimizer       optim.Config   `json:"optimizer"`  // without a name, optim.Default
+	Schedule        optim.Schedule `json:"schedule"`   // without a name, optim.DefaultSchedule; warmup -1 chooses a tenth of steps, at most 100
+	Clip            float64        `json:"clip"`       // largest norm of all gradients together; 0 does not clip
+	Seed            uint64         `json:"seed"`
+	CheckpointEvery int64          `json:"checkpoint_every"` // steps; the last is always saved; 0 chooses a fifth of steps
+	EvalEvery       int64          `json:"eval_every"`       // steps; the last is always evaluated; 0 chooses a tenth of steps
+	EvalBatches     int            `json:"eval_batches"`     // batches of held-out windows, spread evenly; 0 chooses 20
+}
+
+// Data says in which order the text is shown.
+type Data struct {
+	Order string `json:"order"` // "epoch": every window once an epoch, shuffled; "random": anywhere; "" chooses epoch
+}
+
+// Default is the training of a small model in minutes. Its model.vocab_size is 0: the tokenizer decides.
+func Default() Config {
+	return Config{
+		Model: model.Default(), Data: Data{Order: data.Epoch}, BatchSize: 8, GradAccum: 1, Steps: 1000,
+		Optimizer: optim.Default(), Schedule: optim.DefaultSchedule(), Clip: 1,
+	}
+}
+
+// Parse reads a Config from JSON laid over Default. An unknown key is an error that names it.
+func Parse(b []byte) (Config, error) {
+	c := Default()
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return Config{}, fmt.Errorf("training config: %w", plain(err))
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return Config{}, fmt.Errorf("training config: there is more after the object")
+	}
+	return c, nil
+}
+
+// plain says which key is unknown, in the words of the config rather than of Go's decoder.
+func plain(err error) error {
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fmt.Errorf("unknown key %s", name)
+	}
+	return err
+}
+
+// Resolve fills in what was left to choose and checks the result. The first mistake is named by its key. Resolving twice
+// changes nothing.
+func (c Config) Resolve() (Config, error) {
+	def := Default()
+	if c.Model.Arch == "" {
+		c.Model.Arch = def.Model.Arch
+	}
+	for _, f := range []struct {
+		value *int
+		def   int
+	}{
+		{&c.Model.NLayer, def.Model.NLayer}, {&c.Model.NHead, def.Model.NHead}, {&c.Model.DModel, def.Model.DModel},
+		{&c.Model.Context, def.Model.Context}, {&c.BatchSize, def.BatchSize}, {&c.GradAccum, def.GradAccum}, {&c.EvalBatches, 20},
+	} {
+		if *f.value == 0 {
+			*f.value = f.def
+		}
+	}
+	if c.Data.Order == "" {
+		c.Data.Order = def.Data.Order
+	}
+	if c.Steps == 0 {
+		c.Steps = def.Steps
+	}
+	if c.Optimizer.Name == "" {
+		c.Optimizer = def.Optimizer
+	}
+	if c.Schedule.Name == "" {
+		c.Schedule = def.Schedule
+	}
+	if c.Schedule.Warmup == -1 {
+		c.Schedule.Warmup = min(100, c.Steps/10)
+	}
+	if c.CheckpointEvery == 0 {
+		c.CheckpointEvery = max(1, (c.Steps+4)/5)
+	}
+	if c.EvalEvery == 0 {
+		c.EvalEvery = max(1, (c.Steps+9)/10)
+	}
+	return c, c.validate()
+}
+
+// Limits that keep products of sizes in range.
+const (
+	maxBatch = 1 << 16
+	maxSteps = 1 << 40
+)
+
+func (c Config) validate() error {
+	if c.Model.VocabSize == 0 {
+		return fmt.Errorf("model.vocab_size: 0; set it to the number of tokens the tokenizer knows")
+	}
+	if err := c.Model.Validate(); err != nil {
+		return err
+	}
+	if c.Data.Order != data.Epoch && c.Data.Order != data.Random {
+		return fmt.Errorf(`data.order: %q is not known; use "epoch" or "random"`, c.Data.Order)
+	}
+	for _, f := range []struct {
+		key        string
+		value, max int64
+	}{
+		{"batch_size", int64(c.BatchSize), maxBatch}, {"grad_accum", int64(c.GradAccum), maxBatch}, {"steps", c.Steps, maxSteps},
+		{"checkpoint_every", c.CheckpointEvery, maxSteps}, {"eval_every", c.EvalEvery, maxSteps}, {"eval_batches", int64(c.EvalBatches), maxSteps},
+	} {
+		if f.value < 1 || f.value > f.max {
+			return fmt.Errorf("%s: %d is not between 1 and %d", f.key, f.value, f.max)
+		}
+	}
+	if err := c.Optimizer.Validate(); err != nil {
+		return err
+	}
+	if err := c.Schedule.Validate(); err != nil {
+		return err
+	}
+	if !(c.Clip >= 0 && c.Clip <= 1e30) {
+		return fmt.Errorf("clip: %g is not a norm; use 1, or 0 for no clipping", c.Clip)
+	}
+	return nil
+}
+
+// JSON is the canonical form: every key, in the order of the type. Parse reads it back exactly.
+func (c Config) JSON() []byte {
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // only NaN or infinity could fail, which validate refuses
+	}
+	return b
+}
+
+// TokensPerStep is how many targets a step learns from.
+func (c Config) TokensPerStep() int64 {
+	return int64(c.BatchSize) * int64(c.GradAccum) * int64(c.Model.Context)
+}

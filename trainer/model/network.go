@@ -1,0 +1,32 @@
+package model
+
+import "millrace/trainer/engine"
+
+// logits describes the network up to the scores of every next token, [len(ids), vocab_size], for sequences of length t.
+func (m *Model) logits(g *engine.Graph, ids []int32, t int) *engine.Tensor {
+	x := g.Embed("embed", m.named["transformer.wte.weight"], m.named["transformer.wpe.weight"], ids, t)
+	for l := range m.config.NLayer {
+		b := blockName(l)
+		h := m.norm(g, b+"ln_1", x)
+		h = m.linear(g, b+"attn.c_attn", h)
+		h = g.Attention(b+"attn", h, t, m.config.NHead)
+		h = m.linear(g, b+"attn.c_proj", h)
+		x = g.Add(b+"attn.residual", x, h)
+
+		h = m.norm(g, b+"ln_2", x)
+		h = m.linear(g, b+"mlp.c_fc", h)
+		h = g.GELU(b+"mlp.act", h)
+		h = m.linear(g, b+"mlp.c_proj", h)
+		x = g.Add(b+"mlp.residual", x, h)
+	}
+	x = m.norm(g, "transformer.ln_f", x)
+	return g.Linear("lm_head", x, m.named["transformer.wte.weight"], nil, true)
+}
+
+func (m *Model) linear(g *engine.Graph, name string, x *engine.Tensor) *engine.Tensor {
+	return g.Linear(name, x, m.named[name+".weight"], m.named[name+".bias"], false)
+}
+
+func (m *Model) norm(g *engine.Graph, name string, x *engine.Tensor) *engine.Tensor {
+	return g.LayerNorm(name, x, m.named[name+".weight"], m.named[name+".bias"])
+}
