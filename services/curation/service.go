@@ -1,0 +1,154 @@
+package curation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"millrace/curator"
+	"millrace/event"
+	"millrace/services/job"
+	"millrace/storage/blob"
+)
+
+// Service does curate runs.
+type Service struct {
+	Jobs  *job.Runner
+	Blobs *blob.Store
+	Now   func() time.Time
+}
+
+// Run takes jobs until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	return s.Jobs.Work(ctx, event.Curate, s.curate)
+}
+
+// Resolve checks a recipe and writes out its defaults.
+func Resolve(_ context.Context, spec event.Spec) (event.Spec, error) {
+	r, err := curator.ParseRecipe(spec.Config)
+	if err != nil {
+		return spec, err
+	}
+	spec.Config = r.JSON()
+	return spec, nil
+}
+
+// curate is one run.
+func (s *Service) curate(ctx context.Context, j *job.Job) (job.Outcome, error) {
+	recipe, err := curator.ParseRecipe(j.Request.Spec.Config)
+	if err != nil {
+		return job.Outcome{}, job.Fail("bad_recipe", "correct the key and start the run again", err)
+	}
+	sink := &sink{s: s, j: j}
+	c := curator.Curator{Sink: sink, Progress: s.progress(j), Reuse: s.reuse(j)}
+	m, err := c.Run(ctx, recipe)
+	if err != nil {
+		return job.Outcome{}, explain(ctx, err)
+	}
+	ref, err := s.Blobs.Put(ctx, m.JSON())
+	if err != nil {
+		return job.Outcome{}, fmt.Errorf("curation: manifest: %w", err)
+	}
+	dataset := event.Digest(ref.Digest)
+	for _, split := range m.Splits {
+		j.Print(fmt.Sprintf("%s: %d documents, %d bytes, %d tokens", split.Name, split.Documents, split.Bytes, split.Tokens))
+	}
+	for _, d := range m.Dropped {
+		j.Print(fmt.Sprintf("dropped %d documents: %s", d.Documents, d.Reason))
+	}
+	err = j.PublishOnce(ctx, published(j.Request, dataset, m, ref.Size+sink.bytes.Load()))
+	return job.Outcome{Outputs: []event.Input{{Role: "dataset", Digest: dataset, Name: recipe.Name}}}, err
+}
+
+// reuse looks for a dataset of the same recipe that was made from the same content.
+func (s *Service) reuse(j *job.Job) func(context.Context, event.Digest) (curator.Manifest, bool) {
+	return func(ctx context.Context, source event.Digest) (curator.Manifest, bool) {
+		for _, d := range j.Request.Candidates {
+			raw, err := s.Blobs.Get(ctx, blob.Digest(d))
+			if err != nil {
+				continue // gone from storage: it is built again
+			}
+			m, err := curator.ParseManifest(raw)
+			if err == nil && m.Source == source {
+				j.Print(fmt.Sprintf("the sources have not changed: this is dataset %s", d.Short()))
+				return m, true
+			}
+		}
+		return curator.Manifest{}, false
+	}
+}
+
+// progress turns the curator's counts into the run's progress and series.
+func (s *Service) progress(j *job.Job) func(curator.Progress) {
+	var phase string
+	var began time.Time
+	return func(p curator.Progress) {
+		now := s.Now()
+		if p.Phase != phase {
+			phase, began = p.Phase, now
+		}
+		var left time.Duration
+		if p.Done > 0 && p.Total > p.Done {
+			left = time.Duration(float64(now.Sub(began)) * float64(p.Total-p.Done) / float64(p.Done))
+		}
+		j.Progress(p.Phase, p.Done, p.Total, p.Unit, left)
+	}
+}
+
+// published is the fact of the finished dataset.
+func published(req event.RunRequested, dataset event.Digest, m curator.Manifest, bytes int64) event.DatasetPublished {
+	e := event.DatasetPublished{
+		Dataset: dataset, Name: m.Recipe.Name, Run: req.Run, Recipe: event.DigestOf(req.Spec.Config), Source: m.Source,
+		Tokenizer: m.Tokenizer.Digest, VocabSize: m.Tokenizer.VocabSize, Bytes: bytes,
+	}
+	for _, s := range m.Splits {
+		e.Splits = append(e.Splits, event.Split{Name: s.Name, Tokens: s.Tokens, Documents: s.Documents, Bytes: s.Bytes, Shards: len(s.Shards)})
+	}
+	for _, d := range m.Dropped {
+		e.Dropped = append(e.Dropped, event.Dropped{Reason: d.Reason, Documents: d.Documents, Bytes: d.Bytes})
+	}
+	return e
+}
+
+// explain marks what trying again cannot mend.
+func explain(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case errors.Is(err, curator.ErrRecipe):
+		return job.Fail("bad_recipe", "correct the key and start the run again", err)
+	case errors.Is(err, curator.ErrSource):
+		return job.Fail("missing_source", "check the path; it is read by the worker, on the worker's machine", err)
+	case errors.Is(err, curator.ErrEmpty):
+		return job.Fail("empty_corpus", "loosen the filters, or name sources with text in them", err)
+	case errors.Is(err, curator.ErrHeldOutEmpty):
+		return job.Fail("empty_held_out", "raise held_out, or give more documents", err)
+	case errors.Is(err, curator.ErrSourceChanged):
+		return job.Fail("source_changed", "the files changed while they were read; start again when they are at rest", err)
+	case errors.Is(err, blob.ErrDenied):
+		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
+	case errors.Is(err, blob.ErrFull):
+		return job.Fail("storage_full", "free space where objects are stored", err)
+	}
+	return err
+}
+
+// sink stores what the curator packs.
+type sink struct {
+	s     *Service
+	j     *job.Job
+	bytes atomic.Int64
+}
+
+// Put stores one object; its name is for people only.
+func (k *sink) Put(ctx context.Context, name string, data []byte) (event.Digest, error) {
+	ref, err := k.s.Blobs.Put(ctx, data)
+	if err != nil {
+		return "", fmt.Errorf("curation: %s: %w", name, err)
+	}
+	k.bytes.Add(ref.Size)
+	k.j.Spend(0, 0, ref.Size, ref.Size)
+	return event.Digest(ref.Digest), nil
+}

@@ -1,0 +1,234 @@
+package evaluation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"millrace/curator"
+	"millrace/curator/pack"
+	"millrace/evaluator"
+	"millrace/event"
+	"millrace/services/bus"
+	"millrace/services/job"
+	"millrace/storage/blob"
+	"millrace/trainer/engine"
+	"millrace/trainer/model"
+	"millrace/trainer/token"
+)
+
+// Service judges checkpoints on one device.
+type Service struct {
+	Jobs    *job.Runner
+	Bus     *bus.Bus
+	Blobs   *blob.Store
+	Kernels engine.Kernels
+	Code    event.Code
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Run asks for evaluations of new checkpoints and does them, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.Jobs.Work(ctx, event.Evaluate, s.evaluate) })
+	g.Go(func() error {
+		saved := bus.Group{Name: "evaluation-requests", Filters: []string{event.FactOf("run", "checkpoint_saved")}, MaxAttempts: -1}
+		return s.Bus.Work(ctx, saved, s.request)
+	})
+	return g.Wait()
+}
+
+// request turns one checkpoint into one request for each of its suites.
+func (s *Service) request(ctx context.Context, env event.Envelope, _ bus.Delivery) error {
+	c, ok := env.Event.(event.CheckpointSaved)
+	if !ok {
+		return bus.Poison(fmt.Errorf("evaluation: %s is not a checkpoint", env.Event.Type()))
+	}
+	for _, name := range c.Suites {
+		suite, err := suiteNamed(name)
+		if err != nil {
+			s.Log.Warn("a checkpoint names a suite that does not exist", "run", c.Run, "suite", name)
+			continue
+		}
+		req, err := event.EvaluationRequest(c, name, suite.Digest(), s.Code, "checkpoint.saved")
+		if err != nil {
+			return err
+		}
+		if _, err := s.Bus.PublishOnce(ctx, req); err != nil && !errors.Is(err, bus.ErrExists) {
+			return err
+		}
+	}
+	return nil
+}
+
+// settings is the configuration of an evaluate run.
+type settings struct {
+	Suite       string       `json:"suite"`
+	SuiteDigest event.Digest `json:"suite_digest"`
+}
+
+// Resolve finds the suite that an evaluation names, and pins its digest.
+func Resolve(_ context.Context, spec event.Spec) (event.Spec, error) {
+	var c settings
+	dec := json.NewDecoder(bytes.NewReader(spec.Config))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return spec, fmt.Errorf("evaluation: configuration: %w", err)
+	}
+	suite, err := suiteNamed(c.Suite)
+	if err != nil {
+		return spec, err
+	}
+	c.SuiteDigest = suite.Digest()
+	spec.Config, err = json.Marshal(c)
+	return spec, err
+}
+
+// Check refuses suites that do not exist, for whoever asks for a run that names them.
+func Check(names []string) error {
+	for _, n := range names {
+		if _, err := suiteNamed(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func suiteNamed(name string) (evaluator.Suite, error) {
+	suites, err := evaluator.Suites()
+	if err != nil {
+		return evaluator.Suite{}, err
+	}
+	var known []string
+	for _, s := range suites {
+		if s.Name == name {
+			return s, nil
+		}
+		known = append(known, s.Name)
+	}
+	return evaluator.Suite{}, fmt.Errorf("evaluation: there is no suite %q; there are %v", name, known)
+}
+
+// evaluate is one evaluation.
+func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error) {
+	began := s.Now()
+	var c settings
+	if err := json.Unmarshal(j.Request.Spec.Config, &c); err != nil {
+		return job.Outcome{}, job.Fail("bad_config", "", fmt.Errorf("evaluation: configuration: %w", err))
+	}
+	suite, err := suiteNamed(c.Suite)
+	if err != nil {
+		return job.Outcome{}, job.Fail("unknown_suite", "this worker's version does not have it", err)
+	}
+	if d := suite.Digest(); d != c.SuiteDigest {
+		return job.Outcome{}, job.Failf("other_suite", "run the evaluation with the version that asked for it", "evaluation: suite %s is %s here, %s was asked for", c.Suite, d.Short(), c.SuiteDigest.Short())
+	}
+	branch := j.Request.Branch
+	if branch == nil {
+		return job.Outcome{}, job.Failf("bad_config", "", "evaluation: the request does not say which run it judges")
+	}
+	j.Progress("load", 0, 1, "checkpoints", 0)
+	net, err := s.load(ctx, j.Request.Spec.Input("checkpoint"))
+	if err != nil {
+		return job.Outcome{}, final(err)
+	}
+	tok, heldOut, err := s.heldOut(ctx, j.Request.Spec.Input("dataset"))
+	if err != nil {
+		return job.Outcome{}, final(err)
+	}
+	j.Progress("score", 0, int64(len(suite.Tasks)), "tasks", 0)
+	result, err := evaluator.Score(ctx, judged{net}, tok, heldOut, suite)
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	done := event.EvaluationCompleted{
+		Run: j.Request.Run, Of: branch.From, Step: branch.Step, Checkpoint: j.Request.Spec.Input("checkpoint"),
+		Suite: result.Suite, SuiteDigest: result.SuiteDigest, Scores: result.Scores, Samples: result.Samples,
+		SecondsWaited: event.Number(began.Sub(j.Requested).Seconds()), Seconds: event.Number(s.Now().Sub(began).Seconds()),
+	}
+	return job.Outcome{}, j.Publish(ctx, done)
+}
+
+// load fetches a checkpoint's files and makes a model of them.
+func (s *Service) load(ctx context.Context, digest event.Digest) (*model.Model, error) {
+	tree, err := s.Blobs.Tree(ctx, blob.Digest(digest))
+	if err != nil {
+		return nil, fmt.Errorf("evaluation: checkpoint %s: %w", digest.Short(), err)
+	}
+	file := func(name string) ([]byte, error) {
+		ref, ok := tree.File(name)
+		if !ok {
+			return nil, job.Failf("bad_checkpoint", "", "evaluation: checkpoint %s has no %s", digest.Short(), name)
+		}
+		return s.Blobs.Get(ctx, ref.Digest)
+	}
+	raw, err := file("config.json")
+	if err != nil {
+		return nil, err
+	}
+	config, err := model.ParseHuggingFace(raw)
+	if err != nil {
+		return nil, job.Fail("bad_checkpoint", "", err)
+	}
+	weights, err := file("model.safetensors")
+	if err != nil {
+		return nil, err
+	}
+	net, err := model.Read(config, s.Kernels, bytes.NewReader(weights))
+	if err != nil {
+		return nil, job.Fail("bad_checkpoint", "", err)
+	}
+	return net, nil
+}
+
+// heldOut fetches the part of the dataset that the model has not seen, and its tokenizer.
+func (s *Service) heldOut(ctx context.Context, digest event.Digest) (token.Tokenizer, evaluator.HeldOut, error) {
+	raw, err := s.Blobs.Get(ctx, blob.Digest(digest))
+	if err != nil {
+		return nil, evaluator.HeldOut{}, fmt.Errorf("evaluation: dataset %s: %w", digest.Short(), err)
+	}
+	m, err := curator.ParseManifest(raw)
+	if err != nil {
+		return nil, evaluator.HeldOut{}, job.Fail("bad_dataset", "", err)
+	}
+	file, err := s.Blobs.Get(ctx, blob.Digest(m.Tokenizer.Digest))
+	if err != nil {
+		return nil, evaluator.HeldOut{}, fmt.Errorf("evaluation: tokenizer %s: %w", m.Tokenizer.Digest.Short(), err)
+	}
+	tok, err := token.Parse(file)
+	if err != nil {
+		return nil, evaluator.HeldOut{}, job.Fail("bad_dataset", "", err)
+	}
+	var ids []int32
+	split, _ := m.Split("held_out")
+	for _, shard := range split.Shards {
+		raw, err := s.Blobs.Get(ctx, blob.Digest(shard.Digest))
+		if err != nil {
+			return nil, evaluator.HeldOut{}, fmt.Errorf("evaluation: shard %s: %w", shard.Digest.Short(), err)
+		}
+		if ids, err = pack.Decode(ids, raw, m.DType); err != nil {
+			return nil, evaluator.HeldOut{}, job.Fail("bad_dataset", "", err)
+		}
+	}
+	return tok, evaluator.HeldOut{Tokens: ids}, nil
+}
+
+// final marks storage faults that trying again cannot mend.
+func final(err error) error {
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return job.Fail("missing_input", "it was deleted from storage, or this worker uses another bucket", err)
+	case errors.Is(err, blob.ErrCorrupt):
+		return job.Fail("corrupt_input", "its bytes in storage are not what was written", err)
+	case errors.Is(err, blob.ErrDenied):
+		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
+	}
+	return err
+}

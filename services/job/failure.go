@@ -1,0 +1,45 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"millrace/event"
+)
+
+// Failed is an error whose code and hint go into the run's record.
+type Failed struct {
+	Code string // stable, for programs: "bad_config", "nan_loss", …
+	Hint string // what to do, for people
+	Err  error
+}
+
+func (f *Failed) Error() string { return f.Err.Error() }
+func (f *Failed) Unwrap() error { return f.Err }
+
+// Fail marks an error as final: the run has failed, and trying again would not help.
+func Fail(code, hint string, err error) error { return &Failed{Code: code, Hint: hint, Err: err} }
+
+// Failf is Fail with a message made here.
+func Failf(code, hint, format string, args ...any) error {
+	return Fail(code, hint, fmt.Errorf(format, args...))
+}
+
+// ErrStopRequested is the cause of a job's context when a person or a rule asked the run to stop.
+var ErrStopRequested = errors.New("the run was asked to stop")
+
+// failureOf describes an error for the record.
+func failureOf(err error) *event.Failure {
+	f := &event.Failure{Code: "internal", Message: err.Error()}
+	var marked *Failed
+	if errors.As(err, &marked) {
+		f.Code, f.Hint = marked.Code, marked.Hint
+	}
+	return f
+}
+
+// interrupted tells whether the job ended because the worker is going away, not because of anything in the run.
+func interrupted(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), ErrStopRequested)
+}

@@ -1,0 +1,157 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Role is a part of the platform that a process plays.
+type Role string
+
+// The roles. Tracker folds the log and serves GraphQL and the page; the others work jobs.
+const (
+	Tracker    Role = "tracker"
+	Curation   Role = "curation"
+	Training   Role = "training"
+	Evaluation Role = "evaluation"
+)
+
+// Roles is all of them, in the order in which they start.
+func Roles() []Role { return []Role{Tracker, Curation, Training, Evaluation} }
+
+// Config is one process. A YAML file has the same keys; an unknown one is an error.
+type Config struct {
+	// Data is the directory of everything embedded. It is created.
+	Data string `yaml:"data"`
+	// Roles to play; none means all.
+	Roles []Role `yaml:"roles"`
+	// Addr is where the tracker serves; loopback unless told otherwise. Port 0 picks one.
+	Addr string `yaml:"addr"`
+	// Token guards the door when it is open beyond loopback.
+	Token string `yaml:"token"`
+	// Hosts are further names under which the door may be called.
+	Hosts []string `yaml:"hosts"`
+	NATS  NATS     `yaml:"nats"`
+	S3    S3       `yaml:"s3"`
+	// Engine is "auto", "cpu" or "cpu-reference"; Threads is for training, 0: all cores.
+	Engine  string `yaml:"engine"`
+	Threads int    `yaml:"threads"`
+	// Worker names this process in the record; the host's name when empty.
+	Worker string `yaml:"worker"`
+
+	Version string       `yaml:"-"`
+	Log     *slog.Logger `yaml:"-"`
+	// Ready is called once the node serves, with its address.
+	Ready func(url string) `yaml:"-"`
+}
+
+// NATS says where the log is.
+type NATS struct {
+	URL       string `yaml:"url"`    // external; empty: embedded in Data
+	Listen    string `yaml:"listen"` // embedded: where other processes may join
+	Token     string `yaml:"token"`  // secret; or User and Password, or CredsFile
+	User      string `yaml:"user"`
+	Password  string `yaml:"password"`
+	CredsFile string `yaml:"creds_file"`
+	CAFile    string `yaml:"ca_file"`
+	Monitor   string `yaml:"monitor"`
+	Replicas  int    `yaml:"replicas"`
+	Relaxed   bool   `yaml:"relaxed"` // acknowledge before fsync
+}
+
+// S3 says where the bytes are.
+type S3 struct {
+	Endpoint  string `yaml:"endpoint"` // external; empty: embedded in Data
+	Listen    string `yaml:"listen"`   // embedded: its address, loopback and any port when empty
+	Region    string `yaml:"region"`
+	Bucket    string `yaml:"bucket"`
+	Prefix    string `yaml:"prefix"`
+	AccessKey string `yaml:"access_key"`
+	SecretKey string `yaml:"secret_key"`
+	CAFile    string `yaml:"ca_file"`
+}
+
+// DefaultAddr is where a node serves unless told otherwise.
+const DefaultAddr = "127.0.0.1:7070"
+
+// ErrConfig is returned for a configuration that cannot work.
+var ErrConfig = errors.New("bad configuration")
+
+// ReadFile reads a YAML configuration over c. Keys that are absent keep c's value.
+func (c *Config) ReadFile(path string) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("node: configuration: %w", err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	dec.KnownFields(true)
+	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("node: %s: %w: %w", path, ErrConfig, err)
+	}
+	return nil
+}
+
+// withDefaults fills what was left out and refuses what cannot work.
+func (c Config) withDefaults() (Config, error) {
+	if c.Data == "" {
+		return c, fmt.Errorf("node: no data directory: give --data DIR: %w", ErrConfig)
+	}
+	abs, err := filepath.Abs(c.Data)
+	if err != nil {
+		return c, fmt.Errorf("node: data directory: %w", err)
+	}
+	c.Data = abs
+	if len(c.Roles) == 0 {
+		c.Roles = Roles()
+	}
+	for _, r := range c.Roles {
+		if !slices.Contains(Roles(), r) {
+			return c, fmt.Errorf("node: no role %q; there are %v: %w", r, Roles(), ErrConfig)
+		}
+	}
+	if c.Addr == "" {
+		c.Addr = DefaultAddr
+	}
+	if c.Engine == "" {
+		c.Engine = "auto"
+	}
+	if c.S3.Bucket == "" {
+		c.S3.Bucket = "millrace"
+	}
+	if c.S3.Endpoint != "" && (c.S3.AccessKey == "" || c.S3.SecretKey == "") {
+		return c, fmt.Errorf("node: S3 endpoint %s needs a key: set MILLRACE_S3_ACCESS_KEY and MILLRACE_S3_SECRET_KEY: %w", c.S3.Endpoint, ErrConfig)
+	}
+	if c.Worker == "" {
+		c.Worker, _ = os.Hostname()
+	}
+	if c.Worker = subjectName(c.Worker); c.Worker == "" {
+		c.Worker = "worker"
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c, nil
+}
+
+// plays tells whether this process has a role.
+func (c Config) plays(r Role) bool { return slices.Contains(c.Roles, r) }
+
+// subjectName keeps of a name what may be part of a subject.
+func subjectName(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '-'
+	}, s)
+	return s[:min(len(s), 40)]
+}

@@ -1,0 +1,105 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"millrace/graph"
+	"millrace/services/api"
+	"millrace/storage/blob"
+	"millrace/web"
+)
+
+// door puts GraphQL, the page, health and metrics behind one address.
+func (n *Node) door() (*api.Server, error) {
+	roles := make([]string, len(n.config.Roles))
+	for i, r := range n.config.Roles {
+		roles[i] = string(r)
+	}
+	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Log: n.log})
+	return api.New(api.Config{
+		Graph: g, Drain: g.Close, Mount: map[string]http.Handler{"/": web.Handler()}, Token: n.config.Token, Hosts: n.config.Hosts, Log: n.log,
+		Metrics: promhttp.HandlerFor(n.metrics(), promhttp.HandlerOpts{}),
+		Ready: []api.Check{
+			{Name: "log", Run: func(context.Context) error { return n.bus.Ready() }},
+			{Name: "storage", Run: n.storageReady},
+			{Name: "read model", Run: n.caughtUp},
+		},
+		Blob: func(ctx context.Context, digest string) (io.ReadCloser, int64, error) {
+			d, err := blob.ParseDigest(digest)
+			if err != nil {
+				return nil, 0, fs.ErrNotExist
+			}
+			info, err := n.blobs.Stat(ctx, d)
+			if errors.Is(err, blob.ErrNotFound) {
+				return nil, 0, fs.ErrNotExist
+			}
+			if err != nil {
+				return nil, 0, err
+			}
+			r, err := n.blobs.Reader(ctx, d)
+			return r, info.Size, err
+		},
+	})
+}
+
+// storageReady asks for an object that is not there: the answer shows that the endpoint and the key work.
+func (n *Node) storageReady(ctx context.Context) error {
+	_, err := n.blobs.Stat(ctx, blob.DigestOf([]byte("are you there?")))
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// caughtUp tells whether the view has everything that the log has, give or take what comes just now.
+func (n *Node) caughtUp(ctx context.Context) error {
+	const near = 1000
+	state, err := n.bus.State(ctx)
+	if err != nil {
+		return err
+	}
+	if at := n.model.Cursor().Applied; at+near < state.Last {
+		return fmt.Errorf("node: the read model is at %d of %d", at, state.Last)
+	}
+	return nil
+}
+
+// URL is where the node serves, "" without the tracker's role.
+func (n *Node) URL() string {
+	if n.listener == nil {
+		return ""
+	}
+	return "http://" + n.listener.Addr().String()
+}
+
+// Joining is how another process reaches what is embedded here: the log's URL and the object store's endpoint.
+func (n *Node) Joining() (natsURL, s3Endpoint string) {
+	natsURL = n.bus.URL()
+	if n.s3 != nil {
+		s3Endpoint = n.s3.Endpoint()
+	}
+	return natsURL, s3Endpoint
+}
+
+// announce writes down where the node serves, so that commands find it by its data directory.
+func (n *Node) announce() error {
+	raw, err := json.Marshal(map[string]any{"url": n.URL(), "pid": os.Getpid()})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(n.announcement(), append(raw, '\n'), 0o600)
+}
+
+func (n *Node) retract() { _ = os.Remove(n.announcement()) }
+
+func (n *Node) announcement() string { return filepath.Join(n.config.Data, "node.json") }

@@ -1,0 +1,285 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"millrace/event"
+	"millrace/services/bus"
+	"millrace/services/curation"
+	"millrace/services/evaluation"
+	"millrace/services/job"
+	"millrace/services/meter"
+	"millrace/services/tracker"
+	"millrace/services/training"
+	"millrace/storage/blob"
+	"millrace/storage/readmodel"
+	"millrace/storage/s3embed"
+	"millrace/trainer/engine/auto"
+)
+
+// Node is one process with everything it has open.
+type Node struct {
+	config Config
+	log    *slog.Logger
+	code   event.Code
+	bus    *bus.Bus
+	s3     *s3embed.Server // nil when the object store is elsewhere
+	blobs  *blob.Store
+	meter  *meter.Meter
+	closes []func() error // in the order of opening
+
+	// Of the tracker's role only.
+	model    *readmodel.Model
+	tracker  *tracker.Tracker
+	listener net.Listener
+	// jobs are what the working roles run.
+	jobs []func(context.Context) error
+}
+
+// Open opens everything that the roles need. It fails with what is wrong and what to do: a busy port, a data directory in use, a
+// wrong key. Close it even when Run was never called.
+func Open(ctx context.Context, c Config) (*Node, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{config: c, log: c.Log, code: code(c.Version)}
+	for _, open := range []func(context.Context) error{n.openData, n.openBus, n.openBlobs, n.openTracker, n.openWorkers} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+	}
+	return n, nil
+}
+
+// Close gives everything back, last opened first.
+func (n *Node) Close() error {
+	var errs []error
+	for i := len(n.closes) - 1; i >= 0; i-- {
+		errs = append(errs, n.closes[i]())
+	}
+	n.closes = nil
+	return errors.Join(errs...)
+}
+
+func (n *Node) openData(context.Context) error {
+	if err := os.MkdirAll(n.config.Data, 0o700); err != nil {
+		return fmt.Errorf("node: data directory: %w", err)
+	}
+	return nil
+}
+
+func (n *Node) openBus(ctx context.Context) error {
+	c := n.config.NATS
+	if c.URL == "" && c.Listen != "" && c.Token == "" {
+		s, err := openSecrets(n.config.Data)
+		if err != nil {
+			return err
+		}
+		c.Token = s.NATSToken
+	}
+	b, err := bus.Open(ctx, bus.Config{
+		URL: c.URL, Token: c.Token, User: c.User, Password: c.Password, CredsFile: c.CredsFile, CAFile: c.CAFile,
+		Monitor: c.Monitor, Replicas: c.Replicas, Relaxed: c.Relaxed, Listen: c.Listen,
+		Dir: filepath.Join(n.config.Data, "log"), Source: "/node/" + n.config.Worker, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.bus = b
+	n.closes = append(n.closes, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		return b.Close(ctx)
+	})
+	return nil
+}
+
+func (n *Node) openBlobs(ctx context.Context) error {
+	c := n.config.S3
+	if c.Endpoint == "" {
+		s, err := openSecrets(n.config.Data)
+		if err != nil {
+			return err
+		}
+		c.AccessKey, c.SecretKey = s.S3AccessKey, s.S3SecretKey
+		n.s3, err = s3embed.Open(ctx, s3embed.Config{
+			Dir: filepath.Join(n.config.Data, "objects"), Addr: c.Listen, AccessKey: c.AccessKey, SecretKey: c.SecretKey, Log: n.log,
+		})
+		if err != nil {
+			return err
+		}
+		n.closes = append(n.closes, n.s3.Close)
+		c.Endpoint = n.s3.Endpoint()
+	}
+	store, err := blob.Open(ctx, blob.Config{
+		Endpoint: c.Endpoint, Region: c.Region, AccessKey: c.AccessKey, SecretKey: c.SecretKey,
+		Bucket: c.Bucket, Prefix: c.Prefix, CAFile: c.CAFile,
+	})
+	if err != nil {
+		return err
+	}
+	n.blobs = store
+	n.closes = append(n.closes, store.Close)
+	return nil
+}
+
+func (n *Node) openTracker(ctx context.Context) error {
+	if !n.config.plays(Tracker) {
+		return nil
+	}
+	state, err := n.bus.State(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := readmodel.Open(filepath.Join(n.config.Data, "readmodel.db"), readmodel.Options{Identity: state.Identity, LastSeq: &state.Last, Log: n.log})
+	if err != nil {
+		return err
+	}
+	n.model = m
+	n.closes = append(n.closes, m.Close)
+	n.tracker = &tracker.Tracker{
+		Bus: n.bus, Model: m, Code: n.code, Now: time.Now, Random: rand.Reader, Log: n.log, Deterministic: training.Deterministic,
+		CheckSuites: evaluation.Check,
+		Resolve: map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error){
+			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: evaluation.Resolve,
+		},
+	}
+	n.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", n.config.Addr)
+	if err != nil {
+		return fmt.Errorf("node: cannot serve on %s: %w; is a node running there already? choose another address with --addr, 127.0.0.1:0 for any", n.config.Addr, err)
+	}
+	n.closes = append(n.closes, func() error {
+		if err := n.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+// openWorkers makes the roles that do jobs. Each has a device of its own; they share the meter.
+func (n *Node) openWorkers(context.Context) error {
+	if !n.config.plays(Curation) && !n.config.plays(Training) && !n.config.plays(Evaluation) {
+		return nil
+	}
+	n.meter = meter.New(meter.Config{Dir: n.config.Data, Log: n.log})
+	n.closes = append(n.closes, n.meter.Close)
+	if n.config.plays(Curation) {
+		k, err := auto.Open("cpu-reference", 1) // curation computes nothing; the record still names the processor
+		if err != nil {
+			return fmt.Errorf("node: %w", err)
+		}
+		on := event.Environment{CPU: k.Info().Name, Threads: runtime.GOMAXPROCS(0)}
+		s := &curation.Service{Jobs: n.runner(Curation, on), Blobs: n.blobs, Now: time.Now}
+		n.jobs = append(n.jobs, s.Run)
+	}
+	if n.config.plays(Training) {
+		k, err := auto.Open(n.config.Engine, n.config.Threads)
+		if err != nil {
+			return fmt.Errorf("node: %w", err)
+		}
+		n.closeLater(k)
+		s := &training.Service{Jobs: n.runner(Training, device(k.Info())), Blobs: n.blobs, Kernels: k, Now: time.Now}
+		n.jobs = append(n.jobs, s.Run)
+	}
+	if n.config.plays(Evaluation) {
+		// One thread: an evaluation must not slow the training that waits for its verdict.
+		k, err := auto.Open(n.config.Engine, 1)
+		if err != nil {
+			return fmt.Errorf("node: %w", err)
+		}
+		n.closeLater(k)
+		s := &evaluation.Service{
+			Jobs: n.runner(Evaluation, device(k.Info())), Bus: n.bus, Blobs: n.blobs, Kernels: k, Code: n.code, Now: time.Now, Log: n.log,
+		}
+		n.jobs = append(n.jobs, s.Run)
+	}
+	return nil
+}
+
+// closeLater closes what has something to close.
+func (n *Node) closeLater(k any) {
+	switch k := k.(type) {
+	case interface{ Close() error }:
+		n.closes = append(n.closes, k.Close)
+	case interface{ Close() }:
+		n.closes = append(n.closes, func() error { k.Close(); return nil })
+	}
+}
+
+// runner makes the frame in which a role does its jobs.
+func (n *Node) runner(role Role, on event.Environment) *job.Runner {
+	d := event.Device{Kind: "cpu", Name: on.CPU, Count: max(1, on.Threads)}
+	if on.Engine != "" && on.Engine != "cpu" {
+		d = event.Device{Kind: "gpu", Name: on.CPU, Count: 1}
+	}
+	return &job.Runner{
+		Bus: n.bus, Meter: n.meter, Worker: event.WorkerID(n.config.Worker + "-" + string(role)),
+		Environment: func() event.Environment { return environment(on) }, Device: d, Now: time.Now, Log: n.log,
+	}
+}
+
+// Run plays the roles until ctx ends; then jobs leave at their next safe point, and what they have to say is still said.
+func (n *Node) Run(ctx context.Context) error {
+	serve, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	var serving errgroup.Group
+	failed := make(chan struct{})
+	if n.tracker != nil {
+		door, err := n.door()
+		if err != nil {
+			return err
+		}
+		inner, ctx := errgroup.WithContext(serve)
+		inner.Go(func() error { return n.tracker.Run(ctx) })
+		inner.Go(func() error { return door.Serve(ctx, n.listener) })
+		serving.Go(func() error {
+			err := inner.Wait()
+			close(failed)
+			return err
+		})
+		if err := n.announce(); err != nil {
+			n.log.Warn("the address could not be written down", "error", err)
+		}
+		defer n.retract()
+	}
+	if n.config.Ready != nil {
+		n.config.Ready(n.URL())
+	}
+	working, workCtx := errgroup.WithContext(ctx)
+	for _, job := range n.jobs {
+		working.Go(func() error { return job(workCtx) })
+	}
+	working.Go(func() error { // ends the jobs with ctx, or when the tracker cannot go on
+		select {
+		case <-workCtx.Done():
+			return workCtx.Err()
+		case <-failed:
+			return errServing
+		}
+	})
+	werr := working.Wait()
+	stopServing()
+	serr := serving.Wait()
+	if errors.Is(werr, errServing) || errors.Is(werr, context.Canceled) && ctx.Err() != nil {
+		werr = nil
+	}
+	if errors.Is(serr, context.Canceled) {
+		serr = nil
+	}
+	return errors.Join(werr, serr)
+}
+
+var errServing = errors.New("node: the tracker has ended")

@@ -1,0 +1,107 @@
+package tracker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"millrace/event"
+	"millrace/services/bus"
+	"millrace/storage/readmodel"
+)
+
+// Tracker is the write side of the platform.
+type Tracker struct {
+	Bus   *bus.Bus
+	Model *readmodel.Model
+	// Resolve checks a spec and writes out its defaults, by kind; a kind without one is taken as it is. Its errors may carry
+	// a field (Fielder) and a hint (Hinter).
+	Resolve map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error)
+	// CheckSuites refuses suites that do not exist.
+	CheckSuites func(names []string) error
+	// Deterministic tells which metric keys a reproduction must repeat to the bit.
+	Deterministic func(key string) bool
+	Code          event.Code
+	Now           func() time.Time
+	Random        io.Reader
+	Log           *slog.Logger
+}
+
+// Run folds the log into the read model, from where it stopped, until ctx ends, and judges every reproduction that is open or
+// comes.
+func (t *Tracker) Run(ctx context.Context) error {
+	open, err := t.unverified(ctx)
+	if err != nil {
+		return fmt.Errorf("tracker: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	judge := func(run event.RunID) {
+		g.Go(func() error {
+			if err := t.verify(ctx, run); err != nil && ctx.Err() == nil {
+				t.Log.Error("a reproduction could not be judged", "run", run, "error", err)
+			}
+			return nil
+		})
+	}
+	for _, run := range open {
+		judge(run)
+	}
+	g.Go(func() error {
+		return t.Bus.Follow(ctx, t.Model.Cursor().Committed+1, nil, func(env event.Envelope) error {
+			if err := t.Model.Apply(env); err != nil {
+				return err
+			}
+			if r, ok := env.Event.(event.RunRequested); ok && r.Branch != nil && r.Branch.Kind == event.Reproduction {
+				judge(r.Run)
+			}
+			return nil
+		})
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("tracker: %w", err)
+	}
+	return nil
+}
+
+// Follow hands on the log itself, for people who want to see it.
+func (t *Tracker) Follow(ctx context.Context, from uint64, filters []string, fn func(event.Envelope) error) error {
+	return t.Bus.Follow(ctx, from, filters, fn)
+}
+
+// LastSeq is the newest place in the log.
+func (t *Tracker) LastSeq(ctx context.Context) (uint64, error) {
+	s, err := t.Bus.State(ctx)
+	return s.Last, err
+}
+
+// Submit makes a wish come true or says why not (Refusal). The envelope that returns holds the fact as it was published;
+// the read model has folded it.
+func (t *Tracker) Submit(ctx context.Context, wish event.Event) (event.Envelope, error) {
+	fact, once, err := t.admit(ctx, wish)
+	if err != nil {
+		return event.Envelope{}, err
+	}
+	publish := t.Bus.Publish
+	if once {
+		publish = t.Bus.PublishOnce
+	}
+	seq, err := publish(ctx, fact)
+	switch {
+	case errors.Is(err, bus.ErrExists):
+		// The same job was asked for before: it stands. Answer with what there is.
+	case err != nil:
+		return event.Envelope{}, &Refusal{code: Unavailable, hint: "the event log did not take it; look at /readyz and try again", err: err}
+	}
+	if err := t.Model.WaitFor(ctx, seq); err != nil {
+		return event.Envelope{}, &Refusal{code: Unavailable, hint: "it is in the log; the view of it lags behind", err: fmt.Errorf("tracker: waiting for the read model: %w", err)}
+	}
+	return event.Envelope{Seq: seq, Time: t.Now(), Event: fact}, nil
+}
+
+// newID makes an id for something new.
+func (t *Tracker) newID() (string, error) { return event.NewID(t.Now(), t.Random) }

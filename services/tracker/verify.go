@@ -1,0 +1,235 @@
+package tracker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"millrace/event"
+	"millrace/services/bus"
+	"millrace/storage/readmodel"
+)
+
+// unverified lists the reproductions that had no verdict when the node stopped.
+func (t *Tracker) unverified(ctx context.Context) ([]event.RunID, error) {
+	filter := readmodel.RunFilter{Kinds: []event.RunKind{event.Train, event.Finetune}, Archived: readmodel.AnyArchived}
+	var open []event.RunID
+	for after := ""; ; {
+		page, err := t.Model.Runs(ctx, filter, readmodel.Order{}, after, 500)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page.Runs {
+			if r.Branch != nil && r.Branch.Kind == event.Reproduction && r.Reproduction == nil {
+				open = append(open, r.ID)
+			}
+		}
+		if !page.HasNext {
+			return open, nil
+		}
+		after = page.Cursors[len(page.Cursors)-1]
+	}
+}
+
+// verify compares one reproduction with its original as points and checkpoints arrive. The first difference decides at once;
+// otherwise the end of the run does.
+func (t *Tracker) verify(ctx context.Context, id event.RunID) error {
+	run, err := t.Model.Run(id)
+	if err != nil {
+		return err
+	}
+	w := t.Model.Watch(id)
+	defer w.Close()
+	c := comparison{t: t, is: id, was: run.Branch.From, after: map[string]int64{}, limit: run.StopAfter, digests: map[int64]bool{}}
+	if c.limit == 0 {
+		c.limit = math.MaxInt64
+	}
+	for {
+		run, err := t.Model.Run(id)
+		if errors.Is(err, readmodel.ErrNotFound) {
+			return nil // deleted
+		}
+		if err != nil {
+			return err
+		}
+		ended := run.Status.Ended() // asked before comparing: nothing comes after the end
+		if err := c.advance(); err != nil {
+			return err
+		}
+		if c.first != nil || ended {
+			return t.judge(ctx, run, &c)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.C():
+		}
+	}
+}
+
+// judge publishes the verdict, once.
+func (t *Tracker) judge(ctx context.Context, run readmodel.Run, c *comparison) error {
+	v := event.ReproductionVerified{Run: c.is, Of: c.was, Points: c.points, Digests: int64(len(c.digests)), FirstDifference: c.first}
+	of, err := t.Model.Run(c.was)
+	if err != nil {
+		return err
+	}
+	v.Environment = environmentDifferences(of.Environment(), run.Environment())
+	complete, err := c.complete()
+	switch {
+	case err != nil:
+		return err
+	case c.first != nil:
+		v.Verdict = "different"
+	case run.Status == event.Finished && complete:
+		v.Verdict = "identical"
+	default:
+		v.Verdict = "incomplete"
+	}
+	_, err = t.Bus.PublishOnce(ctx, v)
+	if errors.Is(err, bus.ErrExists) {
+		return nil // another tracker was first
+	}
+	return err
+}
+
+// comparison is how far two runs have been compared.
+type comparison struct {
+	t       *Tracker
+	is, was event.RunID
+	limit   int64            // steps beyond it are not compared
+	after   map[string]int64 // by series: the last step read of the reproduction
+	points  int64
+	digests map[int64]bool // steps of checkpoints compared
+	first   *event.Difference
+}
+
+// advance compares what is new in the reproduction.
+func (c *comparison) advance() error {
+	for {
+		more, err := c.advancePoints()
+		if err != nil {
+			return err
+		}
+		if !more {
+			return c.advanceDigests()
+		}
+	}
+}
+
+func (c *comparison) advancePoints() (more bool, err error) {
+	const batch = 10_000
+	fresh, err := c.t.Model.Points(c.is, readmodel.PointsQuery{After: c.after, MaxPoints: batch})
+	if err != nil {
+		return false, err
+	}
+	for _, s := range fresh {
+		if s.Sampled || len(s.Steps) == 0 || !c.t.Deterministic(s.Key) {
+			continue
+		}
+		more = more || len(s.Steps) == batch
+		lo, hi := s.Steps[0], min(s.Steps[len(s.Steps)-1], c.limit)
+		c.after[s.Ref()] = s.Steps[len(s.Steps)-1]
+		olds, err := c.t.Model.Series(c.was, readmodel.SeriesQuery{Keys: []string{s.Key}, Context: &s.Context, Writers: []event.WriterID{s.Writer}, MinStep: &lo, MaxStep: &hi})
+		if err != nil {
+			return false, err
+		}
+		was := map[int64]float64{}
+		for _, o := range olds {
+			for i, step := range o.Steps {
+				was[step] = o.Values[i]
+			}
+		}
+		for i, step := range s.Steps {
+			old, ok := was[step]
+			if !ok || step > c.limit {
+				continue
+			}
+			c.points++
+			if math.Float64bits(old) != math.Float64bits(s.Values[i]) {
+				c.differ(event.Difference{Step: step, Key: s.Key, Was: exact(old), Is: exact(s.Values[i])})
+			}
+		}
+	}
+	return more, nil
+}
+
+func (c *comparison) advanceDigests() error {
+	is, err := c.t.Model.Checkpoints(c.is)
+	if err != nil {
+		return err
+	}
+	for _, k := range is {
+		was, err := c.t.Model.Checkpoint(c.was, k.Step)
+		if errors.Is(err, readmodel.ErrNotFound) || c.digests[k.Step] || k.Step > c.limit {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		c.digests[k.Step] = true
+		if was.Checkpoint != k.Checkpoint {
+			c.differ(event.Difference{Step: k.Step, Key: "checkpoint", Was: string(was.Checkpoint), Is: string(k.Checkpoint)})
+		}
+	}
+	return nil
+}
+
+// differ keeps the difference with the lowest step.
+func (c *comparison) differ(d event.Difference) {
+	if c.first == nil || d.Step < c.first.Step {
+		c.first = &d
+	}
+}
+
+// complete tells whether everything deterministic that the original has up to the limit was there to compare.
+func (c *comparison) complete() (bool, error) {
+	series, err := c.t.Model.Series(c.was, readmodel.SeriesQuery{MaxStep: &c.limit})
+	if err != nil {
+		return false, err
+	}
+	var points int64
+	for _, s := range series {
+		if !s.Sampled && c.t.Deterministic(s.Key) && s.Writer != evaluationWriter {
+			points += int64(len(s.Steps))
+		}
+	}
+	checkpoints, err := c.t.Model.Checkpoints(c.was)
+	if err != nil {
+		return false, err
+	}
+	digests := 0
+	for _, k := range checkpoints {
+		if k.Step <= c.limit {
+			digests++
+		}
+	}
+	return points > 0 && c.points == points && len(c.digests) == digests, nil
+}
+
+// evaluationWriter writes scores into the series of the run it judges; a reproduction's checkpoints are not judged.
+const evaluationWriter = event.WriterID("evaluation")
+
+func exact(v float64) string { return fmt.Sprintf("%v (%016x)", v, math.Float64bits(v)) }
+
+// environmentDifferences names what is not the same where the two ran.
+func environmentDifferences(a, b *event.Environment) []string {
+	if a == nil || b == nil {
+		return nil
+	}
+	var out []string
+	for _, f := range []struct {
+		name   string
+		va, vb any
+	}{
+		{"os", a.OS, b.OS}, {"arch", a.Arch, b.Arch}, {"go", a.Go, b.Go}, {"binary", a.Binary.Short(), b.Binary.Short()}, {"cpu", a.CPU, b.CPU},
+		{"engine", a.Engine, b.Engine}, {"kernels", a.Kernels, b.Kernels}, {"threads", a.Threads, b.Threads},
+		{"gpus", fmt.Sprint(a.GPUs), fmt.Sprint(b.GPUs)}, {"gpu_driver", a.GPUDriver, b.GPUDriver},
+	} {
+		if f.va != f.vb {
+			out = append(out, fmt.Sprintf("%s: %v → %v", f.name, f.va, f.vb))
+		}
+	}
+	return out
+}

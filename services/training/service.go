@@ -1,0 +1,270 @@
+package training
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"millrace/curator"
+	"millrace/event"
+	"millrace/services/bus"
+	"millrace/services/job"
+	"millrace/storage/blob"
+	"millrace/trainer"
+	"millrace/trainer/data"
+	"millrace/trainer/engine"
+)
+
+// Service does training runs on one device.
+type Service struct {
+	Jobs    *job.Runner
+	Blobs   *blob.Store
+	Kernels engine.Kernels
+	Now     func() time.Time
+}
+
+// Run takes jobs until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	return s.Jobs.Work(ctx, event.Train, s.train)
+}
+
+// Resolve checks a training configuration and writes out its defaults. The size of the vocabulary may be left out: it is
+// the dataset's tokenizer's, filled in when the run starts.
+func Resolve(_ context.Context, spec event.Spec) (event.Spec, error) {
+	c, err := trainer.Parse(spec.Config)
+	if err != nil {
+		return spec, err
+	}
+	vocabulary := c.Model.VocabSize
+	if vocabulary == 0 {
+		c.Model.VocabSize = 256 // any, to check the rest
+	}
+	if c, err = c.Resolve(); err != nil {
+		return spec, err
+	}
+	c.Model.VocabSize = vocabulary
+	if spec.Engine == "" {
+		spec.Engine = "auto"
+	}
+	spec.Config = c.JSON()
+	return spec, nil
+}
+
+// train is one run.
+func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
+	config, err := trainer.Parse(j.Request.Spec.Config)
+	if err != nil {
+		return job.Outcome{}, job.Fail("bad_config", "correct the key and start the run again", err)
+	}
+	set, err := s.dataset(ctx, j)
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	config.Model.VocabSize = set.manifest.Tokenizer.VocabSize
+	if config, err = config.Resolve(); err != nil {
+		return job.Outcome{}, job.Fail("bad_config", "correct the key and start the run again", err)
+	}
+	resume, from, err := s.lastCheckpoint(ctx, j)
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	if resume != nil {
+		if err := j.Resumed(ctx, from); err != nil {
+			return job.Outcome{}, err
+		}
+	}
+	rec := &recorder{s: s, j: j, config: config, total: config.Steps, dataset: j.Request.Spec.Input("dataset"), began: s.Now(), tokens: -1}
+	if stop := j.Request.StopAfter; stop > 0 && stop < rec.total {
+		rec.total = stop
+	}
+	result, err := trainer.Run(ctx, trainer.Job{
+		Config: config, Kernels: s.Kernels, Train: set.train, Val: set.heldOut, Recorder: rec,
+		Resume: resume, StopAfter: j.Request.StopAfter, Now: s.Now,
+	})
+	out := job.Outcome{Steps: result.Step}
+	if rec.saved.Checkpoint != "" {
+		out.Outputs = []event.Input{{Role: "checkpoint", Digest: rec.saved.Checkpoint, Name: fmt.Sprintf("step %d", rec.saved.Step)}}
+	}
+	return out, explain(err)
+}
+
+// explain marks what trying again cannot mend. Storage and log faults may pass; anything else comes out the same again.
+func explain(err error) error {
+	switch {
+	case err == nil, errors.Is(err, trainer.ErrStopped), errors.Is(err, blob.ErrUnavailable), errors.Is(err, bus.ErrUnreachable):
+		return err
+	case errors.Is(err, trainer.ErrDiverged):
+		return job.Fail("nan_loss", "lower optimizer.lr or lengthen schedule.warmup; the last good checkpoint is kept", err)
+	case errors.Is(err, blob.ErrDenied):
+		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
+	case errors.Is(err, blob.ErrFull), errors.Is(err, bus.ErrFull):
+		return job.Fail("storage_full", "free space; the run can be started again from its last checkpoint", err)
+	}
+	return job.Fail("cannot_train", "", err)
+}
+
+// dataset is what the run reads.
+type dataset struct {
+	manifest       curator.Manifest
+	train, heldOut data.Tokens
+}
+
+// dataset fetches the manifest and the shards. They are held in memory: two bytes a token.
+func (s *Service) dataset(ctx context.Context, j *job.Job) (dataset, error) {
+	digest := j.Request.Spec.Input("dataset")
+	raw, err := s.Blobs.Get(ctx, blob.Digest(digest))
+	if err != nil {
+		return dataset{}, missing("dataset", digest, err)
+	}
+	m, err := curator.ParseManifest(raw)
+	if err != nil {
+		return dataset{}, job.Fail("bad_dataset", "curate it again", fmt.Errorf("dataset %s: %w", digest.Short(), err))
+	}
+	set := dataset{manifest: m}
+	if set.train, err = s.split(ctx, j, m, "train"); err != nil {
+		return set, err
+	}
+	set.heldOut, err = s.split(ctx, j, m, "held_out")
+	return set, err
+}
+
+// split fetches one part of the dataset; nil when it has none of that name.
+func (s *Service) split(ctx context.Context, j *job.Job, m curator.Manifest, name string) (data.Tokens, error) {
+	split, ok := m.Split(name)
+	if !ok {
+		return nil, nil
+	}
+	var shards []data.Tokens
+	for _, sh := range split.Shards {
+		raw, err := s.Blobs.Get(ctx, blob.Digest(sh.Digest))
+		if err != nil {
+			return nil, missing("shard", sh.Digest, err)
+		}
+		j.Spend(0, 0, 0, int64(len(raw)))
+		t, err := data.Bytes(raw, m.DType)
+		if err != nil {
+			return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("shard %s: %w", sh.Digest.Short(), err))
+		}
+		shards = append(shards, t)
+	}
+	return data.Concat(shards...), nil
+}
+
+// missing makes a final failure of a blob that is not there or not whole; other faults may pass.
+func missing(what string, digest event.Digest, err error) error {
+	err = fmt.Errorf("%s %s: %w", what, digest.Short(), err)
+	switch {
+	case errors.Is(err, blob.ErrNotFound):
+		return job.Fail("missing_input", "it was deleted from storage, or this worker uses another bucket", err)
+	case errors.Is(err, blob.ErrCorrupt):
+		return job.Fail("corrupt_input", "its bytes in storage are not what was written; restore or make it again", err)
+	case errors.Is(err, blob.ErrDenied):
+		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
+	}
+	return err
+}
+
+// lastCheckpoint finds where an earlier attempt got to: nil, when there is none.
+func (s *Service) lastCheckpoint(ctx context.Context, j *job.Job) (func(string) (io.ReadCloser, error), int64, error) {
+	env, err := j.Last(ctx, event.CheckpointSaved{Run: j.Request.Run}.Subject())
+	if errors.Is(err, bus.ErrNone) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	saved, ok := env.Event.(event.CheckpointSaved)
+	if !ok {
+		return nil, 0, fmt.Errorf("training: %s lies where a checkpoint should", env.Event.Type())
+	}
+	return func(name string) (io.ReadCloser, error) {
+		for _, f := range saved.Files {
+			if f.Name == name {
+				return s.Blobs.Reader(ctx, blob.Digest(f.Digest))
+			}
+		}
+		return nil, fmt.Errorf("training: checkpoint of step %d has no %s", saved.Step, name)
+	}, saved.Step, nil
+}
+
+// recorder carries what the trainer says into the log and storage.
+type recorder struct {
+	s       *Service
+	j       *job.Job
+	config  trainer.Config
+	total   int64
+	dataset event.Digest
+	began   time.Time
+	first   int64 // the step before the first of this attempt
+	tokens  int64
+	saved   event.CheckpointSaved
+}
+
+// Metrics records one step's points.
+func (r *recorder) Metrics(ctx context.Context, step int64, points []trainer.Point) error {
+	keys, values := make([]string, len(points)), make([]float64, len(points))
+	for i, p := range points {
+		keys[i], values[i] = p.Key, p.Value
+		if p.Key == "tokens" {
+			r.spend(int64(p.Value))
+		}
+	}
+	if r.first == 0 {
+		r.first = step - 1
+	}
+	if done := step - r.first; done > 0 {
+		left := time.Duration(float64(r.s.Now().Sub(r.began)) / float64(done) * float64(r.total-step))
+		r.j.Progress("train", step, r.total, "steps", left)
+	}
+	return r.j.Metrics(ctx, step, keys, values)
+}
+
+// spend charges the tokens since the last step, with the arithmetic of the model.
+func (r *recorder) spend(tokens int64) {
+	if r.tokens < 0 { // the first step of this attempt: what came before was charged by the attempt that did it
+		r.tokens = tokens - int64(r.config.BatchSize*max(1, r.config.GradAccum)*r.config.Model.Context)
+	}
+	delta := tokens - r.tokens
+	r.tokens = tokens
+	r.j.Spend(float64(delta)*r.config.Model.FLOPsPerToken(r.config.Model.Context), delta, 0, 0)
+}
+
+// Checkpoint stores the files, then says so.
+func (r *recorder) Checkpoint(ctx context.Context, c trainer.Checkpoint) error {
+	var files []blob.Entry
+	saved := event.CheckpointSaved{
+		Run: r.j.Request.Run, Experiment: r.j.Request.Experiment, Step: c.Step, Dataset: r.dataset,
+		Suites: r.j.Request.Suites, Tokens: r.tokens, Last: c.Final,
+	}
+	var stored int64
+	for _, f := range c.Files {
+		var buf bytes.Buffer
+		if _, err := f.Body.WriteTo(&buf); err != nil {
+			return fmt.Errorf("training: checkpoint of step %d: %s: %w", c.Step, f.Name, err)
+		}
+		ref, err := r.s.Blobs.Put(ctx, buf.Bytes())
+		if err != nil {
+			return fmt.Errorf("training: checkpoint of step %d: %s: %w", c.Step, f.Name, err)
+		}
+		stored += ref.Size
+		files = append(files, blob.Entry{Name: f.Name, Ref: ref})
+		saved.Files = append(saved.Files, event.File{Name: f.Name, Digest: event.Digest(ref.Digest), Size: ref.Size})
+	}
+	ref, err := r.s.Blobs.PutTree(ctx, files)
+	if err != nil {
+		return fmt.Errorf("training: checkpoint of step %d: %w", c.Step, err)
+	}
+	r.j.Spend(0, 0, stored, stored)
+	saved.Checkpoint = event.Digest(ref.Digest)
+	if err := r.j.Publish(ctx, saved); err != nil { // after every point before it
+		return err
+	}
+	r.saved = saved
+	return nil
+}
+
+// Deterministic tells which metric keys a reproduction must repeat to the bit.
+func Deterministic(key string) bool { return trainer.Deterministic(key) }
