@@ -26,8 +26,10 @@ type Bus struct {
 
 	mu      sync.Mutex
 	closed  bool
-	redial  chan struct{} // closed, and replaced, at each reconnect
-	trouble error         // the newest asynchronous error of the connection
+	redial  chan struct{}   // closed, and replaced, at each reconnect
+	link    context.Context // ends, and is replaced, when what was asked so far will get no answer: connection lost, or server failed
+	cut     context.CancelFunc
+	trouble error // the newest asynchronous error of the connection
 }
 
 // Open connects to the log, creates the stream where there is none, and returns when facts can be published. It does not wait for a NATS
@@ -42,6 +44,7 @@ func Open(ctx context.Context, conf Config) (_ *Bus, err error) {
 	}
 	b := &Bus{conf: conf, redial: make(chan struct{})}
 	b.life, b.end = context.WithCancel(context.Background())
+	b.link, b.cut = context.WithCancel(context.Background())
 	b.group.publish = b.publishBatch
 	defer func() {
 		if err != nil {
@@ -50,7 +53,7 @@ func Open(ctx context.Context, conf Config) (_ *Bus, err error) {
 	}()
 	if conf.URL == "" {
 		b.where = "embedded NATS in " + conf.Dir
-		if b.emb, err = startEmbedded(conf); err != nil {
+		if b.emb, err = startEmbedded(conf, b.unlink); err != nil {
 			return nil, err
 		}
 		b.nc, err = b.connectEmbedded()
@@ -127,6 +130,7 @@ func (b *Bus) Close(ctx context.Context) error {
 // release lets go of whatever was opened.
 func (b *Bus) release() {
 	b.end()
+	b.unlink()
 	if b.nc != nil {
 		b.nc.Close()
 	}
@@ -173,6 +177,24 @@ func (b *Bus) session(ctx context.Context) (context.Context, func()) {
 		}
 	}()
 	return ctx, cancel
+}
+
+// linked is ctx for one question to the server: it ends when no answer can come any more, or within ackWithin.
+func (b *Bus) linked(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithTimeout(ctx, ackWithin)
+	b.mu.Lock()
+	link := b.link
+	b.mu.Unlock()
+	stop := context.AfterFunc(link, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// unlink ends every question that waits for its answer.
+func (b *Bus) unlink() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cut()
+	b.link, b.cut = context.WithCancel(context.Background())
 }
 
 // fault is why the embedded server cannot store, or nil.

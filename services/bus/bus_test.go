@@ -115,6 +115,14 @@ func TestFollowRefusesWhatNoServerWouldTake(t *testing.T) {
 	if err := b.Follow(soon(t), 1, []string{"millrace.>", "millrace.run.>"}, func(event.Envelope) error { return nil }); err == nil || !strings.Contains(err.Error(), "overlap") {
 		t.Errorf("overlapping filters: %v", err)
 	}
+	for _, filter := range []string{"", "other.run.>", "millrace", "millrace..x", "millrace.>.x", "millrace.run.a b"} {
+		if err := b.Follow(soon(t), 1, []string{filter}, func(event.Envelope) error { return nil }); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", filter)) {
+			t.Errorf("filter %q: %v", filter, err)
+		}
+		if _, err := b.Last(soon(t), filter); err == nil || errors.Is(err, bus.ErrNone) {
+			t.Errorf("last of %q: %v", filter, err)
+		}
+	}
 	if err := b.Follow(soon(t), 5, nil, func(event.Envelope) error { return nil }); !errors.Is(err, bus.ErrOtherLog) {
 		t.Errorf("a place behind the end: %v", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"millrace/event"
 )
 
 // Config says where the log is. With URL it is on a NATS server elsewhere, otherwise on one inside this process that keeps its files in
@@ -111,4 +113,19 @@ func redacted(urls string) string {
 		parts[i] = p
 	}
 	return strings.Join(parts, ",")
+}
+
+// checkFilter refuses a subject pattern that cannot match any fact; the server would wait for one for ever.
+func checkFilter(filter string) error {
+	tokens := strings.Split(filter, ".")
+	if !strings.HasPrefix(filter, event.Prefix) {
+		return fmt.Errorf("bus: filter %q: every subject begins with %q", filter, event.Prefix)
+	}
+	for i, tok := range tokens {
+		if tok == "*" || tok == ">" && i == len(tokens)-1 || event.ValidID(tok) {
+			continue
+		}
+		return fmt.Errorf("bus: filter %q: %q is no part of a subject (a word, * for any word, or > at the end for any rest)", filter, tok)
+	}
+	return nil
 }

@@ -71,6 +71,7 @@ func (b *Bus) connOptions() []nats.Option {
 				b.conf.Log.Warn("bus: connection lost", "nats", b.where, "err", err)
 			}
 			b.setTrouble(err)
+			b.unlink()
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
 			b.conf.Log.Info("bus: connected again", "nats", b.where)

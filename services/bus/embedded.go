@@ -34,8 +34,9 @@ type embedded struct {
 	held   bool // the directory held a log when we came
 }
 
-// startEmbedded opens the directory and starts the server on it.
-func startEmbedded(c Config) (_ *embedded, err error) {
+// startEmbedded opens the directory and starts the server on it. failed is called once if the server later fails to write: it then answers
+// no question that is open.
+func startEmbedded(c Config, failed func()) (_ *embedded, err error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("bus: store directory: %w", err)
 	}
@@ -58,7 +59,7 @@ func startEmbedded(c Config) (_ *embedded, err error) {
 		}
 	}
 	_, statErr := os.Stat(filepath.Join(c.Dir, "jetstream", "$G", "streams", Stream))
-	e := &embedded{lock: lock, dir: c.Dir, held: statErr == nil, log: &serverLog{log: c.Log, failed: make(chan struct{})}}
+	e := &embedded{lock: lock, dir: c.Dir, held: statErr == nil, log: &serverLog{log: c.Log, failed: failed}}
 	e.server, err = server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("bus: embedded NATS: %w", err)
@@ -120,7 +121,7 @@ func (e *embedded) fault() error {
 // serverLog takes the server's log lines into ours. The server tells of some faults there and nowhere else.
 type serverLog struct {
 	log    *slog.Logger
-	failed chan struct{} // closed at the first write fault
+	failed func() // called at the first write fault
 
 	mu        sync.Mutex
 	fatalErr  error
@@ -146,11 +147,14 @@ func (l *serverLog) Errorf(format string, v ...any) {
 	l.log.Error("nats: " + line)
 	l.keep(line)
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.lastErr = errors.New(line)
-	if l.faultErr == nil && strings.Contains(line, "critical write error") {
+	fault := l.faultErr == nil && strings.Contains(line, "critical write error")
+	if fault {
 		l.faultErr = errors.New(line)
-		close(l.failed)
+	}
+	l.mu.Unlock()
+	if fault {
+		l.failed()
 	}
 }
 

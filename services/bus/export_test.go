@@ -11,3 +11,6 @@ func Cut(frames []event.Frame, limit int) ([][]event.Frame, error) {
 	}
 	return out, err
 }
+
+// CutOff ends the connection without a word and for good, as a dead machine does.
+func CutOff(b *Bus) { b.nc.Close() }

@@ -27,6 +27,11 @@ const (
 // the bus is closed (ErrClosed), or the log is not the one that was read so far (ErrOtherLog, ErrTrimmed, ErrNoLog). A fact that cannot be
 // decoded is skipped, loudly.
 func (b *Bus) Follow(ctx context.Context, from uint64, filters []string, fn func(event.Envelope) error) error {
+	for _, filter := range filters {
+		if err := checkFilter(filter); err != nil {
+			return err
+		}
+	}
 	leave, err := b.enter()
 	if err != nil {
 		return err

@@ -69,4 +69,6 @@ func (n *external) stop() {
 	n.srv = nil
 }
 
-func (n *external) URL() string { return "nats://" + net.JoinHostPort(n.opts.Host, strconv.Itoa(n.opts.Port)) }
+func (n *external) URL() string {
+	return "nats://" + net.JoinHostPort(n.opts.Host, strconv.Itoa(n.opts.Port))
+}

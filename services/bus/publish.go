@@ -128,21 +128,10 @@ func (b *Bus) put(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishO
 	}
 }
 
-// attempt sends once and waits for the answer, or until the embedded server has failed: it then never answers.
+// attempt sends once and waits for the answer.
 func (b *Bus) attempt(ctx context.Context, msg *nats.Msg, opts []jetstream.PublishOpt) (*jetstream.PubAck, error) {
-	ctx, cancel := context.WithTimeout(ctx, ackWithin)
-	defer cancel()
-	if b.emb != nil {
-		done := make(chan struct{})
-		defer close(done)
-		go func() {
-			select {
-			case <-b.emb.log.failed:
-				cancel()
-			case <-done:
-			}
-		}()
-	}
+	ctx, done := b.linked(ctx)
+	defer done()
 	return b.js.PublishMsg(ctx, msg, opts...)
 }
 

@@ -61,6 +61,9 @@ func (b *Bus) info(ctx context.Context) (*jetstream.StreamInfo, error) {
 
 // Last returns the newest fact on a subject, which may hold wildcards: ErrNone.
 func (b *Bus) Last(ctx context.Context, subject string) (event.Envelope, error) {
+	if err := checkFilter(subject); err != nil {
+		return event.Envelope{}, err
+	}
 	leave, err := b.enter()
 	if err != nil {
 		return event.Envelope{}, err

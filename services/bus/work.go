@@ -49,6 +49,11 @@ func (g Group) withDefaults() (Group, error) {
 	if len(g.Filters) == 0 {
 		return g, fmt.Errorf("bus: work: group %s has no filter", g.Name)
 	}
+	for _, filter := range g.Filters {
+		if err := checkFilter(filter); err != nil {
+			return g, err
+		}
+	}
 	if g.Parallel <= 0 {
 		g.Parallel = 1
 	}
@@ -251,7 +256,7 @@ func (w *worker) settle(meta *jetstream.MsgMetadata, what string, say func(conte
 	ctx, cancel := context.WithTimeout(context.Background(), 2*w.group.Lease)
 	defer cancel()
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
-		once, done := context.WithTimeout(ctx, ackWithin)
+		once, done := w.bus.linked(ctx)
 		err := say(once)
 		done()
 		if err == nil || errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
