@@ -48,10 +48,10 @@ type Tokenizer interface {
 	JSON() []byte
 }
 
-// ID names a tokenizer: the lower-case hexadecimal sha256 of its JSON.
+// ID names a tokenizer: "sha256:" and the lower-case hexadecimal sha256 of its JSON.
 func ID(t Tokenizer) string {
 	sum := sha256.Sum256(t.JSON())
-	return hex.EncodeToString(sum[:])
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // Encode is t.Append into a new slice.

@@ -1,0 +1,149 @@
+package curator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"millrace/curator/corpus"
+	"millrace/curator/read"
+	"millrace/event"
+)
+
+// Errors of Run a caller may want to branch on, besides ErrRecipe.
+var (
+	// ErrSource: a source cannot be read as the recipe says.
+	ErrSource = read.ErrSource
+	// ErrEmpty: no document was left.
+	ErrEmpty = errors.New("the corpus is empty")
+	// ErrSplitEmpty: every document fell into one split.
+	ErrSplitEmpty = errors.New("a split is empty")
+	// ErrSourceChanged: files were changed while they were read.
+	ErrSourceChanged = errors.New("the source changed while it was read")
+)
+
+// Sink keeps the bytes of a dataset. The name is a hint for people ("tokenizer.json", "train/00000.bin",
+// "train/00000.index"); the digest is the event.DigestOf the data. Put must not keep data after it returns.
+type Sink interface {
+	Put(ctx context.Context, name string, data []byte) (event.Digest, error)
+}
+
+// The phases of Run, in order.
+const (
+	PhaseSurvey    = "survey"    // read, filter, de-duplicate, count; bytes on disk
+	PhaseTokenizer = "tokenizer" // learn the vocabulary; bytes of text, then merges
+	PhaseEncode    = "encode"    // encode and pack; bytes of text
+)
+
+// Progress says how far Run is. Done of Total is in Unit; Documents and Dropped are what the survey has kept and dropped
+// so far, files included.
+type Progress struct {
+	Phase     string
+	Done      int64
+	Total     int64
+	Unit      string // "bytes" or "merges"
+	Documents int64
+	Dropped   int64
+}
+
+// Curator runs recipes.
+type Curator struct {
+	Sink Sink
+	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
+	Workers int
+	// Progress, when set, is called from the goroutine of Run, at least once a phase.
+	Progress func(Progress)
+}
+
+// Run makes the dataset. Its blobs are in the Sink when Run returns; the manifest is not: its bytes are Manifest.JSON. It
+// returns ctx's error when that ends first, the Sink's errors as they are, and otherwise ErrRecipe, ErrSource, ErrEmpty,
+// ErrSplitEmpty or ErrSourceChanged, wrapped.
+func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
+	if err := r.Check(); err != nil {
+		return Manifest{}, err
+	}
+	r = r.Resolve()
+	if c.Workers <= 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	w := &work{Curator: c, recipe: r}
+	listing, err := read.List(ctx, r.Sources, w.dropped.Add)
+	if err != nil {
+		return Manifest{}, err
+	}
+	w.listing = listing
+	m, err := w.run(ctx)
+	return m, errors.Join(err, listing.Close())
+}
+
+// work is one Run.
+type work struct {
+	Curator
+	recipe  Recipe
+	listing *read.Listing
+	dropped corpus.Ledger
+
+	survey survey
+}
+
+func (w *work) run(ctx context.Context) (Manifest, error) {
+	if w.recipe.LimitBytes > 0 {
+		w.listing.Shuffle(w.recipe.Seed)
+	}
+	if err := w.makeSurvey(ctx); err != nil {
+		return Manifest{}, err
+	}
+	tok, err := w.tokenizer(ctx)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m := Manifest{
+		Format: ManifestFormat, Recipe: w.recipe, RecipeDigest: w.recipe.Digest(), Source: w.survey.source,
+		Dropped: []Dropped{}, Sources: w.survey.counts,
+	}
+	for _, t := range w.dropped.Tallies() {
+		d := Dropped{Reason: t.Reason, Documents: t.Documents, Bytes: t.Bytes}
+		for _, e := range t.Examples {
+			d.Examples = append(d.Examples, Example{Source: w.recipe.Sources[e.Source].Name, Document: e.ID, Value: e.Value, Limit: e.Limit})
+		}
+		m.Dropped = append(m.Dropped, d)
+	}
+	if err := w.encode(ctx, tok, &m); err != nil {
+		return Manifest{}, err
+	}
+	return m, nil
+}
+
+func (w *work) tell(p Progress) {
+	if w.Progress != nil {
+		p.Documents, p.Dropped = w.survey.documents, w.dropped.Documents()
+		w.Progress(p)
+	}
+}
+
+// put stores data, and does not believe a sink that says it stored something else.
+func (w *work) put(ctx context.Context, name string, data []byte) (event.Digest, error) {
+	got, err := w.Sink.Put(ctx, name, data)
+	if err != nil {
+		return "", fmt.Errorf("curator: put %s: %w", name, err)
+	}
+	if want := event.DigestOf(data); got != want {
+		return "", fmt.Errorf("curator: put %s: the sink has %q, the data is %q", name, got, want)
+	}
+	return got, nil
+}
+
+// whyNothing lists what was dropped, for an error.
+func (w *work) whyNothing() string {
+	tallies := w.dropped.Tallies()
+	if len(tallies) == 0 {
+		return "no file matched: check include, exclude and the folder"
+	}
+	var parts []string
+	for _, t := range tallies {
+		parts = append(parts, fmt.Sprintf("%d %s (as %s)", t.Documents, t.Reason, t.Examples[0].ID))
+	}
+	return fmt.Sprintf("all %d were dropped: %s", w.dropped.Documents(), strings.Join(parts, ", "))
+}

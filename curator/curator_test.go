@@ -1,0 +1,408 @@
+package curator_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"millrace/curator"
+	"millrace/curator/corpus"
+	"millrace/curator/pack"
+	"millrace/event"
+	"millrace/trainer/token"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// memory keeps blobs by digest.
+type memory struct {
+	mu    sync.Mutex
+	blobs map[event.Digest][]byte
+	names []string
+}
+
+func (s *memory) Put(_ context.Context, name string, data []byte) (event.Digest, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := event.DigestOf(data)
+	if s.blobs == nil {
+		s.blobs = map[event.Digest][]byte{}
+	}
+	s.blobs[d] = bytes.Clone(data)
+	s.names = append(s.names, name)
+	return d, nil
+}
+
+func recipe(sources ...curator.Source) curator.Recipe {
+	r := curator.DefaultRecipe()
+	r.Name = "test"
+	r.Sources = sources
+	r.Tokenizer = curator.Tokenizer{Kind: token.KindByte}
+	return r
+}
+
+// folder writes files into a new folder.
+func folder(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	return dir
+}
+
+// texts decodes the documents of a split.
+func texts(t require.TestingT, s *memory, m curator.Manifest, split string) []string {
+	tok, err := token.Parse(s.blobs[m.Tokenizer.Digest])
+	require.NoError(t, err)
+	part, ok := m.Split(split)
+	require.True(t, ok)
+	var out []string
+	for _, shard := range part.Shards {
+		ids, err := pack.Decode(nil, s.blobs[shard.Digest], m.DType)
+		require.NoError(t, err)
+		require.EqualValues(t, shard.Tokens, len(ids))
+		require.EqualValues(t, shard.Size, len(s.blobs[shard.Digest]))
+		ends, err := pack.DecodeIndex(s.blobs[shard.Index], shard.Tokens)
+		require.NoError(t, err)
+		require.Len(t, ends, int(shard.Documents))
+		start, size := int64(0), int64(0)
+		for _, end := range ends {
+			require.Equal(t, tok.EndOfText(), ids[end-1])
+			require.NotContains(t, ids[start:end-1], tok.EndOfText())
+			text, err := token.Decode(tok, ids[start:end-1])
+			require.NoError(t, err)
+			out = append(out, string(text))
+			start = end
+			size += int64(len(text))
+		}
+		require.Equal(t, shard.Bytes, size)
+	}
+	return out
+}
+
+const goldenRecipe = `
+name: poems
+sources:
+  - folder: testdata/corpus
+    include: ["*.txt"]
+    exclude: [vendor]
+    max_bytes: 1000
+  - jsonl: testdata/more.jsonl
+filters: {min_chars: 10, max_chars: 900}
+tokenizer: {kind: bpe, vocab_size: 320}
+held_out: 0.25
+shard_tokens: 300
+`
+
+func TestManifestGolden(t *testing.T) {
+	r, err := curator.ParseRecipe([]byte(goldenRecipe))
+	require.NoError(t, err)
+	var sink memory
+	var phases []string
+	m, err := curator.Curator{Sink: &sink, Progress: func(p curator.Progress) {
+		require.LessOrEqual(t, p.Done, p.Total)
+		if len(phases) == 0 || phases[len(phases)-1] != p.Phase {
+			phases = append(phases, p.Phase)
+		}
+	}}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, []string{curator.PhaseSurvey, curator.PhaseTokenizer, curator.PhaseEncode}, phases)
+	path := "testdata/golden/manifest.json"
+	if *update {
+		require.NoError(t, os.WriteFile(path, m.JSON(), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(m.JSON()))
+
+	again, err := curator.ParseManifest(want)
+	require.NoError(t, err)
+	require.Equal(t, m, again)
+	require.Equal(t, event.DigestOf(want), again.Digest())
+	var size int64
+	for _, blob := range sink.blobs {
+		size += int64(len(blob))
+	}
+	require.Equal(t, size, m.Size())
+
+	reasons := map[string]int64{}
+	for _, d := range m.Dropped {
+		reasons[d.Reason] = d.Documents
+		require.Len(t, d.Examples, int(d.Documents))
+	}
+	require.Equal(t, map[string]int64{"binary": 1, "duplicate": 2, "empty": 1, "no_text": 2, "not_json": 1, "not_utf8": 1, "too_large": 1, "too_short": 1}, reasons)
+	kept := slices.Concat(texts(t, &sink, m, curator.Train), texts(t, &sink, m, curator.HeldOut))
+	require.Len(t, kept, 17)
+	require.Contains(t, strings.Join(kept, ""), "日本語")
+	require.NotContains(t, strings.Join(kept, ""), "third party")
+}
+
+func TestSameInputSameManifest(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		require.NoError(rt, err)
+		n := rapid.IntRange(1, 30).Draw(rt, "documents")
+		want := map[string]bool{}
+		for i := range n {
+			text := rapid.StringN(0, 300, -1).Draw(rt, "text") + fmt.Sprint(" document ", i)
+			require.NoError(rt, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.txt", i)), []byte(text), 0o644))
+			want[text] = !strings.Contains(text, "\x00")
+		}
+		maps.DeleteFunc(want, func(_ string, keep bool) bool { return !keep })
+		r := recipe(curator.Source{Name: "x", Folder: dir})
+		r.Tokenizer = curator.Tokenizer{Kind: rapid.SampledFrom([]token.Kind{token.KindBPE, token.KindByte, token.KindChar}).Draw(rt, "kind")}
+		r.HeldOut = rapid.SampledFrom([]float64{0, 0.3, 0.5}).Draw(rt, "held out")
+		r.HeldOutBy = rapid.SampledFrom([]string{curator.ByDocument, curator.ByTail}).Draw(rt, "by")
+		r.ShardTokens = int64(rapid.IntRange(1, 400).Draw(rt, "shard"))
+		r.Seed = 3
+		var first curator.Manifest
+		for i := range 2 {
+			var sink memory
+			m, err := curator.Curator{Sink: &sink, Workers: rapid.IntRange(1, 4).Draw(rt, "workers")}.Run(context.Background(), r)
+			if err != nil {
+				if errors.Is(err, curator.ErrEmpty) {
+					require.Empty(rt, want)
+				} else {
+					require.ErrorIs(rt, err, curator.ErrSplitEmpty)
+				}
+				return
+			}
+			if i == 0 {
+				first = m
+				var got []string
+				for _, s := range m.Splits {
+					got = append(got, texts(rt, &sink, m, s.Name)...)
+				}
+				if r.HeldOutBy == curator.ByDocument || r.HeldOut == 0 {
+					require.ElementsMatch(rt, slices.Collect(maps.Keys(want)), got)
+				}
+				parsed, err := curator.ParseManifest(m.JSON())
+				require.NoError(rt, err)
+				require.Equal(rt, m, parsed)
+				continue
+			}
+			require.Equal(rt, string(first.JSON()), string(m.JSON()))
+		}
+	})
+}
+
+func TestHeldOutTailIsNanoGPTs(t *testing.T) {
+	text := strings.Repeat("0123456789 abcdefgh\n", 500) // 10,000 bytes
+	r := recipe(curator.Source{Folder: folder(t, map[string]string{"input.txt": text})})
+	r.HeldOut, r.HeldOutBy = 0.1, curator.ByTail
+	r.Tokenizer.Kind = token.KindChar
+	var sink memory
+	m, err := curator.Curator{Sink: &sink}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, []string{text[:9000]}, texts(t, &sink, m, curator.Train))
+	require.Equal(t, []string{text[9000:]}, texts(t, &sink, m, curator.HeldOut))
+	require.Equal(t, 21, m.Tokenizer.VocabSize, "10 digits, 8 letters, space, newline, <|endoftext|>")
+}
+
+func TestTailCutsBetweenCharacters(t *testing.T) {
+	text := strings.Repeat("日", 10)
+	r := recipe(curator.Source{Folder: folder(t, map[string]string{"input.txt": text})})
+	r.HeldOut, r.HeldOutBy = 0.5, curator.ByTail // 15 of 30 bytes is between characters; 16 would not be
+	var sink memory
+	m, err := curator.Curator{Sink: &sink}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, text[:15], texts(t, &sink, m, curator.Train)[0])
+	r.HeldOut = 0.45
+	m, err = curator.Curator{Sink: &sink}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, text[:18], texts(t, &sink, m, curator.Train)[0])
+}
+
+func many(t testing.TB, n int) string {
+	files := map[string]string{}
+	for i := range n {
+		files[fmt.Sprintf("%c/%03d.txt", 'a'+i%5, i)] = strings.Repeat(fmt.Sprintf("text number %d. ", i), 10)
+	}
+	return folder(t, files)
+}
+
+func TestLimitTakesAMixedSubset(t *testing.T) {
+	dir := many(t, 200)
+	run := func(limit, seed int64) []string {
+		r := recipe(curator.Source{Name: "x", Folder: dir})
+		r.LimitBytes, r.Seed, r.HeldOut = limit, seed, 0
+		var sink memory
+		m, err := curator.Curator{Sink: &sink}.Run(context.Background(), r)
+		require.NoError(t, err)
+		require.LessOrEqual(t, m.Splits[0].Bytes, limit)
+		require.Greater(t, m.Splits[0].Bytes, limit-200)
+		return texts(t, &sink, m, curator.Train)
+	}
+	small := run(4000, 1)
+	require.Equal(t, small, run(4000, 1))
+	require.NotEqual(t, small, run(4000, 2))
+	require.Equal(t, small, run(8000, 1)[:len(small)], "a larger limit adds to the same beginning")
+	require.False(t, slices.IsSorted(small))
+	r := recipe(curator.Source{Name: "x", Folder: dir})
+	r.LimitBytes = 5
+	_, err := curator.Curator{Sink: &memory{}}.Run(context.Background(), r)
+	require.ErrorIs(t, err, curator.ErrEmpty)
+	require.ErrorContains(t, err, "limit_bytes is 5")
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*curator.Recipe)
+		is     error
+		says   string
+	}{
+		"no folder":      {func(r *curator.Recipe) { r.Sources[0].Folder += "/nowhere" }, curator.ErrSource, "correct the path"},
+		"folder is file": {func(r *curator.Recipe) { r.Sources[0].Folder += "/a/000.txt" }, curator.ErrSource, "is a file"},
+		"nothing matches": {func(r *curator.Recipe) { r.Sources[0].Include = []string{"*.go"} }, curator.ErrEmpty,
+			"no file matched"},
+		"all dropped":       {func(r *curator.Recipe) { r.Filters.MinChars = 10_000 }, curator.ErrEmpty, "all 200 were dropped: 200 too_short (as a/000.txt)"},
+		"nothing held out":  {func(r *curator.Recipe) { r.HeldOut = 0.0001 }, curator.ErrSplitEmpty, "held_out got none of the 200 documents"},
+		"wrong recipe":      {func(r *curator.Recipe) { r.Dedup = "fuzzy" }, curator.ErrRecipe, `dedup is "fuzzy"`},
+		"no tokenizer file": {func(r *curator.Recipe) { r.Tokenizer = curator.Tokenizer{File: "nowhere.json"} }, curator.ErrRecipe, "nowhere.json"},
+	} {
+		r := recipe(curator.Source{Name: "x", Folder: many(t, 200)})
+		c.change(&r)
+		_, err := curator.Curator{Sink: &memory{}}.Run(context.Background(), r)
+		require.ErrorIs(t, err, c.is, name)
+		require.ErrorContains(t, err, c.says, name)
+	}
+}
+
+// meddler changes a file of the source in the middle of a run.
+type meddler struct {
+	memory
+	change func()
+}
+
+func (s *meddler) Put(ctx context.Context, name string, data []byte) (event.Digest, error) {
+	if name == "tokenizer.json" {
+		s.change()
+	}
+	return s.memory.Put(ctx, name, data)
+}
+
+func TestSourceThatChangesIsAnError(t *testing.T) {
+	for name, change := range map[string]func(dir string) error{
+		"edited":  func(dir string) error { return os.WriteFile(filepath.Join(dir, "b/001.txt"), []byte("other"), 0o644) },
+		"emptied": func(dir string) error { return os.WriteFile(filepath.Join(dir, "b/001.txt"), nil, 0o644) },
+		"removed": func(dir string) error { return os.Remove(filepath.Join(dir, "b/001.txt")) },
+	} {
+		dir := many(t, 50)
+		sink := &meddler{change: func() { require.NoError(t, change(dir)) }}
+		_, err := curator.Curator{Sink: sink}.Run(context.Background(), recipe(curator.Source{Folder: dir}))
+		if name == "removed" {
+			require.ErrorIs(t, err, curator.ErrSource, name)
+		} else {
+			require.ErrorIs(t, err, curator.ErrSourceChanged, name)
+		}
+	}
+}
+
+type failing struct{ err error }
+
+func (s failing) Put(context.Context, string, []byte) (event.Digest, error) { return "", s.err }
+
+type lying struct{}
+
+func (lying) Put(context.Context, string, []byte) (event.Digest, error) {
+	return event.DigestOf(nil), nil
+}
+
+func TestSinkErrorsEndTheRun(t *testing.T) {
+	full := errors.New("no space left on bucket")
+	_, err := curator.Curator{Sink: failing{full}}.Run(context.Background(), recipe(curator.Source{Folder: many(t, 20)}))
+	require.ErrorIs(t, err, full)
+	_, err = curator.Curator{Sink: lying{}}.Run(context.Background(), recipe(curator.Source{Folder: many(t, 20)}))
+	require.ErrorContains(t, err, "the sink has")
+}
+
+func TestRunStopsWithItsContext(t *testing.T) {
+	dir := many(t, 200)
+	for _, phase := range []string{curator.PhaseSurvey, curator.PhaseTokenizer, curator.PhaseEncode} {
+		for _, kind := range []token.Kind{token.KindBPE, token.KindChar} {
+			ctx, cancel := context.WithCancel(context.Background())
+			r := recipe(curator.Source{Folder: dir})
+			r.Tokenizer.Kind = kind
+			r.ShardTokens = 10
+			reached := false
+			sink := &meddler{change: func() {
+				if phase == curator.PhaseEncode {
+					reached = true
+					cancel()
+				}
+			}}
+			_, err := curator.Curator{Sink: sink, Progress: func(p curator.Progress) {
+				if p.Phase == phase {
+					reached = true
+					cancel()
+				}
+			}}.Run(ctx, r)
+			require.ErrorIs(t, err, context.Canceled, "%s %s", phase, kind)
+			require.True(t, reached)
+			cancel()
+		}
+	}
+}
+
+func TestTakesAFinishedTokenizer(t *testing.T) {
+	dir := many(t, 50)
+	r := recipe(curator.Source{Folder: dir})
+	r.Tokenizer = curator.Tokenizer{Kind: token.KindBPE, VocabSize: 300}
+	var sink memory
+	first, err := curator.Curator{Sink: &sink}.Run(context.Background(), r)
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "tokenizer.json")
+	require.NoError(t, os.WriteFile(file, sink.blobs[first.Tokenizer.Digest], 0o644))
+	r.Tokenizer = curator.Tokenizer{File: file}
+	second, err := curator.Curator{Sink: &sink}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, first.Splits, second.Splits)
+	require.Equal(t, first.Tokenizer, second.Tokenizer)
+	r.Tokenizer.Kind = token.KindChar
+	_, err = curator.Curator{Sink: &sink}.Run(context.Background(), r)
+	require.ErrorContains(t, err, `is of kind "bpe"`)
+}
+
+// A document of many pieces must come out as one.
+func TestOneLargeDocument(t *testing.T) {
+	text := strings.Repeat("word after word after 日本 word\n", 60_000)
+	r := recipe(curator.Source{Folder: folder(t, map[string]string{"large.txt": text, "small.txt": "a small one"})})
+	r.HeldOut = 0
+	r.Tokenizer = curator.Tokenizer{Kind: token.KindBPE, VocabSize: 300, TrainBytes: 3 << 20}
+	var sink memory
+	m, err := curator.Curator{Sink: &sink, Workers: 3}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, []string{text, "a small one"}, texts(t, &sink, m, curator.Train))
+	require.Equal(t, []string{"tokenizer.json", "train/00000.bin", "train/00000.index"}, sink.names)
+}
+
+func TestLedgerKeepsFirstExamples(t *testing.T) {
+	var l corpus.Ledger
+	for i := range 20 {
+		l.Add(corpus.Drop{Why: corpus.Why{Reason: "r"}, ID: fmt.Sprint(i), Bytes: 2})
+	}
+	got := l.Tallies()
+	require.Len(t, got, 1)
+	require.EqualValues(t, 20, got[0].Documents)
+	require.EqualValues(t, 40, got[0].Bytes)
+	require.Len(t, got[0].Examples, corpus.MaxExamples)
+	require.Equal(t, "0", got[0].Examples[0].ID)
+}

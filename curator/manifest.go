@@ -1,0 +1,200 @@
+package curator
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"millrace/curator/pack"
+	"millrace/event"
+	"millrace/trainer/token"
+)
+
+// ManifestFormat is the version of the manifest's form.
+const ManifestFormat = "millrace.dataset/1"
+
+// The names of the splits.
+const (
+	Train   = "train"
+	HeldOut = "held_out"
+)
+
+// Manifest describes a dataset completely. Its canonical JSON (sorted keys, no white space; see testdata/golden) is
+// stored like any other bytes, and the digest of that is the dataset's identity. It names every blob of the dataset by
+// digest: the tokenizer, and for each shard its ids and its index, whose bytes package pack describes.
+type Manifest struct {
+	Format string `json:"format"`
+	// Recipe has every default written out; RecipeDigest is of its canonical form.
+	Recipe       Recipe       `json:"recipe"`
+	RecipeDigest event.Digest `json:"recipe_digest"`
+	// Source is the digest of what was read, kept or not: the sha256 over all documents in order of source's name, 0, id, 0,
+	// sha256 of the text.
+	Source    event.Digest  `json:"source"`
+	Tokenizer TokenizerBlob `json:"tokenizer"`
+	// DType is the type of ids in shards, "uint16" or "uint32".
+	DType string `json:"dtype"`
+	// Splits are "train", and "held_out" unless the recipe holds nothing out.
+	Splits []Split `json:"splits"`
+	// Dropped says what left the corpus and why, by reason.
+	Dropped []Dropped     `json:"dropped"`
+	Sources []SourceCount `json:"sources"`
+}
+
+// TokenizerBlob names the tokenizer's file.
+type TokenizerBlob struct {
+	Digest    event.Digest `json:"digest"`
+	Kind      token.Kind   `json:"kind"`
+	VocabSize int          `json:"vocab_size"`
+	EndOfText int32        `json:"end_of_text"`
+	Size      int64        `json:"size"`
+}
+
+// Split is one part of a dataset. Bytes counts text, so that -Σ log₂ p / Bytes is bits per byte.
+type Split struct {
+	Name      string  `json:"name"`
+	Tokens    int64   `json:"tokens"` // with the <|endoftext|> after each document
+	Documents int64   `json:"documents"`
+	Bytes     int64   `json:"bytes"`
+	Shards    []Shard `json:"shards"`
+}
+
+// Shard names the two blobs of a shard.
+type Shard struct {
+	Digest    event.Digest `json:"digest"`
+	Index     event.Digest `json:"index"`
+	Tokens    int64        `json:"tokens"`
+	Documents int64        `json:"documents"`
+	Bytes     int64        `json:"bytes"` // of text
+	Size      int64        `json:"size"`  // of the blob
+}
+
+// Dropped is what left the corpus for one reason; the reasons are declared in read, filter and dedup.
+type Dropped struct {
+	Reason    string    `json:"reason"`
+	Documents int64     `json:"documents"`
+	Bytes     int64     `json:"bytes"`
+	Examples  []Example `json:"examples"`
+}
+
+// Example is a document that was dropped; the reason says what value and limit mean.
+type Example struct {
+	Source   string  `json:"source"`
+	Document string  `json:"document"`
+	Value    float64 `json:"value"`
+	Limit    float64 `json:"limit"`
+}
+
+// SourceCount is what one source gave.
+type SourceCount struct {
+	Name          string `json:"name"`
+	Files         int64  `json:"files"` // listed for reading
+	Documents     int64  `json:"documents"`
+	Bytes         int64  `json:"bytes"`
+	KeptDocuments int64  `json:"kept_documents"`
+	KeptBytes     int64  `json:"kept_bytes"`
+}
+
+// JSON is the manifest's canonical form: the bytes to store.
+func (m Manifest) JSON() []byte { return canonical(m) }
+
+// Digest is the dataset's identity: the sha256 of JSON.
+func (m Manifest) Digest() event.Digest { return event.DigestOf(m.JSON()) }
+
+// Split finds a split by name.
+func (m Manifest) Split(name string) (Split, bool) {
+	for _, s := range m.Splits {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Split{}, false
+}
+
+// Size is the bytes of all blobs: shards, indexes and the tokenizer.
+func (m Manifest) Size() int64 {
+	n := m.Tokenizer.Size
+	for _, s := range m.Splits {
+		for _, shard := range s.Shards {
+			n += shard.Size + 8*shard.Documents
+		}
+	}
+	return n
+}
+
+// ErrManifest is wrapped by every error of ParseManifest.
+var ErrManifest = errors.New("manifest")
+
+// maxManifestBytes bounds a manifest: some 200,000 shards.
+const maxManifestBytes = 64 << 20
+
+// ParseManifest reads a manifest and checks that it agrees with itself. Unknown keys are errors.
+func ParseManifest(data []byte) (Manifest, error) {
+	var m Manifest
+	if len(data) > maxManifestBytes {
+		return m, fmt.Errorf("%w of %d bytes: the limit is %d", ErrManifest, len(data), maxManifestBytes)
+	}
+	var head struct {
+		Format string `json:"format"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return m, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	if head.Format != ManifestFormat {
+		return m, fmt.Errorf("%w: format %q: this version reads %q", ErrManifest, head.Format, ManifestFormat)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return m, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	if err := m.check(); err != nil {
+		return Manifest{}, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	return m, nil
+}
+
+func (m Manifest) check() error {
+	if err := m.Recipe.Check(); err != nil {
+		return err
+	}
+	if got := m.Recipe.Digest(); got != m.RecipeDigest {
+		return fmt.Errorf("recipe_digest is %.80q, the recipe's is %q", m.RecipeDigest, got)
+	}
+	width := int64(pack.Width(m.DType))
+	t := m.Tokenizer
+	switch {
+	case !m.Source.Valid() || !t.Digest.Valid():
+		return fmt.Errorf("source %.80q or tokenizer %.80q is no digest", m.Source, t.Digest)
+	case t.Kind != token.KindBPE && t.Kind != token.KindByte && t.Kind != token.KindChar:
+		return fmt.Errorf("tokenizer kind %q", t.Kind)
+	case t.VocabSize < 1 || t.VocabSize > maxVocabSize || t.EndOfText < 0 || int(t.EndOfText) >= t.VocabSize || t.Size < 1:
+		return fmt.Errorf("tokenizer of %d ids and %d bytes with end_of_text %d", t.VocabSize, t.Size, t.EndOfText)
+	case width == 0 || m.DType != pack.DType(t.VocabSize):
+		return fmt.Errorf("dtype is %q: a vocabulary of %d has %q", m.DType, t.VocabSize, pack.DType(t.VocabSize))
+	case len(m.Splits) < 1 || len(m.Splits) > 2 || m.Splits[0].Name != Train || len(m.Splits) == 2 && m.Splits[1].Name != HeldOut:
+		return fmt.Errorf("splits must be %q, or %q and %q", Train, Train, HeldOut)
+	}
+	for _, s := range m.Splits {
+		var sum Split
+		for i, shard := range s.Shards {
+			if !shard.Digest.Valid() || !shard.Index.Valid() {
+				return fmt.Errorf("split %s: shard %d: digest %.80q or index %.80q is no digest", s.Name, i, shard.Digest, shard.Index)
+			}
+			if shard.Tokens < 1 || shard.Tokens > 1<<40 || shard.Documents < 1 || shard.Documents > shard.Tokens || shard.Bytes < 0 || shard.Bytes > 1<<50 || shard.Size != shard.Tokens*width {
+				return fmt.Errorf("split %s: shard %d: %d tokens, %d documents, %d bytes of text in %d bytes do not fit together", s.Name, i, shard.Tokens, shard.Documents, shard.Bytes, shard.Size)
+			}
+			sum.Tokens += shard.Tokens
+			sum.Documents += shard.Documents
+			sum.Bytes += shard.Bytes
+		}
+		if len(s.Shards) == 0 || len(s.Shards) > 1<<20 || sum.Tokens != s.Tokens || sum.Documents != s.Documents || sum.Bytes != s.Bytes {
+			return fmt.Errorf("split %s: %d tokens, %d documents, %d bytes, but its %d shards have %d, %d, %d",
+				s.Name, s.Tokens, s.Documents, s.Bytes, len(s.Shards), sum.Tokens, sum.Documents, sum.Bytes)
+		}
+	}
+	return nil
+}
+
+// maxVocabSize is every Unicode character and one more: the largest a char tokenizer can be.
+const maxVocabSize = 0x110000 + 1

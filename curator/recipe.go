@@ -1,0 +1,217 @@
+package curator
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"millrace/curator/read"
+	"millrace/event"
+	"millrace/trainer/token"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Source says where documents come from.
+type Source = read.Source
+
+// Recipe says everything that decides a dataset but the content of its sources. Start from DefaultRecipe, or read one with
+// ParseRecipe.
+type Recipe struct {
+	Name    string   `json:"name"`
+	Sources []Source `json:"sources"`
+	Filters Filters  `json:"filters"`
+	// Dedup is "exact" (white space aside, the first of equal documents wins) or "none".
+	Dedup     string    `json:"dedup"`
+	Tokenizer Tokenizer `json:"tokenizer"`
+	// HeldOut is the fraction that no model is trained on, in steps of 0.0001; 0 makes no held-out split.
+	HeldOut float64 `json:"held_out"`
+	// HeldOutBy is "document" (by the digest of each, see pack.HeldOut) or "tail" (the end of the text, as nanoGPT does: of
+	// N bytes the first ⌊N·(1-HeldOut)⌋, up to the next character, are trained on; right for a corpus of one file).
+	HeldOutBy string `json:"held_out_by"`
+	// ShardTokens is how long a shard may become.
+	ShardTokens int64 `json:"shard_tokens"`
+	// LimitBytes ends the corpus before the first document that would make its text longer; files are then taken in an
+	// order that Seed decides (read.Listing.Shuffle), not by name. 0 takes everything, by name.
+	LimitBytes int64 `json:"limit_bytes"`
+	Seed       int64 `json:"seed"`
+}
+
+// Filters are bounds on single documents. Text that is not UTF-8 and documents of nothing but white space are always
+// dropped.
+type Filters struct {
+	MinChars int64 `json:"min_chars"` // 0: no bound
+	MaxChars int64 `json:"max_chars"` // 0: no bound
+}
+
+// Tokenizer says which tokenizer to make or to take.
+type Tokenizer struct {
+	// Kind is "bpe", "byte" or "char"; with File it may be left out.
+	Kind token.Kind `json:"kind"`
+	// VocabSize is for bpe: how many ids at most, the 256 bytes and <|endoftext|> included.
+	VocabSize int `json:"vocab_size,omitempty"`
+	// TrainBytes is for bpe: learn from the first so many bytes of the training split; 0 is all of it.
+	TrainBytes int64 `json:"train_bytes,omitempty"`
+	// File takes an existing tokenizer instead of making one: a Hugging Face tokenizer.json of GPT-2's shape, or a file of
+	// this program.
+	File string `json:"file,omitempty"`
+}
+
+// The values of Dedup and HeldOutBy.
+const (
+	DedupExact = "exact"
+	DedupNone  = "none"
+
+	ByDocument = "document"
+	ByTail     = "tail"
+)
+
+// defaultVocabSize suits a corpus of some megabytes, where a recipe without a size is most likely.
+const defaultVocabSize = 4096
+
+// ErrRecipe is wrapped by every error that says a recipe is wrong.
+var ErrRecipe = errors.New("recipe")
+
+// DefaultRecipe is what ParseRecipe starts from: exact de-duplication, a BPE of 4,096, 5% held out by document, shards of
+// 2²⁴ tokens. It still needs a name and a source.
+func DefaultRecipe() Recipe {
+	return Recipe{Dedup: DedupExact, Tokenizer: Tokenizer{Kind: token.KindBPE}, HeldOut: 0.05, HeldOutBy: ByDocument, ShardTokens: 1 << 24}
+}
+
+// maxRecipeBytes bounds a recipe's file.
+const maxRecipeBytes = 1 << 20
+
+// ParseRecipe reads YAML or JSON. A key it does not know is an error that names it. Defaults are written out in the
+// result, which Check has passed.
+func ParseRecipe(data []byte) (Recipe, error) {
+	if len(data) > maxRecipeBytes {
+		return Recipe{}, fmt.Errorf("%w of %d bytes: the limit is %d", ErrRecipe, len(data), maxRecipeBytes)
+	}
+	var tree any // through JSON, so that there is one set of names and one kind of strictness; JSON is YAML
+	if err := yaml.Unmarshal(data, &tree); err != nil {
+		return Recipe{}, fmt.Errorf("%w: %w", ErrRecipe, err)
+	}
+	plain, err := json.Marshal(tree)
+	if err != nil {
+		return Recipe{}, fmt.Errorf("%w: keys must be text: %w", ErrRecipe, err)
+	}
+	d := json.NewDecoder(bytes.NewReader(plain))
+	d.DisallowUnknownFields()
+	r := DefaultRecipe()
+	r.Tokenizer = Tokenizer{}
+	if err := d.Decode(&r); err != nil {
+		return Recipe{}, fmt.Errorf("%w: %w", ErrRecipe, err)
+	}
+	if err := r.Check(); err != nil {
+		return Recipe{}, err
+	}
+	return r.Resolve(), nil
+}
+
+// Resolve writes the defaults of sources and tokenizer out.
+func (r Recipe) Resolve() Recipe {
+	sources := make([]Source, len(r.Sources))
+	for i, s := range r.Sources {
+		sources[i] = s.Resolve()
+	}
+	r.Sources = sources
+	if r.Tokenizer.File == "" {
+		r.Tokenizer.Kind = cmp.Or(r.Tokenizer.Kind, token.KindBPE)
+		if r.Tokenizer.Kind == token.KindBPE && r.Tokenizer.VocabSize == 0 {
+			r.Tokenizer.VocabSize = defaultVocabSize
+		}
+	}
+	return r
+}
+
+// Check tells all that is wrong with a recipe by itself. Every error wraps ErrRecipe.
+func (r Recipe) Check() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrRecipe}, args...)...))
+	}
+	if r.Name == "" || len(r.Name) > 200 {
+		bad("name has %d bytes: want 1 to 200", len(r.Name))
+	}
+	if len(r.Sources) == 0 {
+		bad("sources is empty: name a folder or a jsonl file")
+	}
+	names := map[string]bool{}
+	for i, s := range r.Sources {
+		if err := s.Check(); err != nil {
+			bad("sources[%d]: %w", i, err)
+			continue
+		}
+		name := s.Resolve().Name
+		if names[name] {
+			bad("sources[%d]: there is another source %q: give each a name", i, name)
+		}
+		names[name] = true
+	}
+	if r.Filters.MinChars < 0 || r.Filters.MaxChars < 0 || r.Filters.MaxChars > 0 && r.Filters.MinChars > r.Filters.MaxChars {
+		bad("filters: min_chars %d, max_chars %d leave nothing", r.Filters.MinChars, r.Filters.MaxChars)
+	}
+	if r.Dedup != DedupExact && r.Dedup != DedupNone {
+		bad("dedup is %q: want %q or %q", r.Dedup, DedupExact, DedupNone)
+	}
+	if err := r.Tokenizer.check(); err != nil {
+		bad("tokenizer: %w", err)
+	}
+	if !(r.HeldOut >= 0 && r.HeldOut <= 0.9) || r.HeldOut > 0 && math.Round(r.HeldOut*10_000) < 1 {
+		bad("held_out is %v: want 0, or 0.0001 to 0.9", r.HeldOut)
+	}
+	if r.HeldOutBy != ByDocument && r.HeldOutBy != ByTail {
+		bad("held_out_by is %q: want %q or %q", r.HeldOutBy, ByDocument, ByTail)
+	}
+	if r.ShardTokens < 1 || r.ShardTokens > 1<<30 {
+		bad("shard_tokens is %d: want 1 to 2³⁰", r.ShardTokens)
+	}
+	if r.LimitBytes < 0 {
+		bad("limit_bytes is %d: want 0 for everything, or more", r.LimitBytes)
+	}
+	return errors.Join(errs...)
+}
+
+func (t Tokenizer) check() error {
+	switch {
+	case t.File != "":
+		if t.VocabSize != 0 || t.TrainBytes != 0 {
+			return errors.New("file takes a finished tokenizer: vocab_size and train_bytes have no say")
+		}
+		return nil
+	case t.Kind == token.KindByte || t.Kind == token.KindChar:
+		if t.VocabSize != 0 || t.TrainBytes != 0 {
+			return fmt.Errorf("vocab_size and train_bytes are for bpe; the text decides the size of %q", t.Kind)
+		}
+		return nil
+	case t.Kind != token.KindBPE && t.Kind != "":
+		return fmt.Errorf("kind is %q: want bpe, byte or char", t.Kind)
+	case t.VocabSize != 0 && (t.VocabSize < token.MinVocabSize || t.VocabSize > token.MaxVocabSize):
+		return fmt.Errorf("vocab_size is %d: want %d to %d", t.VocabSize, token.MinVocabSize, token.MaxVocabSize)
+	case t.TrainBytes < 0:
+		return fmt.Errorf("train_bytes is %d: want 0 for everything, or more", t.TrainBytes)
+	}
+	return nil
+}
+
+// JSON is the recipe's canonical form, with every default written out.
+func (r Recipe) JSON() []byte { return canonical(r.Resolve()) }
+
+// Digest names the recipe: the sha256 of JSON.
+func (r Recipe) Digest() event.Digest { return event.DigestOf(r.JSON()) }
+
+// canonical is v as JSON with sorted keys. v must be of a type without anything JSON cannot say.
+func canonical(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a type of this package that cannot be written: a bug
+	}
+	data, err := event.CanonicalJSON(raw)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}

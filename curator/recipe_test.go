@@ -1,0 +1,133 @@
+package curator_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"millrace/curator"
+	"millrace/trainer/token"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseRecipeWritesDefaultsOut(t *testing.T) {
+	yaml, err := curator.ParseRecipe([]byte("name: x\nsources: [{folder: ./data}]\n"))
+	require.NoError(t, err)
+	require.Equal(t, `{"dedup":"exact","filters":{"max_chars":0,"min_chars":0},"held_out":0.05,"held_out_by":"document",`+
+		`"limit_bytes":0,"name":"x","seed":0,"shard_tokens":16777216,"sources":[{"folder":"./data","max_bytes":33554432,"name":"data"}],`+
+		`"tokenizer":{"kind":"bpe","vocab_size":4096}}`, string(yaml.JSON()))
+	again, err := curator.ParseRecipe(yaml.JSON())
+	require.NoError(t, err)
+	require.Equal(t, yaml, again)
+	require.Equal(t, yaml.Digest(), again.Digest())
+
+	zero, err := curator.ParseRecipe([]byte(`{"name":"x","sources":[{"jsonl":"a.jsonl"}],"held_out":0,"tokenizer":{"kind":"char"}}`))
+	require.NoError(t, err)
+	require.Zero(t, zero.HeldOut, "0 is said, and is not the default")
+	require.Equal(t, curator.Tokenizer{Kind: token.KindChar}, zero.Tokenizer)
+	require.Equal(t, "text", zero.Sources[0].TextField)
+}
+
+func TestParseRecipeNamesWhatIsWrong(t *testing.T) {
+	const head = "name: x\nsources: [{folder: a}]\n"
+	for text, want := range map[string]string{
+		head + "held_outt: 0.1":                             `unknown field "held_outt"`,
+		"name: x\nsources: [{folder: a, inclde: [b]}]":      `unknown field "inclde"`,
+		"sources: [{folder: a}]":                            "name has 0 bytes",
+		"name: x":                                           "sources is empty",
+		"name: x\nsources: [{}]":                            "one of folder and jsonl",
+		"name: x\nsources: [{folder: a, jsonl: b}]":         "exclude each other",
+		"name: x\nsources: [{folder: a}, {folder: b/a}]":    `another source "a"`,
+		"name: x\nsources: [{folder: a, include: ['[']}]":   "syntax error in pattern",
+		"name: x\nsources: [{folder: a, include: ['/']}]":   "empty pattern",
+		"name: x\nsources: [{folder: a, max_bytes: -1}]":    "max_bytes is -1",
+		"name: x\nsources: [{jsonl: a, separator: x}]":      "separator is for folder",
+		"name: x\nsources: [{folder: a, text_field: x}]":    "text_field is for jsonl",
+		head + "held_out: 1":                                "held_out is 1",
+		head + "held_out: 0.00001":                          "held_out is 1e-05",
+		head + "held_out: .nan":                             "recipe",
+		head + "held_out_by: luck":                          `held_out_by is "luck"`,
+		head + "shard_tokens: 0":                            "shard_tokens is 0",
+		head + "limit_bytes: -5":                            "limit_bytes is -5",
+		head + "filters: {min_chars: 5, max_chars: 2}":      "leave nothing",
+		head + "tokenizer: {kind: sentencepiece}":           `kind is "sentencepiece"`,
+		head + "tokenizer: {vocab_size: 12}":                "vocab_size is 12",
+		head + "tokenizer: {kind: byte, vocab_size: 512}":   "vocab_size and train_bytes are for bpe",
+		head + "tokenizer: {file: a.json, vocab_size: 512}": "have no say",
+		head + "tokenizer: {train_bytes: -1}":               "train_bytes is -1",
+		head + "name: y":                                    `"name" already defined`,
+		head + "? [a, b]\n: c":                              "recipe",
+		"":                                                  "name has 0 bytes", "[]": "recipe", "a: &a [*a]": "recipe", "\t": "recipe",
+		strings.Repeat("#", 1<<20+1): "the limit is",
+	} {
+		_, err := curator.ParseRecipe([]byte(text))
+		require.ErrorIs(t, err, curator.ErrRecipe, "%.80s", text)
+		require.ErrorContains(t, err, want, "%.80s", text)
+	}
+}
+
+func TestParseManifestRefuses(t *testing.T) {
+	golden, err := os.ReadFile("testdata/golden/manifest.json")
+	require.NoError(t, err)
+	for name, change := range map[string]func(m map[string]any){
+		"format":                  func(m map[string]any) { m["format"] = "millrace.dataset/9" },
+		`unknown field "x"`:       func(m map[string]any) { m["x"] = 1 },
+		"recipe_digest is":        func(m map[string]any) { m["recipe"].(map[string]any)["seed"] = 5 },
+		"is no digest":            func(m map[string]any) { m["source"] = "sha256:12" },
+		"dtype is":                func(m map[string]any) { m["dtype"] = "uint32" },
+		"tokenizer kind":          func(m map[string]any) { m["tokenizer"].(map[string]any)["kind"] = "x" },
+		"with end_of_text":        func(m map[string]any) { m["tokenizer"].(map[string]any)["end_of_text"] = -1 },
+		"splits must be":          func(m map[string]any) { m["splits"] = []any{} },
+		"but its":                 func(m map[string]any) { m["splits"].([]any)[0].(map[string]any)["tokens"] = 1 },
+		"do not fit together":     func(m map[string]any) { shard(m)["size"] = 7 },
+		"index \"\" is no digest": func(m map[string]any) { shard(m)["index"] = "" },
+	} {
+		var tree map[string]any
+		require.NoError(t, json.Unmarshal(golden, &tree))
+		change(tree)
+		data, err := json.Marshal(tree)
+		require.NoError(t, err)
+		_, err = curator.ParseManifest(data)
+		require.ErrorIs(t, err, curator.ErrManifest)
+		require.ErrorContains(t, err, name)
+	}
+	_, err = curator.ParseManifest([]byte("nonsense"))
+	require.ErrorIs(t, err, curator.ErrManifest)
+}
+
+func shard(m map[string]any) map[string]any {
+	return m["splits"].([]any)[0].(map[string]any)["shards"].([]any)[0].(map[string]any)
+}
+
+func FuzzParseManifest(f *testing.F) {
+	golden, err := os.ReadFile("testdata/golden/manifest.json")
+	require.NoError(f, err)
+	f.Add(golden)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := curator.ParseManifest(data)
+		if err != nil {
+			require.ErrorIs(t, err, curator.ErrManifest)
+			return
+		}
+		again, err := curator.ParseManifest(m.JSON())
+		require.NoError(t, err)
+		require.Equal(t, m.Digest(), again.Digest())
+	})
+}
+
+func FuzzParseRecipe(f *testing.F) {
+	f.Add([]byte(goldenRecipe))
+	f.Add([]byte(`{"name":"x","sources":[{"jsonl":"a"}],"tokenizer":{"file":"t.json"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := curator.ParseRecipe(data)
+		if err != nil {
+			require.ErrorIs(t, err, curator.ErrRecipe)
+			return
+		}
+		again, err := curator.ParseRecipe(r.JSON())
+		require.NoError(t, err, "%s", r.JSON())
+		require.Equal(t, r.Digest(), again.Digest())
+	})
+}

@@ -1,0 +1,179 @@
+package curator
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"iter"
+	"math"
+	"unicode/utf8"
+
+	"millrace/curator/corpus"
+	"millrace/curator/dedup"
+	"millrace/curator/filter"
+	"millrace/curator/pack"
+	"millrace/event"
+)
+
+// survey is what the first reading finds out.
+type survey struct {
+	source    event.Digest
+	counts    []SourceCount
+	kept      bitmap // by ordinal
+	last      int64  // ordinal of the last kept document
+	documents int64  // kept
+	bytes     int64  // of their text
+	seal      [sha256.Size]byte
+}
+
+// bitmap is a set of ordinals.
+type bitmap []uint64
+
+func (b *bitmap) set(i int64) {
+	for int64(len(*b)) <= i/64 {
+		*b = append(*b, 0)
+	}
+	(*b)[i/64] |= 1 << (i % 64)
+}
+
+func (b bitmap) has(i int64) bool { return i/64 < int64(len(b)) && b[i/64]>>(i%64)&1 == 1 }
+
+// makeSurvey reads everything once: which documents to keep, and what there is of them.
+func (w *work) makeSurvey(ctx context.Context) error {
+	s := &w.survey
+	for _, source := range w.listing.Sources {
+		s.counts = append(s.counts, SourceCount{Name: source.Name})
+	}
+	for _, f := range w.listing.Files {
+		s.counts[f.Source].Files++
+	}
+	p := Progress{Phase: PhaseSurvey, Total: w.listing.Bytes(), Unit: "bytes"}
+	done := func(bytes int64) {
+		p.Done += bytes
+		w.tell(p)
+	}
+	drop := w.dropped.Add
+	steps := []corpus.Step{corpus.Sieve(drop, filter.UTF8(), filter.NotEmpty(), filter.Chars(w.recipe.Filters.MinChars, w.recipe.Filters.MaxChars))}
+	if w.recipe.Dedup == DedupExact {
+		steps = append(steps, dedup.Exact(drop))
+	}
+	var failed error
+	all := sha256.New()
+	read := func(yield func(corpus.Doc) bool) {
+		for d, err := range w.listing.Docs(ctx, drop, done) {
+			if err != nil {
+				failed = err
+				return
+			}
+			c := &s.counts[d.Source]
+			c.Documents++
+			c.Bytes += int64(len(d.Text))
+			sealDoc(all, c.Name, d)
+			if !yield(d) {
+				return
+			}
+		}
+	}
+	kept := sha256.New()
+	full := false
+	for d := range corpus.Chain(steps...)(read) {
+		size := int64(len(d.Text))
+		if limit := w.recipe.LimitBytes; limit > 0 && s.bytes+size > limit {
+			if s.documents == 0 {
+				return fmt.Errorf("%w: the first document, %s, has %d bytes: limit_bytes is %d", ErrEmpty, d.ID, size, limit)
+			}
+			full = true
+			break
+		}
+		c := &s.counts[d.Source]
+		c.KeptDocuments++
+		c.KeptBytes += size
+		s.kept.set(d.Ordinal)
+		s.last = d.Ordinal
+		s.documents++
+		s.bytes += size
+		sealDoc(kept, c.Name, d)
+	}
+	if failed != nil {
+		return failed
+	}
+	if s.documents == 0 {
+		return fmt.Errorf("%w: %s", ErrEmpty, w.whyNothing())
+	}
+	s.source = event.Digest("sha256:" + hex.EncodeToString(all.Sum(nil)))
+	kept.Sum(s.seal[:0])
+	if !full {
+		p.Done = p.Total
+	}
+	w.tell(p)
+	return nil
+}
+
+func sealDoc(h hash.Hash, source string, d corpus.Doc) {
+	h.Write([]byte(source + "\x00" + d.ID + "\x00")) // a hash never fails
+	h.Write(d.Digest[:])
+}
+
+// part is a kept document, or the piece of one that belongs to a split.
+type part struct {
+	doc   corpus.Doc
+	text  string
+	split int // index into splitNames
+}
+
+// parts reads the kept documents again, in order, and says which split each belongs to. It ends with ErrSourceChanged
+// when they are not what they were.
+func (w *work) parts(ctx context.Context) iter.Seq2[part, error] {
+	s := &w.survey
+	return func(yield func(part, error) bool) {
+		seal := sha256.New()
+		tail := int64(math.Floor(float64(s.bytes) * (1 - w.recipe.HeldOut))) // bytes of the training split, ByTail
+		var before, n int64
+		for d, err := range w.listing.Docs(ctx, nil, nil) {
+			if err != nil {
+				yield(part{}, err)
+				return
+			}
+			if !s.kept.has(d.Ordinal) {
+				continue
+			}
+			sealDoc(seal, s.counts[d.Source].Name, d)
+			n++
+			size := int64(len(d.Text))
+			switch {
+			case w.recipe.HeldOut == 0:
+				if !yield(part{d, d.Text, 0}, nil) {
+					return
+				}
+			case w.recipe.HeldOutBy == ByDocument:
+				split := 0
+				if pack.HeldOut(d.Digest, w.recipe.HeldOut) {
+					split = 1
+				}
+				if !yield(part{d, d.Text, split}, nil) {
+					return
+				}
+			default:
+				cut := int(min(max(tail-before, 0), size))
+				for cut > 0 && cut < len(d.Text) && !utf8.RuneStart(d.Text[cut]) {
+					cut++
+				}
+				if cut > 0 && !yield(part{d, d.Text[:cut], 0}, nil) {
+					return
+				}
+				if cut < len(d.Text) && !yield(part{d, d.Text[cut:], 1}, nil) {
+					return
+				}
+			}
+			before += size
+			if d.Ordinal == s.last {
+				break
+			}
+		}
+		if n != s.documents || [sha256.Size]byte(seal.Sum(nil)) != s.seal {
+			yield(part{}, fmt.Errorf("%w: copy it to where nobody writes, and try again", ErrSourceChanged))
+		}
+	}
+}
