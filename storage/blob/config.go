@@ -48,7 +48,7 @@ type Config struct {
 	TempDir string
 	// Jitter returns a number in [0, 1) by which pauses between retries are
 	// spread; nil is math/rand/v2.Float64.
-	Jitter func() float64
+	Jitter func() float64 `json:"-"`
 }
 
 // String is the Config without its secret.

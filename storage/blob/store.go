@@ -60,25 +60,35 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // permission.
 func (s *Store) ensureBucket(ctx context.Context) error {
 	op := fmt.Sprintf("open bucket %q", s.cfg.Bucket)
+	missing := false
 	look := func() error {
+		missing = false
 		for o := range s.s3.ListObjectsIter(ctx, s.cfg.Bucket, minio.ListObjectsOptions{Prefix: s.cfg.Prefix, MaxKeys: 1, Recursive: true}) {
+			if missing = code(o.Err) == minio.NoSuchBucket; missing {
+				return nil
+			}
 			return o.Err
 		}
 		return nil
 	}
-	return s.retry(ctx, op, func() error {
-		err := look()
-		if code(err) != minio.NoSuchBucket {
-			return err
-		}
-		err = s.s3.MakeBucket(ctx, s.cfg.Bucket, minio.MakeBucketOptions{Region: s.cfg.Region})
+	if err := s.retry(ctx, op, look); err != nil || !missing {
+		return err
+	}
+	err := s.retry(ctx, op, func() error {
+		err := s.s3.MakeBucket(ctx, s.cfg.Bucket, minio.MakeBucketOptions{Region: s.cfg.Region})
 		switch code(err) {
 		case "BucketAlreadyOwnedByYou", "BucketAlreadyExists":
-			// Somebody was faster, or it is another account's: look again.
-			return look()
+			return nil // somebody was faster, or it is another account's: see below
 		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	if err := s.retry(ctx, op, look); err != nil || !missing {
+		return err
+	}
+	return fmt.Errorf("blob: %s: %s says that it was created and that it does not exist", op, s.cfg.Endpoint)
 }
 
 // key is where d lies in the bucket. A Digest that was not checked is an error

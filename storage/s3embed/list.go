@@ -97,8 +97,10 @@ func (d *disk) ListBucket(_ context.Context, bucket string, prefix *gofakes3.Pre
 		if want.Delimiter != "" {
 			if i := strings.Index(key[len(want.Prefix):], want.Delimiter); i >= 0 {
 				group = key[:len(want.Prefix)+i+len(want.Delimiter)]
-				if group == page.Marker {
-					return true, nil // the last entry of the page before
+				// A group that begins before the marker counts as seen, although
+				// keys of it may come after: else a page could end where it began.
+				if group <= page.Marker {
+					return true, nil
 				}
 				if !take(group) {
 					return false, nil

@@ -15,7 +15,7 @@ import (
 	"github.com/rclone/gofakes3"
 )
 
-// closeWithin is how long Close waits for requests in flight.
+// closeWithin is the grace of a Server.
 const closeWithin = 5 * time.Second
 
 // Config says where a server keeps its objects and who may reach them. Dir,
@@ -44,6 +44,7 @@ type Server struct {
 	http     *http.Server
 	dir      *directory
 	scheme   string
+	grace    time.Duration // how long Close waits for requests in flight
 
 	requests sync.RWMutex // held for reading by every request in flight
 	done     chan struct{}
@@ -86,7 +87,7 @@ func open(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot listen on %s (is another program using the port?): %w", cfg.Addr, err), dir.close())
 	}
-	s := &Server{listener: l, dir: dir, scheme: "http", done: make(chan struct{})}
+	s := &Server{listener: l, dir: dir, scheme: "http", grace: closeWithin, done: make(chan struct{})}
 	if cfg.TLS != nil {
 		s.scheme = "https"
 		s.listener = tls.NewListener(l, cfg.TLS)
@@ -142,7 +143,7 @@ func (s *Server) Done() <-chan struct{} { return s.done }
 func (s *Server) Close() error { return s.close() }
 
 func (s *Server) shutdown() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), s.grace)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
