@@ -3,6 +3,7 @@
 package cpu
 
 // tileAvx512 computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
+// aRow or aCol is 1.
 //
 //go:noescape
 func tileAvx512(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool)
@@ -73,6 +74,7 @@ func sumRowsAvx512(dst []float32, src []float32, ld int, rows int)
 func adamWAvx512(p []float32, m []float32, v []float32, g []float32, coefficients *[9]float32)
 
 // tileAvx2 computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
+// aRow or aCol is 1.
 //
 //go:noescape
 func tileAvx2(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool)
