@@ -1,0 +1,270 @@
+package readmodel
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"millrace/event"
+)
+
+// errDeleted is why a fact about a deleted run changes nothing.
+var errDeleted = errors.New("its run was deleted")
+
+// live is the part of a run that changes all the time; it is stored apart so that a heartbeat does not rewrite a config.
+type live struct {
+	HeartbeatAt time.Time                    `json:"heartbeat_at,omitzero"`
+	Heartbeats  map[event.WriterID]time.Time `json:"heartbeats,omitempty"`
+	Progress    *event.RunProgressed         `json:"progress,omitempty"`
+	ProgressAt  time.Time                    `json:"progress_at,omitzero"`
+	Usage       *event.UsageSampled          `json:"usage,omitempty"`
+	Spent       []Spending                   `json:"spent,omitempty"`
+}
+
+// split parts a run into what is stored in tableRun and in tableLive.
+func (r *Run) split() (Run, live) {
+	record := *r
+	l := live{r.HeartbeatAt, r.Heartbeats, r.Progress, r.ProgressAt, r.Usage, r.Spent}
+	record.HeartbeatAt, record.Heartbeats, record.Progress, record.ProgressAt, record.Usage, record.Spent = time.Time{}, nil, nil, time.Time{}, nil, nil
+	return record, l
+}
+
+func (st *runState) setLive(l live) {
+	r := *st.Run
+	r.HeartbeatAt, r.Heartbeats, r.Progress, r.ProgressAt, r.Usage, r.Spent = l.HeartbeatAt, l.Heartbeats, l.Progress, l.ProgressAt, l.Usage, l.Spent
+	st.Run = &r
+}
+
+// run returns the state of a run for the fact at hand, nil when it was deleted. A run that nobody requested gets a bare record.
+func (f *fold) run(id event.RunID) *runState {
+	if _, gone := f.gone[id]; gone {
+		return nil
+	}
+	f.touched[id] = struct{}{}
+	st := f.runs[id]
+	if st == nil {
+		st = &runState{params: map[string]storedParam{}, Run: &Run{
+			ID: id, Seq: f.env.Seq, Bare: true, Status: event.Pending, CreatedAt: f.at, UpdatedAt: f.at,
+		}}
+		f.runs[id] = st
+		f.dirtyRuns[id] |= dirtyRecord
+	}
+	return st
+}
+
+// edit replaces a run's record by a changed copy. Whoever holds the old one may go on reading it; change must copy the slices and
+// maps that it changes.
+func (f *fold) edit(id event.RunID, change func(r *Run)) error {
+	st := f.run(id)
+	if st == nil {
+		return nil
+	}
+	r := *st.Run
+	change(&r)
+	r.UpdatedAt = later(r.UpdatedAt, f.at)
+	st.Run = &r
+	f.dirtyRuns[id] |= dirtyRecord
+	return nil
+}
+
+// editLive is edit for what is in live. A sign of life counts as a heartbeat.
+func (f *fold) editLive(id event.RunID, change func(r *Run)) {
+	st := f.run(id)
+	if st == nil {
+		return
+	}
+	r := *st.Run
+	if change != nil {
+		change(&r)
+	}
+	r.HeartbeatAt = later(r.HeartbeatAt, f.at)
+	st.Run = &r
+	f.dirtyRuns[id] |= dirtyLive
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (f *fold) runRequested(e event.RunRequested) error {
+	if st := f.runs[e.Run]; st != nil && !st.Bare {
+		return nil // published once; a repeat says nothing new
+	}
+	e.Spec.Config = validJSON(e.Spec.Config)
+	if err := f.edit(e.Run, func(r *Run) {
+		r.Bare, r.Kind, r.Name, r.Experiment = false, e.Spec.Kind, e.Name, e.Experiment
+		r.Spec, r.SpecDigest, r.Branch, r.StopAfter, r.Suites, r.By = e.Spec, e.SpecDigest, e.Branch, e.StopAfter, e.Suites, e.By
+		r.CreatedAt = f.at
+		r.Tags = merged(e.Tags, r.Tags) // a tag set before the request came is newer than the request
+		r.Labels = union(r.Labels, e.Labels)
+	}); err != nil {
+		return err
+	}
+	st := f.runs[e.Run]
+	if st == nil {
+		return nil
+	}
+	st.flat.Store(nil)
+	if e.Experiment != "" {
+		if _, ok := f.experiments[e.Experiment]; !ok {
+			if err := f.saveExperiment(Experiment{ID: e.Experiment, Seq: f.env.Seq, Bare: true, CreatedAt: f.at, UpdatedAt: f.at}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, in := range e.Spec.Inputs {
+		if err := f.edge(Edge{From: string(in.Digest), To: RunNode(e.Run), Role: in.Role, Name: in.Name}); err != nil {
+			return err
+		}
+	}
+	if e.Branch != nil {
+		return f.edge(Edge{From: RunNode(e.Branch.From), To: RunNode(e.Run), Role: e.Branch.Kind})
+	}
+	return nil
+}
+
+func merged(low, high map[string]string) map[string]string {
+	if len(low) == 0 && len(high) == 0 {
+		return nil
+	}
+	out := maps.Clone(low)
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, high)
+	return out
+}
+
+func union(a, b []string) []string {
+	out := append(slices.Clone(a), b...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// runStarted notes an attempt. One older than the newest known changes only its own entry.
+func (f *fold) runStarted(e event.RunStarted) error {
+	return f.edit(e.Run, func(r *Run) {
+		newest := len(r.Attempts) == 0 || e.Attempt >= r.Attempts[len(r.Attempts)-1].Attempt
+		var a *Attempt
+		r.Attempts, a = attempt(r.Attempts, e.Attempt)
+		if !a.StartedAt.IsZero() {
+			return // a repeat
+		}
+		a.Worker, a.Environment, a.ResumedFrom, a.StartedAt = e.Worker, e.Environment, e.ResumedFrom, f.at
+		if r.StartedAt.IsZero() || f.at.Before(r.StartedAt) {
+			r.StartedAt = f.at
+		}
+		if newest && a.EndedAt.IsZero() {
+			r.Status, r.EndedAt, r.Failure, r.Stop = event.Running, time.Time{}, nil, nil
+		}
+	})
+}
+
+// attempt copies the list and returns the entry with a number, making it in its place.
+func attempt(list []Attempt, number int) ([]Attempt, *Attempt) {
+	i, found := slices.BinarySearchFunc(list, number, func(a Attempt, n int) int { return cmp.Compare(a.Attempt, n) })
+	list = slices.Clone(list)
+	if !found {
+		list = slices.Insert(list, i, Attempt{Attempt: number})
+	}
+	return list, &list[i]
+}
+
+func (f *fold) runProgressed(e event.RunProgressed) error {
+	e.SecondsLeft = finite(e.SecondsLeft)
+	f.editLive(e.Run, func(r *Run) {
+		if !f.at.Before(r.ProgressAt) {
+			r.Progress, r.ProgressAt = &e, f.at
+		}
+	})
+	return nil
+}
+
+func (f *fold) runHeartbeat(e event.RunHeartbeat) error {
+	f.editLive(e.Run, func(r *Run) {
+		r.Heartbeats = maps.Clone(r.Heartbeats)
+		if r.Heartbeats == nil {
+			r.Heartbeats = map[event.WriterID]time.Time{}
+		}
+		r.Heartbeats[e.Writer] = later(r.Heartbeats[e.Writer], f.at)
+	})
+	return nil
+}
+
+func (f *fold) runStopRequested(e event.RunStopRequested) error {
+	return f.edit(e.Run, func(r *Run) {
+		if r.Stop == nil {
+			r.Stop = &StopWish{By: e.By, Reason: e.Reason, At: f.at}
+		}
+	})
+}
+
+// runEnded ends an attempt, and the run when there is no newer one. A run that never started (attempt 0) may end too.
+func (f *fold) runEnded(e event.RunEnded) error {
+	err := f.edit(e.Run, func(r *Run) {
+		newest := len(r.Attempts) == 0 || e.Attempt >= r.Attempts[len(r.Attempts)-1].Attempt
+		if e.Attempt > 0 {
+			var a *Attempt
+			r.Attempts, a = attempt(r.Attempts, e.Attempt)
+			a.Status, a.Failure, a.EndedAt = e.Status, e.Failure, f.at
+		}
+		if newest {
+			r.Status, r.Failure, r.EndedAt = e.Status, e.Failure, f.at
+		}
+		r.Steps = max(r.Steps, e.Steps)
+		for _, out := range e.Outputs {
+			if !slices.Contains(r.Outputs, out) {
+				r.Outputs = append(r.Outputs[:len(r.Outputs):len(r.Outputs)], out)
+			}
+		}
+	})
+	if err != nil || f.runs[e.Run] == nil {
+		return err
+	}
+	for _, out := range e.Outputs {
+		if err := f.edge(Edge{From: RunNode(e.Run), To: string(out.Digest), Role: out.Role, Name: out.Name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fold) runTagged(e event.RunTagged) error {
+	return f.edit(e.Run, func(r *Run) {
+		r.Tags = merged(r.Tags, e.Set)
+		for _, k := range e.Unset {
+			delete(r.Tags, k)
+		}
+		if len(r.Tags) == 0 {
+			r.Tags = nil
+		}
+		r.Labels = slices.DeleteFunc(union(r.Labels, e.AddLabels), func(l string) bool { return slices.Contains(e.RemoveLabels, l) })
+		if len(r.Labels) == 0 {
+			r.Labels = nil
+		}
+	})
+}
+
+func (f *fold) runNoted(e event.RunNoted) error {
+	return f.edit(e.Run, func(r *Run) {
+		if e.Name != nil {
+			r.Name = *e.Name
+		}
+		if e.Note != nil {
+			r.Note = *e.Note
+		}
+	})
+}
+
+func (f *fold) runArchived(e event.RunArchived) error {
+	return f.edit(e.Run, func(r *Run) { r.Archived = e.Archived })
+}
+
+func (f *fold) reproductionVerified(e event.ReproductionVerified) error {
+	return f.edit(e.Run, func(r *Run) { r.Reproduction = &e })
+}

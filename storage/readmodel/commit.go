@@ -1,0 +1,338 @@
+package readmodel
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"millrace/event"
+)
+
+// maxPendingBytes is how much may wait in a layer before Apply waits for the commit.
+const maxPendingBytes = 64 << 20
+
+// cacheLimit is how many points of series are kept in memory, 24 bytes each.
+const cacheLimit = 4 << 20
+
+// carried is what one commit takes to the file.
+type carried struct {
+	layer  *layer
+	seq    uint64
+	number uint64
+	runs   map[event.RunID]carriedRun
+	series []carriedSeries
+}
+
+type carriedRun struct {
+	run  *Run
+	dirt dirt
+}
+
+type carriedSeries struct {
+	series  *series
+	last    []byte // its summary, encoded
+	chunks  []carriedChunk
+	blocks  []blockID
+	encoded [][]byte // the blocks
+}
+
+type carriedChunk struct {
+	chunk   *chunk
+	lower   bound
+	columns columns
+}
+
+// commitLoop carries what was applied to the file, every CommitEvery while there is something, and sooner when asked.
+func (m *Model) commitLoop() {
+	defer close(m.stopped)
+	tick := time.NewTicker(m.options.CommitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.stop:
+			return
+		case <-tick.C:
+		case <-m.kick:
+		}
+		if err := m.Commit(); err != nil {
+			m.log.Error("the read model cannot be written; facts are kept in memory and it is tried again", "err", err)
+		}
+	}
+}
+
+// Commit carries everything applied so far to the file and waits until it is there. The cursor goes with it, in one
+// transaction.
+func (m *Model) Commit() error {
+	m.commits.Lock()
+	defer m.commits.Unlock()
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return ErrClosed
+	}
+	if m.appliedTo == m.committedTo {
+		m.mu.Unlock()
+		return nil
+	}
+	c := m.freeze()
+	m.mu.Unlock()
+
+	err := m.db.Update(c.write)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.frozen = nil
+	m.failed = err
+	if err != nil {
+		m.failed = fmt.Errorf("readmodel: write %s: %w", m.path, err)
+		m.takeBack(c)
+	} else {
+		m.committedTo = c.seq
+		for _, s := range c.series {
+			s.series.commits--
+			m.trim(s.series)
+		}
+		m.evict()
+	}
+	m.room.Broadcast()
+	return m.failed
+}
+
+// freeze takes what is pending for a commit and begins a new layer. The lock must be held. Columns are taken as they are, not
+// copied: from now on the fold copies before it inserts.
+func (m *Model) freeze() carried {
+	c := carried{layer: m.pending, seq: m.appliedTo, number: m.nextNumber, runs: map[event.RunID]carriedRun{}}
+	m.frozen, m.pending = m.pending, newLayer()
+	for id, d := range m.dirtyRuns {
+		if st := m.runs[id]; st != nil {
+			c.runs[id] = carriedRun{st.Run, d}
+		}
+	}
+	m.dirtyRuns = map[event.RunID]dirt{}
+	for s := range m.dirtySeries {
+		c.series = append(c.series, s.freeze())
+	}
+	m.dirtySeries = map[*series]struct{}{}
+	m.points = 0
+	return c
+}
+
+func (s *series) freeze() carriedSeries {
+	c := carriedSeries{series: s, last: appendSummary(nil, s.number, s.summary)}
+	for ch := range s.chunks() {
+		if ch.dirty {
+			ch.dirty = false
+			ch.shared.Store(true)
+			c.chunks = append(c.chunks, carriedChunk{ch, ch.lower, ch.slice(0, ch.len())})
+		}
+	}
+	for id, b := range s.blocks {
+		if b.dirty {
+			b.dirty = false
+			c.blocks = append(c.blocks, id)
+			c.encoded = append(c.encoded, appendBlock(nil, id, &b.block))
+		}
+	}
+	s.dirty = false
+	s.commits++
+	return c
+}
+
+// chunks yields the chunks in memory, in no order.
+func (s *series) chunks() func(yield func(*chunk) bool) {
+	return func(yield func(*chunk) bool) {
+		if s.tail != nil && !yield(s.tail) {
+			return
+		}
+		for _, c := range s.loaded {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// takeBack makes what a failed commit carried pending again. The lock must be held.
+func (m *Model) takeBack(c carried) {
+	c.layer.under(m.pending)
+	for id, r := range c.runs {
+		if m.runs[id] != nil {
+			m.dirtyRuns[id] |= r.dirt
+		}
+	}
+	for _, cs := range c.series {
+		s := cs.series
+		s.commits--
+		if m.series[s.name.run][s.name] != s {
+			continue // its run was deleted or rewound meanwhile
+		}
+		for _, ch := range cs.chunks {
+			ch.chunk.dirty = true
+		}
+		for _, id := range cs.blocks {
+			if b := s.blocks[id]; b != nil {
+				b.dirty = true
+			}
+		}
+		m.touch(s)
+	}
+}
+
+// touch marks a series for the next commit. The lock must be held.
+func (m *Model) touch(s *series) {
+	s.dirty = true
+	m.dirtySeries[s] = struct{}{}
+}
+
+// write puts everything into the file, cursor included.
+func (c carried) write(tx *bbolt.Tx) error {
+	if err := c.layer.write(tx); err != nil {
+		return err
+	}
+	if err := c.writeRuns(tx); err != nil {
+		return err
+	}
+	if err := c.writeSeries(tx); err != nil {
+		return err
+	}
+	meta := tx.Bucket([]byte(layout[tableMeta].name))
+	if err := meta.Put(metaNumber, binary.AppendUvarint(nil, c.number)); err != nil {
+		return err
+	}
+	return meta.Put(metaCursor, binary.AppendUvarint(nil, c.seq))
+}
+
+func (c carried) writeRuns(tx *bbolt.Tx) error {
+	records, lives := tx.Bucket([]byte(layout[tableRun].name)), tx.Bucket([]byte(layout[tableLive].name))
+	for _, id := range slices.Sorted(maps.Keys(c.runs)) {
+		key := append(appendPart(nil, ""), parts(string(id))...)
+		record, alive := c.runs[id].run.split()
+		if c.runs[id].dirt&dirtyRecord != 0 {
+			if err := putJSON(records, key, record); err != nil {
+				return err
+			}
+		}
+		if c.runs[id].dirt&dirtyLive != 0 {
+			if err := putJSON(lives, key, alive); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func putJSON(b *bbolt.Bucket, key []byte, v any) error {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return b.Put(key, value)
+}
+
+func (c carried) writeSeries(tx *bbolt.Tx) error {
+	last, chunks, blocks := tx.Bucket([]byte(layout[tableLast].name)), tx.Bucket([]byte(layout[tableChunk].name)), tx.Bucket([]byte(layout[tableBlock].name))
+	sort.Slice(c.series, func(i, j int) bool { return c.series[i].series.number < c.series[j].series.number })
+	for _, s := range c.series {
+		n, head := s.series.name, appendPart(nil, s.series.group())
+		if err := last.Put(append(appendPart(nil, n.key), n.inKey()...), s.last); err != nil {
+			return err
+		}
+		for _, ch := range s.chunks {
+			key := append(head[:len(head):len(head)], n.restOf(ch.lower)...)
+			if err := chunks.Put(key, appendChunk(nil, ch.columns)); err != nil {
+				return err
+			}
+		}
+		for i, id := range s.blocks {
+			key := append(head[:len(head):len(head)], id.rest()...)
+			if err := blocks.Put(key, s.encoded[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// trim forgets the clean chunks of a series but its last, and the clean blocks but the newest of each level, which the next
+// sealed chunk will touch again. The lock must be held.
+func (m *Model) trim(s *series) {
+	if s.commits > 0 {
+		return
+	}
+	for lower, c := range s.loaded {
+		if !c.dirty {
+			m.cached -= c.len()
+			delete(s.loaded, lower)
+		}
+	}
+	s.trimBlocks()
+}
+
+// evict forgets whole series while there are too many points or series in memory, those first that were not written for
+// longest. The lock must be held.
+func (m *Model) evict() {
+	count := 0
+	for _, of := range m.series {
+		count += len(of)
+	}
+	if m.cached <= cacheLimit && count <= cacheLimit/64 {
+		return
+	}
+	m.cached = 0
+	all := make([]*series, 0, count)
+	for _, of := range m.series {
+		for _, s := range of {
+			for c := range s.chunks() {
+				m.cached += c.len()
+			}
+			all = append(all, s)
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].touched < all[j].touched })
+	for _, s := range all {
+		if m.cached <= cacheLimit/4*3 && count <= cacheLimit/128 {
+			return
+		}
+		if s.dirty || s.commits > 0 {
+			continue
+		}
+		for c := range s.chunks() {
+			m.cached -= c.len()
+		}
+		m.forget(s)
+		count--
+	}
+}
+
+func (s *series) trimBlocks() {
+	newest := map[uint8]int64{}
+	for id := range s.blocks {
+		if at, ok := newest[id.level]; !ok || id.index > at {
+			newest[id.level] = id.index
+		}
+	}
+	for id, b := range s.blocks {
+		if !b.dirty && id.index != newest[id.level] {
+			delete(s.blocks, id)
+		}
+	}
+}
+
+// forget drops a series from memory. The lock must be held.
+func (m *Model) forget(s *series) {
+	delete(m.series[s.name.run], s.name)
+	if len(m.series[s.name.run]) == 0 {
+		delete(m.series, s.name.run)
+	}
+	delete(m.byKey[s.name.key], s)
+	if len(m.byKey[s.name.key]) == 0 {
+		delete(m.byKey, s.name.key)
+	}
+	delete(m.dirtySeries, s)
+}

@@ -1,0 +1,23 @@
+// Package readmodel is the fold of the log: a picture of every fact, in one bbolt file, that can be thrown away and is then
+// folded again. GraphQL, the web pages, the tracker and foreign clients' doors read here, and only here.
+//
+// The types you need: Model (Open, Apply, and the queries), Run and its fellows (what queries return), RunFilter and Order (lists),
+// SeriesQuery and PointsQuery (metrics), Watcher (nudges that something changed).
+//
+// What holds:
+//
+//   - Apply takes facts in the order of the log. A fact that was applied is ignored, so feeding from anywhere at or before
+//     Cursor().Committed+1 gives the same. The cursor is committed in the transaction that holds what it counts: after a crash the
+//     file is a true picture of an earlier moment. Nothing in a fact can stop the fold.
+//   - Reads see every applied fact at once. What is not committed yet lies in a layer over the file, and series that were written lately
+//     lie in memory; commits run beside, every 25-100 ms.
+//   - Two models that folded the same log hold the same, whenever they committed, and however often they were opened (Dump is the proof,
+//     readmodeltest.Check the test).
+//   - Metrics lie in chunks of about 1,024 points with a pyramid of least, greatest and last values above them: a chart reads what it
+//     draws, whatever the run's length, and loses no spike.
+//
+// Caveats. Run records are decoded and whole in memory: about 4 KB each with a config of 2 KB, and as much again once a config filter
+// was used; opening reads them all. The file has one process at a time. bbolt files never shrink: deleting a run frees pages for what
+// comes later, and a rebuilt file is the small one. What queries return shares memory with the model: read it, do not write it. Keys
+// and values are laid out as the table in keys.go says; a change there is a new version and a rebuild, never a migration.
+package readmodel

@@ -1,0 +1,161 @@
+package readmodel
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"strings"
+)
+
+// table is one bbolt bucket. A key in it is a group (whose run, series, digest or metric it is) and a rest that orders the
+// group; groups are read, listed and cleared as a whole.
+type table uint8
+
+const (
+	tableMeta table = iota
+	tableRun
+	tableLive
+	tableGone
+	tableParam
+	tableDefinition
+	tableSeries
+	tableLast
+	tableChunk
+	tableBlock
+	tableLine
+	tableRow
+	tableText
+	tableArtifact
+	tableAlert
+	tableAlertOrder
+	tableCheckpoint
+	tableCheckpointOf
+	tableEvaluation
+	tableEvaluationOf
+	tableEdge
+	tableExperiment
+	tableDataset
+	tableAlias
+	tablePrice
+	tableRule
+	tableFiring
+	tableFiringOrder
+	tableCount
+)
+
+// layout is the key table: every bucket with its group, the rest of its keys, its values, and whether a group goes with its
+// run when the run is deleted. Change anything here and version goes up: the file is then folded anew.
+var layout = [tableCount]struct {
+	name, group, rest, value string
+	ofRun                    bool
+}{
+	tableMeta:         {"meta", "", "name", "version, identity, cursor, next series number", false},
+	tableRun:          {"run", "", "run", "JSON Run without its live part; in memory too", false},
+	tableLive:         {"live", "", "run", "JSON: heartbeats, progress, usage, spendings; in memory too", false},
+	tableGone:         {"gone", "", "run", "JSON Deletion; in memory too", false},
+	tableParam:        {"param", "run", "path", "JSON Param; in memory too", true},
+	tableDefinition:   {"definition", "run", "key", "JSON MetricDefined", true},
+	tableSeries:       {"series", "run", "key, context, writer, identity", "series number, 8 bytes", true},
+	tableLast:         {"last", "key", "run, context, writer, identity", "summary of the series: count, first, last, min, max (series_summary.go)", false},
+	tableChunk:        {"chunk", "series number", "lower bound: step, or step, time, value bits", "points (series_codec.go)", false},
+	tableBlock:        {"block", "series number", "level, index", "64 buckets of 2^level steps (series_pyramid.go)", false},
+	tableLine:         {"line", "run", "stream, number", "time in µs, 8 bytes; text", true},
+	tableRow:          {"row", "run", "stream, number", "time in µs, 8 bytes; JSON", true},
+	tableText:         {"text", "run", "step, key, writer", "JSON Text", true},
+	tableArtifact:     {"artifact", "run", "path, step or nothing", "JSON Artifact", true},
+	tableAlert:        {"alert", "run", "seq", "JSON Alert", true},
+	tableAlertOrder:   {"alert_order", "", "seq", "run", false},
+	tableCheckpoint:   {"checkpoint", "run", "step", "JSON Checkpoint", true},
+	tableCheckpointOf: {"checkpoint_of", "digest", "run, step", "nothing", false},
+	tableEvaluation:   {"evaluation", "judged run", "step, suite, suite digest, checkpoint", "JSON Evaluation", true},
+	tableEvaluationOf: {"evaluation_of", "checkpoint digest or run node of the evaluation", "judged run, step, suite, suite digest, checkpoint", "nothing", false},
+	tableEdge:         {"edge", "node", "up or down, other node, role", "JSON Edge", false},
+	tableExperiment:   {"experiment", "", "experiment", "JSON Experiment; in memory too", false},
+	tableDataset:      {"dataset", "", "digest", "JSON Dataset; in memory too", false},
+	tableAlias:        {"alias", "", "experiment, alias", "JSON Alias; in memory too", false},
+	tablePrice:        {"price", "", "seq", "JSON PriceSet; in memory too", false},
+	tableRule:         {"rule", "", "rule", "JSON Rule; in memory too", false},
+	tableFiring:       {"firing", "rule", "seq", "JSON Firing", false},
+	tableFiringOrder:  {"firing_order", "", "seq", "rule", false},
+}
+
+// version names the layout of the file.
+const version = 1
+
+// maxPart bounds one string inside a key; bbolt takes keys of at most 32 KB.
+const maxPart = 1024
+
+// clip shortens a foreign name to what a key can hold, keeping different names different.
+func clip(s string) string {
+	if len(s) <= maxPart {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return s[:maxPart-64] + hex.EncodeToString(sum[:])
+}
+
+// appendPart writes a string so that keys sort as the strings do and no string is the beginning of another: 0x00 becomes
+// 0x00 0xFF, the end is 0x00 0x01.
+func appendPart(key []byte, s string) []byte {
+	s = clip(s)
+	for {
+		i := strings.IndexByte(s, 0)
+		if i < 0 {
+			break
+		}
+		key = append(append(key, s[:i]...), 0, 0xFF)
+		s = s[i+1:]
+	}
+	return append(append(key, s...), 0, 1)
+}
+
+// cutPart reads what appendPart wrote and returns the rest of the key.
+func cutPart(key []byte) (string, []byte, bool) {
+	var out []byte
+	for i := 0; i+1 < len(key); i++ {
+		if key[i] != 0 {
+			continue
+		}
+		switch key[i+1] {
+		case 1:
+			return string(append(out, key[:i]...)), key[i+2:], true
+		case 0xFF:
+			out = append(append(out, key[:i]...), 0)
+			key, i = key[i+2:], -1
+		default:
+			return "", nil, false
+		}
+	}
+	return "", nil, false
+}
+
+// appendInt writes an integer so that keys sort as the integers do.
+func appendInt(key []byte, v int64) []byte {
+	return binary.BigEndian.AppendUint64(key, uint64(v)^1<<63)
+}
+
+// cutInt reads what appendInt wrote.
+func cutInt(key []byte) (int64, []byte, bool) {
+	if len(key) < 8 {
+		return 0, nil, false
+	}
+	return int64(binary.BigEndian.Uint64(key) ^ 1<<63), key[8:], true
+}
+
+// parts makes the rest of a key from strings and int64s, in the order given.
+func parts(values ...any) string {
+	var key []byte
+	for _, v := range values {
+		switch v := v.(type) {
+		case string:
+			key = appendPart(key, v)
+		case int64:
+			key = appendInt(key, v)
+		case uint64:
+			key = binary.BigEndian.AppendUint64(key, v)
+		case byte:
+			key = append(key, v)
+		}
+	}
+	return string(key)
+}

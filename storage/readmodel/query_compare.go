@@ -1,0 +1,118 @@
+package readmodel
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"millrace/event"
+)
+
+// maxCompared bounds how many runs are compared at once.
+const maxCompared = 100
+
+// Comparison is how runs differ. What is the same in all of them is left out.
+type Comparison struct {
+	Runs []Run
+	// Config is by dotted path; Code and Environment by field (of the last attempt); Inputs by role, the values being digests.
+	Config, Code, Environment, Inputs []Difference
+}
+
+// Difference is one thing that differs: Values[i] is that of Runs[i], nil where there is none.
+type Difference struct {
+	Path   string
+	Values []json.RawMessage
+}
+
+// Compare lays 2 to 100 runs side by side. Errors: ErrNotFound, ErrBadQuery for too few or too many.
+func (m *Model) Compare(ids []event.RunID) (Comparison, error) {
+	if len(ids) < 2 || len(ids) > maxCompared {
+		return Comparison{}, fmt.Errorf("compare %d runs, want 2 to %d: %w", len(ids), maxCompared, ErrBadQuery)
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var c Comparison
+	var config, code, environment, inputs []flatConfig
+	for _, id := range ids {
+		st, err := m.known(id)
+		if err != nil {
+			return Comparison{}, err
+		}
+		c.Runs = append(c.Runs, *st.Run)
+		config = append(config, st.config())
+		code = append(code, fields(struct {
+			event.Code
+			Engine     string       `json:"engine,omitempty"`
+			SpecDigest event.Digest `json:"spec_digest,omitempty"`
+		}{st.Spec.Code, st.Spec.Engine, st.SpecDigest}))
+		environment = append(environment, fields(st.Environment()))
+		in := flatConfig{}
+		for _, x := range st.Spec.Inputs {
+			in[x.Role] = quoted(string(x.Digest))
+		}
+		inputs = append(inputs, in)
+	}
+	c.Config, c.Code, c.Environment, c.Inputs = differences(config), differences(code), differences(environment), differences(inputs)
+	return c, nil
+}
+
+// fields flattens a struct by its JSON names.
+func fields(v any) flatConfig {
+	out := flatConfig{}
+	if raw, err := json.Marshal(v); err == nil {
+		flatten(out, "", raw)
+	}
+	return out
+}
+
+func quoted(s string) json.RawMessage {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return json.RawMessage(`""`)
+	}
+	return raw
+}
+
+// differences lists the paths at which not all have the same value.
+func differences(all []flatConfig) []Difference {
+	paths := map[string]struct{}{}
+	for _, flat := range all {
+		for p := range flat {
+			paths[p] = struct{}{}
+		}
+	}
+	var out []Difference
+	for _, p := range slices.Sorted(maps.Keys(paths)) {
+		d := Difference{Path: p, Values: make([]json.RawMessage, len(all))}
+		same := true
+		for i, flat := range all {
+			d.Values[i] = flat[p]
+			same = same && sameValue(d.Values[0], d.Values[i])
+		}
+		if !same {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// sameValue compares JSON leaves: numbers by value (1e-3 is 0.001), the rest by their bytes.
+func sameValue(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return (a == nil) == (b == nil)
+	}
+	x, okX := number(a)
+	y, okY := number(b)
+	return okX && okY && x == y
+}
+
+func number(raw json.RawMessage) (float64, bool) {
+	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+		return 0, false
+	}
+	var f float64
+	err := json.Unmarshal(raw, &f)
+	return f, err == nil
+}

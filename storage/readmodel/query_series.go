@@ -1,0 +1,384 @@
+package readmodel
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"millrace/event"
+)
+
+// SystemPrefix begins the keys of series made from usage samples.
+const SystemPrefix = "system/"
+
+// SeriesInfo is what is known of a series without reading it. A series is the points of one key of a run, in one context, by
+// one writer. Steps are the run's, times µs since 1970.
+type SeriesInfo struct {
+	Run      event.RunID
+	Key      string
+	Context  string // canonical JSON, "" for none
+	Writer   event.WriterID
+	Identity event.Identity
+	// Sampled tells that the steps are µs since 1970 (keys system/…).
+	Sampled bool
+	Points  int64
+	NaNs    int64
+	// First… and Last… are of the points with the least and the greatest step, Min and Max of all but NaNs (NaN when there are only NaNs),
+	// at the least step where they occur.
+	FirstStep, LastStep   int64
+	FirstTime, LastTime   int64
+	First, Last, Min, Max float64
+	MinStep, MaxStep      int64
+	// Revision grows when something before the last point changed.
+	Revision int64
+}
+
+// Ref names a series within its run.
+func (s SeriesInfo) Ref() string { return s.name().inRun() }
+
+func (s SeriesInfo) name() name {
+	identity := byte(s.Identity)
+	if s.Sampled {
+		identity = sampled
+	}
+	return name{s.Run, s.Key, s.Context, s.Writer, identity}
+}
+
+func infoOf(n name, s summary) SeriesInfo {
+	i := SeriesInfo{
+		Run: n.run, Key: n.key, Context: n.context, Writer: n.writer, Identity: event.Identity(n.identity), Points: s.points, NaNs: s.nans,
+		FirstStep: s.first.step, LastStep: s.last.step, FirstTime: s.first.time, LastTime: s.last.time,
+		First: s.first.value, Last: s.last.value, Min: s.least.value, Max: s.greatest.value, MinStep: s.least.step, MaxStep: s.greatest.step,
+		Revision: s.revision,
+	}
+	if n.identity == sampled {
+		i.Identity, i.Sampled = event.ByStep, true
+	}
+	return i
+}
+
+// Series is a series' points, or buckets that stand for them, as parallel columns.
+type Series struct {
+	SeriesInfo
+	// Steps, Times and Values are the points, in order; when Downsampled, the last point of each bucket. The last is always the
+	// last point of what was asked for.
+	Steps, Times []int64
+	Values       []float64
+	Downsampled  bool
+	// Mins and Maxs are a bucket's envelope (NaN when it holds only NaNs), Counts and NaNCounts how many points, and NaNs among
+	// them, it stands for. Nil unless Downsampled.
+	Mins, Maxs        []float64
+	Counts, NaNCounts []int64
+	// Mark is where to read on, Reset tells that what was read before is void, More that there is more to read. Set by Points only.
+	Mark        Mark
+	Reset, More bool
+}
+
+// SeriesQuery picks series of a run and says how fine to read them.
+type SeriesQuery struct {
+	// Keys are exact, or prefixes when they end in '*'. None: all but system/….
+	Keys    []string
+	Context *string // exact; nil: every context
+	Writers []event.WriterID
+	// MinStep and MaxStep bound what is read, both inclusive.
+	MinStep, MaxStep *int64
+	// MaxPoints bounds each series' columns; one that is longer is downsampled, keeping each bucket's envelope. 0: all points.
+	MaxPoints int
+}
+
+func wanted(n name, keys []string, context *string, writers []event.WriterID) bool {
+	if context != nil && n.context != *context || len(writers) > 0 && !slices.Contains(writers, n.writer) {
+		return false
+	}
+	if len(keys) == 0 {
+		return n.identity != sampled
+	}
+	return slices.ContainsFunc(keys, func(k string) bool {
+		prefix, isPrefix := strings.CutSuffix(k, "*")
+		return k == n.key || isPrefix && strings.HasPrefix(n.key, prefix)
+	})
+}
+
+// sources takes those series of a run that are wanted, and begins a transaction to read them after the lock is given back, so that a long
+// read does not hold up the fold. The caller rolls it back.
+func (m *Model) sources(id event.RunID, want func(name) bool, blocks bool) ([]source, *bbolt.Tx, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.closed {
+		return nil, nil, ErrClosed
+	}
+	if _, err := m.known(id); err != nil {
+		return nil, nil, err
+	}
+	tx, err := m.db.Begin(false)
+	if err != nil {
+		return nil, nil, err
+	}
+	v := view{layers: m.layers(), tx: tx}
+	var out []source
+	for _, n := range v.names(id) {
+		if !want(n) {
+			continue
+		}
+		src, err := m.sourceOf(v, n, blocks)
+		if err != nil {
+			_ = tx.Rollback()
+			return nil, nil, err
+		}
+		out = append(out, src)
+	}
+	return out, tx, nil
+}
+
+// Series reads series of a run, by key, context and writer. Errors: ErrNotFound, ErrBroken.
+func (m *Model) Series(id event.RunID, q SeriesQuery) ([]Series, error) {
+	sources, tx, err := m.sources(id, func(n name) bool { return wanted(n, q.Keys, q.Context, q.Writers) }, q.MaxPoints > 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	out := make([]Series, 0, len(sources))
+	for _, src := range sources {
+		if src.points == 0 {
+			continue // all of it was rewound
+		}
+		s, err := src.read(tx, q)
+		if err != nil {
+			return nil, m.unreadable(src.name, err)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (src *source) read(tx *bbolt.Tx, q SeriesQuery) (Series, error) {
+	s := Series{SeriesInfo: infoOf(src.name, src.summary)}
+	lo, hi := src.first.step, src.last.step
+	if q.MinStep != nil {
+		lo = max(lo, *q.MinStep)
+	}
+	if q.MaxStep != nil {
+		hi = min(hi, *q.MaxStep)
+	}
+	if lo > hi {
+		return s, nil
+	}
+	if q.MaxPoints > 0 && src.points > int64(q.MaxPoints) {
+		buckets, few, err := src.reduce(tx, lo, hi, q.MaxPoints)
+		if err != nil {
+			return s, err
+		}
+		if !few {
+			s.fill(buckets)
+			return s, nil
+		}
+	}
+	raw, err := src.raw(tx.Bucket([]byte(layout[tableChunk].name)), lo, hi, 0)
+	s.Steps, s.Times, s.Values = raw.steps, raw.times, raw.values
+	return s, err
+}
+
+func (s *Series) fill(buckets []bucket) {
+	n := len(buckets)
+	s.Downsampled = true
+	s.Steps, s.Times, s.Values = make([]int64, n), make([]int64, n), make([]float64, n)
+	s.Mins, s.Maxs = make([]float64, n), make([]float64, n)
+	s.Counts, s.NaNCounts = make([]int64, n), make([]int64, n)
+	for i, b := range buckets {
+		s.Steps[i], s.Times[i], s.Values[i] = b.last.step, b.last.time, b.last.value
+		s.Mins[i], s.Maxs[i], s.Counts[i], s.NaNCounts[i] = b.least, b.highest, b.count, b.nans
+	}
+}
+
+// Keys lists a run's series by key, context and writer, system/… included.
+func (m *Model) Keys(id event.RunID) ([]SeriesInfo, error) {
+	sources, tx, err := m.sources(id, func(name) bool { return true }, false)
+	if err != nil {
+		return nil, err
+	}
+	_ = tx.Rollback()
+	out := make([]SeriesInfo, 0, len(sources))
+	for _, src := range sources {
+		if src.points > 0 {
+			out = append(out, infoOf(src.name, src.summary))
+		}
+	}
+	return out, nil
+}
+
+// LastValues lists every run's series of one key, by run: one range scan, whatever the runs' lengths.
+func (m *Model) LastValues(key string) ([]SeriesInfo, error) {
+	var out []SeriesInfo
+	err := m.read(func(v view) error {
+		var err error
+		out, err = m.lastValues(v, key)
+		return err
+	})
+	return out, err
+}
+
+// lastValues is LastValues with the lock held. Series in memory are newer than the file.
+func (m *Model) lastValues(v view, key string) ([]SeriesInfo, error) {
+	var out []SeriesInfo
+	inMemory := m.byKey[key]
+	for s := range inMemory {
+		if s.points > 0 {
+			out = append(out, infoOf(s.name, s.summary))
+		}
+	}
+	var err error
+	v.scan(tableLast, key, span{}, func(rest, value []byte) bool {
+		n, ok := nameInKey(key, rest)
+		if !ok {
+			err = fmt.Errorf("readmodel: %s: last value of %q: %w", m.path, key, ErrBroken)
+			return false
+		}
+		if m.series[n.run][n] != nil {
+			return true
+		}
+		_, sum, bad := parseSummary(value)
+		if bad != nil {
+			err = m.unreadable(n, bad)
+			return false
+		}
+		if sum.points > 0 {
+			out = append(out, infoOf(n, sum))
+		}
+		return true
+	})
+	slices.SortFunc(out, func(a, b SeriesInfo) int {
+		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Context, b.Context), cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Identity, b.Identity))
+	})
+	return out, err
+}
+
+// MetricKeys lists the distinct keys of all runs that begin with prefix, in order, at most n (0: 1,000).
+func (m *Model) MetricKeys(prefix string, n int) ([]string, error) {
+	if n <= 0 {
+		n = 1000
+	}
+	seen := map[string]struct{}{}
+	err := m.read(func(v view) error {
+		for key, of := range m.byKey {
+			for s := range of {
+				if s.points > 0 && strings.HasPrefix(key, prefix) {
+					seen[key] = struct{}{}
+				}
+			}
+		}
+		c := v.bucket(tableLast).Cursor()
+		open := appendPart(nil, prefix)
+		open = open[:len(open)-2] // a prefix has no end
+		for k, _ := c.Seek(open); k != nil && bytes.HasPrefix(k, open); {
+			key, rest, ok := cutPart(k)
+			if !ok {
+				break
+			}
+			if _, ok := seen[key]; !ok && m.alive(v, key) {
+				seen[key] = struct{}{}
+			}
+			// On to the next key: the end of this one, made one greater.
+			next := bytes.Clone(k[:len(k)-len(rest)])
+			next[len(next)-1]++
+			k, _ = c.Seek(next)
+		}
+		return nil
+	})
+	out := make([]string, 0, len(seen))
+	for k := range seen {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out[:min(n, len(out))], err
+}
+
+// alive tells whether any series of a key is left above the file's.
+func (m *Model) alive(v view, key string) bool {
+	found := false
+	v.scan(tableLast, key, span{}, func(_, _ []byte) bool {
+		found = true
+		return false
+	})
+	return found
+}
+
+// Mark is how far somebody has read a series.
+type Mark struct {
+	Revision, Points, Step int64
+}
+
+// PointsQuery asks for what is new since the marks given.
+type PointsQuery struct {
+	Keys    []string // as in SeriesQuery
+	Context *string
+	Writers []event.WriterID
+	After   map[string]Mark // by SeriesInfo.Ref; absent: from the start
+	// MaxPoints bounds each series' columns; 0: 10,000.
+	MaxPoints int
+}
+
+// Points reads on where a reader was: it costs what is new. Series with nothing new are left out. When something was changed before the
+// mark (a point that came late, a rewind) the series is read from the start, with Reset set; it may then be empty.
+func (m *Model) Points(id event.RunID, q PointsQuery) ([]Series, error) {
+	if q.MaxPoints <= 0 {
+		q.MaxPoints = 10_000
+	}
+	sources, tx, err := m.sources(id, func(n name) bool { return wanted(n, q.Keys, q.Context, q.Writers) }, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	var out []Series
+	for _, src := range sources {
+		mark, had := q.After[src.name.inRun()]
+		if mark.Revision == src.revision && mark.Points == src.points || !had && src.points == 0 {
+			continue
+		}
+		s, err := src.since(tx, mark, had, q.MaxPoints)
+		if err != nil {
+			return nil, m.unreadable(src.name, err)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// since reads at most limit points after a mark.
+func (src *source) since(tx *bbolt.Tx, mark Mark, had bool, limit int) (Series, error) {
+	s := Series{SeriesInfo: infoOf(src.name, src.summary)}
+	if mark.Revision != src.revision || mark.Points > src.points {
+		s.Reset, mark = had, Mark{Revision: src.revision}
+	}
+	b := tx.Bucket([]byte(layout[tableChunk].name))
+	var c columns
+	var err error
+	switch {
+	case src.points == 0:
+	case mark.Points == 0:
+		c, err = src.raw(b, src.first.step, src.last.step, limit+1)
+	case !src.name.byContent():
+		if mark.Step < src.last.step {
+			c, err = src.raw(b, mark.Step+1, src.last.step, limit+1)
+		}
+	default: // steps repeat: all from the mark's step on, less those of it that were read
+		if c, err = src.raw(b, mark.Step, src.last.step, 0); err == nil {
+			c = c.slice(max(0, c.len()-int(src.points-mark.Points)), c.len())
+		}
+	}
+	if err != nil {
+		return s, err
+	}
+	if c.len() > limit {
+		c, s.More = c.slice(0, limit), true
+	}
+	s.Steps, s.Times, s.Values = c.steps, c.times, c.values
+	s.Mark = Mark{Revision: src.revision, Points: mark.Points + int64(c.len()), Step: mark.Step}
+	if n := c.len(); n > 0 {
+		s.Mark.Step = c.steps[n-1]
+	}
+	return s, nil
+}
