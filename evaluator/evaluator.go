@@ -1,0 +1,214 @@
+package evaluator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"millrace/event"
+	"millrace/trainer/token"
+)
+
+// Errors of Score a caller may want to branch on, besides ErrSuite.
+var (
+	// ErrNoHeldOut: a task needs a held-out text and the dataset has none.
+	ErrNoHeldOut = errors.New("no held-out text")
+	// ErrModel: the model does not do what Model asks of it, or does not fit the tokenizer.
+	ErrModel = errors.New("model does not fit")
+)
+
+// Result is what a suite found out about a model.
+type Result struct {
+	Suite       string
+	SuiteDigest event.Digest
+	Scores      []event.Score
+	Samples     []event.Sample
+	// Skipped are prompts that the model's tokenizer cannot express (a char tokenizer knows only the characters of its
+	// text).
+	Skipped []Skip
+}
+
+// Skip says what was not asked, and why.
+type Skip struct{ Task, Prompt, Reason string }
+
+// Evaluator scores models. The zero value works.
+type Evaluator struct {
+	// Progress, when set, is told after every window and prompt how many tokens of the suite have been scored or asked for.
+	Progress func(done, total int64)
+}
+
+// Score asks a model all tasks of a suite. heldOut is the held-out split as ids of tok, each document followed by
+// <|endoftext|>; it may be empty when no task needs it. Errors of the model come as they are.
+//
+// A perplexity task gives four scores, over the N windows that Task.Stride and PerDocument plan:
+//
+//   - loss: -Σ ln p / tokens, in nats, <|endoftext|> counted like any token (the loss of training);
+//   - perplexity: exp(loss);
+//   - bits_per_byte: -Σ ln p / (ln 2 · bytes), over the tokens that stand for text, bytes being those of the tokens
+//     (nanochat's bpb: special tokens have no bytes and their ln p does not count);
+//   - byte_perplexity: 2^bits_per_byte (lm-eval's, for text it detokenises to).
+//
+// Standard errors take the windows as the sample (see ratio.stderr) and go through exp and 2^x by their derivative.
+func (e Evaluator) Score(ctx context.Context, m Model, tok token.Tokenizer, heldOut []int32, s Suite) (Result, error) {
+	if err := s.Check(); err != nil {
+		return Result{}, err
+	}
+	if m.Context() < 1 {
+		return Result{}, fmt.Errorf("%w: its context is %d", ErrModel, m.Context())
+	}
+	for i, id := range heldOut {
+		if id < 0 || int(id) >= tok.VocabSize() {
+			return Result{}, fmt.Errorf("%w: held-out token %d is %d, the tokenizer has %d: this is another tokenizer's text", token.ErrUnknownID, i, id, tok.VocabSize())
+		}
+	}
+	w := &work{Evaluator: e, model: m, tok: tok, lengths: token.ByteLengths(tok), heldOut: heldOut}
+	for _, t := range s.Tasks {
+		w.total += w.cost(t)
+	}
+	w.result = Result{Suite: s.Name, SuiteDigest: s.Digest()}
+	for _, t := range s.Tasks {
+		ask := w.perplexity
+		if t.Kind == Generate {
+			ask = w.generate
+		}
+		if err := ask(ctx, t); err != nil {
+			return Result{}, fmt.Errorf("evaluator: suite %s: task %s: %w", s.Name, t.Name, err)
+		}
+	}
+	return w.result, nil
+}
+
+// work is one Score.
+type work struct {
+	Evaluator
+	model       Model
+	tok         token.Tokenizer
+	lengths     []int32 // bytes of each id
+	heldOut     []int32
+	done, total int64
+	result      Result
+}
+
+// cost is how many tokens a task asks for.
+func (w *work) cost(t Task) int64 {
+	if t.Kind == Generate {
+		return t.MaxTokens * int64(len(t.Prompts))
+	}
+	return int64(len(w.text(t)))
+}
+
+func (w *work) advance(tokens int64) {
+	w.done += tokens
+	if w.Progress != nil {
+		w.Progress(w.done, w.total)
+	}
+}
+
+// text is the held-out tokens a task looks at.
+func (w *work) text(t Task) []int32 {
+	if t.MaxTokens > 0 {
+		return w.heldOut[:min(t.MaxTokens, int64(len(w.heldOut)))]
+	}
+	return w.heldOut
+}
+
+// sequences are what a task scores, each beginning with a <|endoftext|> that is only context: the whole text, or document
+// by document.
+func (w *work) sequences(t Task) [][]int32 {
+	eot := w.tok.EndOfText()
+	text := w.text(t)
+	if !t.PerDocument {
+		return [][]int32{append([]int32{eot}, text...)}
+	}
+	var all [][]int32
+	doc := []int32{eot}
+	for _, id := range text {
+		doc = append(doc, id)
+		if id == eot {
+			all = append(all, doc)
+			doc = []int32{eot}
+		}
+	}
+	if len(doc) > 1 {
+		all = append(all, doc)
+	}
+	return all
+}
+
+func (w *work) perplexity(ctx context.Context, t Task) error {
+	if len(w.text(t)) == 0 {
+		return fmt.Errorf("%w: curate the dataset with held_out above 0", ErrNoHeldOut)
+	}
+	var perToken, perByte ratio
+	for _, sequence := range w.sequences(t) {
+		for win := range windows(len(sequence), w.model.Context(), t.Stride) {
+			tokens := sequence[win.start:win.end]
+			scores, err := w.model.Score(ctx, tokens, win.from)
+			if err != nil {
+				return err
+			}
+			targets := tokens[win.from:]
+			if len(scores) != len(targets) {
+				return fmt.Errorf("%w: asked for %d scores, it gave %d", ErrModel, len(targets), len(scores))
+			}
+			var nats, textNats float64
+			var size int64
+			for i, id := range targets {
+				nats -= scores[i].LogProb
+				if n := w.lengths[id]; n > 0 {
+					textNats -= scores[i].LogProb
+					size += int64(n)
+				}
+			}
+			perToken.add(nats, float64(len(targets)))
+			perByte.add(textNats/math.Ln2, float64(size))
+			w.advance(int64(len(targets)))
+		}
+	}
+	loss, bits := perToken.value(), perByte.value()
+	w.score(t, "loss", loss, 1, &perToken)
+	w.score(t, "perplexity", math.Exp(loss), math.Exp(loss), &perToken)
+	w.score(t, "bits_per_byte", bits, 1, &perByte)
+	w.score(t, "byte_perplexity", math.Exp2(bits), math.Ln2*math.Exp2(bits), &perByte)
+	return nil
+}
+
+// score records a metric that is a function of r with that derivative.
+func (w *work) score(t Task, metric string, value, derivative float64, r *ratio) {
+	s := event.Score{Task: t.Name, Metric: metric, Value: event.Number(value), N: int64(len(r.x))}
+	if se, ok := r.stderr(); ok {
+		n := event.Number(se * derivative)
+		s.Stderr = &n
+	}
+	w.result.Scores = append(w.result.Scores, s)
+}
+
+func (w *work) generate(ctx context.Context, t Task) error {
+	eot := w.tok.EndOfText()
+	for i, prompt := range t.Prompts {
+		ids, err := w.tok.Append([]int32{eot}, prompt)
+		if errors.Is(err, token.ErrUnknownText) {
+			w.result.Skipped = append(w.result.Skipped, Skip{t.Name, prompt, err.Error()})
+			w.advance(t.MaxTokens)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s := Sampling{Temperature: t.Temperature, TopK: t.TopK, Seed: uint64(t.Seed) + uint64(i), Stop: []int32{eot}}
+		out, err := w.model.Generate(ctx, ids, int(t.MaxTokens), s)
+		if err != nil {
+			return err
+		}
+		text, err := token.Decode(w.tok, out)
+		if err != nil {
+			return fmt.Errorf("%w: it generated a token that is none: %w", ErrModel, err)
+		}
+		// A token may end inside a character.
+		w.result.Samples = append(w.result.Samples, event.Sample{Task: t.Name, Prompt: prompt, Text: strings.ToValidUTF8(string(text), "\uFFFD")})
+		w.advance(t.MaxTokens)
+	}
+	return nil
+}
