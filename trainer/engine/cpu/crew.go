@@ -16,7 +16,7 @@ type crew struct {
 }
 
 // scratch is working memory of one thread during one operation.
-type scratch struct{ panels, scores, rows []float32 }
+type scratch struct{ panels, columns, scores, rows []float32 }
 
 // grow returns n values of *buffer, whose content is unspecified.
 func grow(buffer *[]float32, n int) []float32 {

@@ -15,6 +15,7 @@ type level struct {
 	tile            func(c []float32, cRow int, a []float32, aRow, aCol int, b []float32, bRow int, bias []float32, rows, cols, k int, add bool)
 	packRows        func(dst, src []float32, ld, k int)
 	packTransposed  func(dst, src []float32, ld, blocks int)
+	packColumns     func(dst, src []float32, ld, width, height, k int)
 
 	gelu              func(y, x []float32)
 	geluBackward      func(dx, dy, x []float32)

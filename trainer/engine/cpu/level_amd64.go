@@ -10,7 +10,7 @@ func levels() []level {
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasFMA {
 		found = append(found, level{
 			name: "avx512", tileRows: 14, panel: 32,
-			tile: tileAvx512, packRows: packRowsAvx512, packTransposed: packTransposedAvx512,
+			tile: tileAvx512, packRows: packRowsAvx512, packTransposed: packTransposedAvx512, packColumns: packColumnsAvx512,
 			gelu: geluAvx512, geluBackward: geluBackwardAvx512,
 			softmax: softmaxAvx512, softmaxBackward: softmaxBackwardAvx512,
 			layerNorm: layerNormAvx512, layerNormBackward: layerNormBackwardAvx512,
@@ -20,7 +20,7 @@ func levels() []level {
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 		found = append(found, level{
 			name: "avx2", tileRows: 6, panel: 16,
-			tile: tileAvx2, packRows: packRowsAvx2, packTransposed: packTransposedAvx2,
+			tile: tileAvx2, packRows: packRowsAvx2, packTransposed: packTransposedAvx2, packColumns: packColumnsAvx2,
 			gelu: geluAvx2, geluBackward: geluBackwardAvx2,
 			softmax: softmaxAvx2, softmaxBackward: softmaxBackwardAvx2,
 			layerNorm: layerNormAvx2, layerNormBackward: layerNormBackwardAvx2,

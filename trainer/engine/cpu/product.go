@@ -14,9 +14,16 @@ type product struct {
 	m, n, k    int
 }
 
-// depth is how much of k a panel holds: 256 rows of 32 floats fill two thirds of a first-level cache. It is part of the
-// result, since each block's sum is rounded when it is added to C; so it is the same for every shape and thread count.
-const depth = 256
+// depth is the most of k that is summed before it meets C: panels of that length stream well from the second-level cache,
+// and a longer one would leave no room there for A.
+const depth = 512
+
+// depths cuts k into equal parts of at most depth, a multiple of 16. The cut is part of the result, since every part's sum
+// is rounded when it is added to C; so it depends on k alone.
+func depths(k int) int {
+	parts := max(1, (k+depth-1)/depth)
+	return max(1, ((k+parts-1)/parts+15)/16*16)
+}
 
 // smallProduct is the number of multiply-adds below which handing work to another thread costs more than it gains.
 const smallProduct = 1 << 16
@@ -37,19 +44,19 @@ func (k *fast) product(p product) {
 // grid returns how many rows and panels a task takes: as many as stay in the second-level cache, fewer until there are
 // tasks enough to keep all threads busy to the end.
 func (k *fast) grid(m, panels, work int) (rows, group int) {
-	rows, group = min(m, 512), min(panels, 8)
+	rows, group = m, min(panels, 4)
 	if k.crew.threads == 1 || work < smallProduct {
 		return rows, group
 	}
 	tasks := func() int { return ((m + rows - 1) / rows) * ((panels + group - 1) / group) }
 	for tasks() < 4*k.crew.threads {
 		switch {
-		case group > 1 && (rows <= 128 || group >= 4):
-			group = (group + 1) / 2
-		case rows > 4*k.tileRows:
+		case rows > 256:
 			rows = (rows + 1) / 2
 		case group > 1:
 			group = (group + 1) / 2
+		case rows > 4*k.tileRows:
+			rows = (rows + 1) / 2
 		default:
 			return rows, group
 		}
@@ -57,33 +64,54 @@ func (k *fast) grid(m, panels, work int) (rows, group int) {
 	return rows, group
 }
 
+// strip is how many rows of A are taken at a time, to be read from the second-level cache for every panel.
+const strip = 128
+
 // block computes rows fromRow..toRow of C in panels fromPanel..toPanel.
 func (k *fast) block(p product, s *scratch, fromRow, toRow, fromPanel, toPanel int) {
-	rows := toRow - fromRow
-	tiles := (rows + k.tileRows - 1) / k.tileRows
-	packed := grow(&s.panels, (toPanel-fromPanel)*depth*k.panel)
-	for start := 0; start == 0 || start < p.k; start += depth {
-		length := min(depth, p.k-start)
+	deep := depths(p.k)
+	single := toRow-fromRow <= k.tileRows
+	packed := grow(&s.panels, (toPanel-fromPanel)*deep*k.panel)
+	for start := 0; start == 0 || start < p.k; start += deep {
+		length := min(deep, p.k-start)
+		inPlace := func(panel int) bool { // used once and whole: read where it lies
+			return single && p.bCol == 1 && (panel+1)*k.panel <= p.n
+		}
 		for panel := fromPanel; panel < toPanel; panel++ {
-			column := panel * k.panel
-			cols := min(k.panel, p.n-column)
-			b, bRow := packed[(panel-fromPanel)*depth*k.panel:], k.panel
-			if tiles == 1 && p.bCol == 1 && cols == k.panel {
-				b, bRow = p.b[start*p.bRow+column:], p.bRow // used once: read where it lies
-			} else {
-				k.pack(b, p, start, length, column, cols)
+			if !inPlace(panel) {
+				column := panel * k.panel
+				k.pack(packed[(panel-fromPanel)*deep*k.panel:], p, start, length, column, min(k.panel, p.n-column))
 			}
-			bias := p.bias
-			if bias != nil {
-				bias = bias[column:]
+		}
+		for row := fromRow; row < toRow; row += strip {
+			rows := min(strip, toRow-row)
+			tiles := (rows + k.tileRows - 1) / k.tileRows
+			height := (rows + tiles - 1) / tiles // even, so that few tiles are too low to hide the adders' latency
+			a, aRow, aCol, aTile := p.a[row*p.aRow+start*p.aCol:], p.aRow, p.aCol, height*p.aRow
+			if aCol != 1 {
+				// Columns lie far apart in memory; brought together, a tile's share of them is one stream.
+				a = grow(&s.columns, length*height*tiles)
+				k.packColumns(a, p.a[row*p.aRow+start*p.aCol:], p.aCol, rows, height, length)
+				aRow, aCol, aTile = 1, height, height*length
 			}
-			if start > 0 {
-				bias = nil
-			}
-			for t := range tiles { // of even height, so that none is too low to hide the adders' latency
-				from, to := fromRow+rows*t/tiles, fromRow+rows*(t+1)/tiles
-				k.tile(p.c[from*p.cRow+column:], p.cRow, p.a[from*p.aRow+start*p.aCol:], p.aRow, p.aCol, b, bRow,
-					bias, to-from, cols, length, p.add || start > 0)
+			for panel := fromPanel; panel < toPanel; panel++ {
+				column := panel * k.panel
+				b, bRow := packed[(panel-fromPanel)*deep*k.panel:], k.panel
+				if inPlace(panel) {
+					b, bRow = p.b[start*p.bRow+column:], p.bRow
+				}
+				bias := p.bias
+				if start > 0 {
+					bias = nil
+				}
+				if bias != nil {
+					bias = bias[column:]
+				}
+				for t := range tiles {
+					from := row + t*height
+					k.tile(p.c[from*p.cRow+column:], p.cRow, a[t*aTile:], aRow, aCol, b, bRow,
+						bias, min(height, row+rows-from), min(k.panel, p.n-column), length, p.add || start > 0)
+				}
 			}
 		}
 	}

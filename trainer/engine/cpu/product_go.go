@@ -58,3 +58,13 @@ func packTransposedGo(dst, src []float32, ld, blocks int) {
 		}
 	}
 }
+
+// packColumnsGo copies k rows of width values, ld apart, into panels of height columns, one panel after the other.
+func packColumnsGo(dst, src []float32, ld, width, height, k int) {
+	for p := range k {
+		for from := 0; from < width; from += height {
+			to := min(width, from+height)
+			copy(dst[from*k+p*height:], src[p*ld+from:p*ld+to])
+		}
+	}
+}

@@ -18,6 +18,12 @@ func packRowsAvx512(dst []float32, src []float32, ld int, k int)
 //go:noescape
 func packTransposedAvx512(dst []float32, src []float32, ld int, blocks int)
 
+// packColumnsAvx512 copies k rows of width values, ld apart, into panels of height columns, one panel after the other.
+// height is at most a vector, width at least height.
+//
+//go:noescape
+func packColumnsAvx512(dst []float32, src []float32, ld int, width int, height int, k int)
+
 // geluAvx512 is engine.Kernels.GELU.
 //
 //go:noescape
@@ -88,6 +94,12 @@ func packRowsAvx2(dst []float32, src []float32, ld int, k int)
 //
 //go:noescape
 func packTransposedAvx2(dst []float32, src []float32, ld int, blocks int)
+
+// packColumnsAvx2 copies k rows of width values, ld apart, into panels of height columns, one panel after the other.
+// height is at most a vector, width at least height.
+//
+//go:noescape
+func packColumnsAvx2(dst []float32, src []float32, ld int, width int, height int, k int)
 
 // geluAvx2 is engine.Kernels.GELU.
 //

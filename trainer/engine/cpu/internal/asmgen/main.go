@@ -41,6 +41,7 @@ func (a *assembly) all() {
 	a.tile()
 	a.packRows()
 	a.packTransposed()
+	a.packColumns()
 	a.gelu()
 	a.geluBackward()
 	a.softmax()

@@ -75,8 +75,9 @@ func strided(pointer, stride, three string, step, offset int) string {
 	return at + fmt.Sprintf([]string{"(%[1]s)", "(%[1]s)(%[2]s*1)", "(%[1]s)(%[2]s*2)", "(%[1]s)(%[3]s*1)"}[step], pointer, stride, three)
 }
 
-// sumLoop emits the loop over k; element says where step's element of A in row r is, advance moves A's pointers on.
-func (a *assembly) sumLoop(name string, rows int, element func(r, step int) string, advance func(steps int)) {
+// sumLoop emits the loop over k. prepare makes A's pointers, element says where one step's element of row r is, and advance
+// moves the pointers on.
+func (a *assembly) sumLoop(name string, rows int, prepare func(), element func(r, step int) string, advance func(steps int)) {
 	low, high := a.regs-4, a.regs-3 // the panel's row
 	spread := []int{a.regs - 2, a.regs - 1}
 	for r := range 2 * rows {
@@ -86,6 +87,18 @@ func (a *assembly) sumLoop(name string, rows int, element func(r, step int) stri
 			a.zero(r)
 		}
 	}
+	// C is on its way while the sums are made.
+	a.op("MOVQ", "DI", "R9")
+	for r := range rows {
+		a.text.WriteString("\tBYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)\n")
+		if a.wide() {
+			a.text.WriteString("\tBYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x49; BYTE $0x40 // PREFETCHW 64(R9)\n")
+		}
+		if r < rows-1 {
+			a.op("ADDQ", "R13", "R9")
+		}
+	}
+	prepare()
 	step := func(u int) {
 		a.op("VMOVUPS", strided("SI", "R11", "R15", u, 0), low)
 		a.op("VMOVUPS", strided("SI", "R11", "R15", u, 4*a.width), high)
@@ -121,8 +134,8 @@ func (a *assembly) sumLoop(name string, rows int, element func(r, step int) stri
 func (a *assembly) sumsByColumn(rows int) {
 	name := fmt.Sprintf("columns%d", rows)
 	a.label(name)
-	a.op("LEAQ", "(R10)(R10*2)", "R9") // three columns on
 	a.sumLoop(name, rows,
+		func() { a.op("LEAQ", "(R10)(R10*2)", "R9") }, // three columns on
 		func(r, step int) string { return strided("AX", "R10", "R9", step, 4*r) },
 		func(steps int) {
 			if steps == unroll {
@@ -139,11 +152,13 @@ func (a *assembly) sumsByRow(rows int) {
 	name := fmt.Sprintf("rows%d", rows)
 	pointers := []string{"AX", "BX", "CX", "DX"}[:(rows+3)/4]
 	a.label(name)
-	a.op("LEAQ", "(R8)(R8*2)", "R9") // three rows on
-	for i := 1; i < len(pointers); i++ {
-		a.op("LEAQ", fmt.Sprintf("(%s)(R8*4)", pointers[i-1]), pointers[i])
-	}
 	a.sumLoop(name, rows,
+		func() {
+			a.op("LEAQ", "(R8)(R8*2)", "R9") // three rows on
+			for i := 1; i < len(pointers); i++ {
+				a.op("LEAQ", fmt.Sprintf("(%s)(R8*4)", pointers[i-1]), pointers[i])
+			}
+		},
 		func(r, step int) string { return strided(pointers[r/4], "R8", "R9", r%4, 4*step) },
 		func(steps int) {
 			for _, p := range pointers {
@@ -245,6 +260,51 @@ func (a *assembly) packRows() {
 	a.op("ADDQ", fmt.Sprintf("$%d", 8*a.width), "DI")
 	a.op("DECQ", "CX")
 	a.op("JNE", "loop")
+	a.label("done")
+	a.end()
+}
+
+// packColumns cuts rows of the source, which are columns of A, into the low columns that tiles read: one vector each.
+func (a *assembly) packColumns() {
+	a.begin("packColumns", "copies k rows of width values, ld apart, into panels of height columns, one panel after the other.\n"+
+		"// height is at most a vector, width at least height.",
+		append(slices("dst", "src"), param{"ld", "int"}, param{"width", "int"}, param{"height", "int"}, param{"k", "int"}), nil)
+	a.base("dst", "DI")
+	a.base("src", "SI")
+	a.op("MOVQ", a.arg("ld"), "R8")
+	a.op("SHLQ", "$2", "R8")
+	a.op("MOVQ", a.arg("height"), "R9")
+	a.op("SHLQ", "$2", "R9") // bytes from panel to panel in the source, and from row to row in a panel
+	a.op("MOVQ", a.arg("k"), "R10")
+	a.op("MOVQ", "R10", "R13")
+	a.op("IMULQ", "R9", "R13") // bytes from panel to panel in dst
+	a.op("TESTQ", "R10", "R10")
+	a.op("JEQ", "done")
+	a.label("row")
+	a.op("MOVQ", "SI", "AX")
+	a.op("MOVQ", "DI", "DX")
+	a.op("MOVQ", a.arg("height"), "CX")
+	a.op("MOVQ", a.arg("width"), "BX")
+	a.setMask()
+	a.label("panel")
+	a.load("(AX)", 0, true)
+	a.store(0, "(DX)", true)
+	a.op("ADDQ", "R9", "AX")
+	a.op("ADDQ", "R13", "DX")
+	a.op("SUBQ", "CX", "BX")
+	a.op("CMPQ", "BX", "CX")
+	a.op("JGE", "panel")
+	a.op("TESTQ", "BX", "BX")
+	a.op("JEQ", "next")
+	a.op("MOVQ", "BX", "CX")
+	a.setMask()
+	a.load("(AX)", 0, true)
+	a.store(0, "(DX)", true)
+	a.label("next")
+	a.op("ADDQ", "R8", "SI")
+	a.op("ADDQ", "R9", "DI")
+	a.op("DECQ", "R10")
+	a.op("JNE", "row")
 	a.label("done")
 	a.end()
 }
