@@ -11,6 +11,7 @@ import (
 
 	"millrace/event"
 	"millrace/trainer/engine"
+	"millrace/trainer/engine/auto"
 )
 
 // code identifies this program from what the linker left in it.
@@ -61,3 +62,15 @@ var binary = sync.OnceValue(func() event.Digest {
 	}
 	return event.Digest("sha256:" + hex.EncodeToString(h.Sum(nil)))
 })
+
+// Describe tells what this machine would train on.
+func Describe() event.Environment {
+	k, err := auto.Open("auto", 1)
+	if err != nil {
+		return event.Environment{CPU: err.Error(), Kernels: "go"}
+	}
+	if c, ok := k.(interface{ Close() }); ok {
+		defer c.Close()
+	}
+	return device(k.Info())
+}

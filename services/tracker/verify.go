@@ -41,7 +41,7 @@ func (t *Tracker) verify(ctx context.Context, id event.RunID) error {
 	}
 	w := t.Model.Watch(id)
 	defer w.Close()
-	c := comparison{t: t, is: id, was: run.Branch.From, after: map[string]int64{}, limit: run.StopAfter, digests: map[int64]bool{}}
+	c := comparison{t: t, is: id, was: run.Branch.From, after: map[string]readmodel.Mark{}, points: map[string]int64{}, limit: run.StopAfter, digests: map[int64]bool{}}
 	if c.limit == 0 {
 		c.limit = math.MaxInt64
 	}
@@ -70,7 +70,7 @@ func (t *Tracker) verify(ctx context.Context, id event.RunID) error {
 
 // judge publishes the verdict, once.
 func (t *Tracker) judge(ctx context.Context, run readmodel.Run, c *comparison) error {
-	v := event.ReproductionVerified{Run: c.is, Of: c.was, Points: c.points, Digests: int64(len(c.digests)), FirstDifference: c.first}
+	v := event.ReproductionVerified{Run: c.is, Of: c.was, Points: c.compared(), Digests: int64(len(c.digests)), FirstDifference: c.first}
 	of, err := t.Model.Run(c.was)
 	if err != nil {
 		return err
@@ -98,10 +98,10 @@ func (t *Tracker) judge(ctx context.Context, run readmodel.Run, c *comparison) e
 type comparison struct {
 	t       *Tracker
 	is, was event.RunID
-	limit   int64            // steps beyond it are not compared
-	after   map[string]int64 // by series: the last step read of the reproduction
-	points  int64
-	digests map[int64]bool // steps of checkpoints compared
+	limit   int64                     // steps beyond it are not compared
+	after   map[string]readmodel.Mark // by series: how far the reproduction has been read
+	points  map[string]int64          // by series: how many were compared
+	digests map[int64]bool            // steps of checkpoints compared
 	first   *event.Difference
 }
 
@@ -119,18 +119,20 @@ func (c *comparison) advance() error {
 }
 
 func (c *comparison) advancePoints() (more bool, err error) {
-	const batch = 10_000
-	fresh, err := c.t.Model.Points(c.is, readmodel.PointsQuery{After: c.after, MaxPoints: batch})
+	fresh, err := c.t.Model.Points(c.is, readmodel.PointsQuery{After: c.after, MaxPoints: 10_000})
 	if err != nil {
 		return false, err
 	}
 	for _, s := range fresh {
+		c.after[s.Ref()] = s.Mark
+		more = more || s.More
+		if s.Reset {
+			c.points[s.Ref()] = 0
+		}
 		if s.Sampled || len(s.Steps) == 0 || !c.t.Deterministic(s.Key) {
 			continue
 		}
-		more = more || len(s.Steps) == batch
 		lo, hi := s.Steps[0], min(s.Steps[len(s.Steps)-1], c.limit)
-		c.after[s.Ref()] = s.Steps[len(s.Steps)-1]
 		olds, err := c.t.Model.Series(c.was, readmodel.SeriesQuery{Keys: []string{s.Key}, Context: &s.Context, Writers: []event.WriterID{s.Writer}, MinStep: &lo, MaxStep: &hi})
 		if err != nil {
 			return false, err
@@ -146,7 +148,7 @@ func (c *comparison) advancePoints() (more bool, err error) {
 			if !ok || step > c.limit {
 				continue
 			}
-			c.points++
+			c.points[s.Ref()]++
 			if math.Float64bits(old) != math.Float64bits(s.Values[i]) {
 				c.differ(event.Difference{Step: step, Key: s.Key, Was: exact(old), Is: exact(s.Values[i])})
 			}
@@ -174,6 +176,14 @@ func (c *comparison) advanceDigests() error {
 		}
 	}
 	return nil
+}
+
+// compared is how many points were, of all series.
+func (c *comparison) compared() (n int64) {
+	for _, k := range c.points {
+		n += k
+	}
+	return n
 }
 
 // differ keeps the difference with the lowest step.
@@ -205,7 +215,7 @@ func (c *comparison) complete() (bool, error) {
 			digests++
 		}
 	}
-	return points > 0 && c.points == points && len(c.digests) == digests, nil
+	return points > 0 && c.compared() == points && len(c.digests) == digests, nil
 }
 
 // evaluationWriter writes scores into the series of the run it judges; a reproduction's checkpoints are not judged.

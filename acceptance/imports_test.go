@@ -1,0 +1,135 @@
+package acceptance_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// room is what a folder and everything below it may import of ours; below a room's own subtree everything is allowed.
+type room struct {
+	folder string
+	may    []string
+	why    string
+}
+
+// rooms is the import table. A package belongs to the longest folder that contains it; one that belongs to none fails.
+var rooms = []room{
+	{"event", nil, "the vocabulary is std only, so that everyone can speak it"},
+	{"cost", nil, "arithmetic, std only"},
+	{"web", nil, "pages are bytes"},
+	{"trainer/token", nil, "a leaf: curator and evaluator use it too"},
+	{"trainer/engine", nil, "the seam where speed lives knows nothing above it"},
+	{"trainer", []string{"event", "cost"}, "knows no bus and no storage"},
+	{"evaluator", []string{"event", "cost", "trainer/token"}, "judges any model that has its three methods"},
+	{"curator", []string{"event", "cost", "trainer/token"}, "knows no bus and no storage"},
+	{"storage/blob", nil, "bytes by digest"},
+	{"storage/s3embed", nil, "a server that could stand alone"},
+	{"storage/readmodel", []string{"event", "cost"}, "a picture of the log"},
+	{"graph", []string{"storage/readmodel", "event", "cost"}, "reads the picture; wishes go through an interface of its own"},
+	{"services/bus", []string{"event"}, "carries events, whatever they say"},
+	{"services/meter", []string{"event"}, "samples a machine"},
+	{"services/job", []string{"services/bus", "services/meter", "event"}, "carries one run from request to end"},
+	{"services/tracker", []string{"services/bus", "storage/readmodel", "event", "cost"}, "turns a wish into an event, or refuses"},
+	{"services/training", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
+	{"services/evaluation", []string{"services/bus", "services/job", "storage/blob", "evaluator", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
+	{"services/curation", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer/token", "event", "cost"}, ""},
+	{"services/api", []string{"graph", "services/tracker", "services/compat", "web"}, "one door"},
+	{"services/node", []string{"services", "graph", "storage", "trainer/engine", "event", "web"}, "wires everything"},
+	{"client", []string{"event"}, "what other programs import"},
+	{"cmd", []string{"services/node", "client", "event"}, "flags and tables"},
+	{"acceptance", []string{"services/node", "client", "event"}, "from outside"},
+}
+
+// vendors are known to one folder each (and to tests).
+var vendors = map[string][]string{
+	"github.com/nats-io":        {"services/bus"},
+	"github.com/minio/minio-go": {"storage/blob"},
+	"github.com/rclone":         {"storage/s3embed"},
+	"go.etcd.io/bbolt":          {"storage/readmodel"},
+	"github.com/99designs":      {"graph"},
+	"gorgonia.org/cu":           {"trainer/engine/cuda"},
+	"gorgonia.org":              {"trainer/engine"},
+	"github.com/shirou":         {"services/meter"},
+	"github.com/ebitengine":     {"services/meter"},
+	"github.com/prometheus":     {"services/node", "services/api"},
+	"github.com/alecthomas":     {"cmd"},
+}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p pkg
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+func within(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+
+// roomOf finds the row of the longest folder that contains a package.
+func roomOf(path string) (room, bool) {
+	best, found := room{}, false
+	for _, r := range rooms {
+		if within(path, r.folder) && (!found || len(r.folder) > len(best.folder)) {
+			best, found = r, true
+		}
+	}
+	return best, found
+}
+
+func TestWhoMayImportWhom(t *testing.T) {
+	all := packages(t)
+	if len(all) < 20 {
+		t.Fatalf("only %d packages: is this the repository?", len(all))
+	}
+	for _, p := range all {
+		path := strings.TrimPrefix(p.ImportPath, "millrace/")
+		r, ok := roomOf(path)
+		if !ok {
+			t.Errorf("%s is in no room: say its one sentence and give it a row in the table", path)
+			continue
+		}
+		for _, imported := range p.Imports {
+			target, ours := strings.CutPrefix(imported, "millrace/")
+			if !ours {
+				checkVendor(t, path, imported)
+				continue
+			}
+			allowed := within(target, r.folder) || slices.ContainsFunc(r.may, func(f string) bool { return within(target, f) })
+			if !allowed {
+				t.Errorf("%s imports %s; %s may import %v (%s)", path, target, r.folder, r.may, r.why)
+			}
+		}
+	}
+}
+
+func checkVendor(t *testing.T, path, imported string) {
+	t.Helper()
+	best := ""
+	for prefix := range vendors {
+		if within(imported, prefix) && len(prefix) > len(best) {
+			best = prefix
+		}
+	}
+	if best != "" && !slices.ContainsFunc(vendors[best], func(f string) bool { return within(path, f) }) {
+		t.Errorf("%s imports %s, which only %v may know", path, imported, vendors[best])
+	}
+}

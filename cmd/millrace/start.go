@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"millrace/client"
+)
+
+// curateCmd makes a dataset.
+type curateCmd struct {
+	Folders []string `arg:"" optional:"" help:"Folders of text, or .jsonl files." type:"path" placeholder:"DIR"`
+	Recipe  string   `help:"Recipe, YAML or JSON; names everything itself." type:"existingfile" placeholder:"FILE"`
+	Name    string   `help:"Name of the dataset (default: the folder's)."`
+	Include []string `help:"Patterns of files to read, e.g. *.go,*.md." placeholder:"GLOB,…"`
+	Limit   string   `help:"Take at most so much text, e.g. 10MB." placeholder:"SIZE"`
+	Vocab   int      `help:"Size of the tokenizer's vocabulary." default:"4096" placeholder:"N"`
+	Detach  bool     `short:"d" help:"Do not wait for the end."`
+}
+
+func (cmd *curateCmd) Run(ctx context.Context, g *Global) error {
+	config, err := cmd.recipe()
+	if err != nil {
+		return err
+	}
+	return start(ctx, g, client.StartRun{Kind: "CURATE", Name: cmd.Name, Config: config}, cmd.Detach)
+}
+
+// recipe is the file, or one made from the arguments.
+func (cmd *curateCmd) recipe() (json.RawMessage, error) {
+	if cmd.Recipe != "" {
+		return readConfig(cmd.Recipe)
+	}
+	if len(cmd.Folders) == 0 {
+		return nil, &exitError{exitUsage, fmt.Errorf("curate: name a folder of text, or a --recipe")}
+	}
+	limit, err := parseSize(cmd.Limit)
+	if err != nil {
+		return nil, err
+	}
+	name := cmd.Name
+	if name == "" {
+		name = filepath.Base(cmd.Folders[0])
+	}
+	return folderRecipe(name, cmd.Folders, cmd.Include, limit, cmd.Vocab)
+}
+
+// folderRecipe is the recipe of some folders and files with everything else left to its default.
+func folderRecipe(name string, paths, include []string, limit int64, vocab int) (json.RawMessage, error) {
+	var sources []map[string]any
+	for _, p := range paths {
+		s := map[string]any{"folder": p}
+		if strings.HasSuffix(p, ".jsonl") || strings.HasSuffix(p, ".jsonl.gz") {
+			s = map[string]any{"jsonl": p}
+		} else if len(include) > 0 {
+			s["include"] = include
+		}
+		sources = append(sources, s)
+	}
+	recipe := map[string]any{"name": name, "sources": sources, "tokenizer": map[string]any{"kind": "bpe", "vocab_size": vocab}}
+	if limit > 0 {
+		recipe["limit_bytes"] = limit
+	}
+	return json.Marshal(recipe)
+}
+
+// trainCmd trains a model.
+type trainCmd struct {
+	Dataset    string   `arg:"" help:"Dataset: its name (the newest of that name) or digest."`
+	Config     string   `help:"Configuration, YAML or JSON." type:"existingfile" placeholder:"FILE"`
+	Set        []string `short:"s" help:"One setting, e.g. -s model.n_layer=6 -s optimizer.lr=3e-4." placeholder:"KEY=VALUE" sep:"none"`
+	Name       string   `help:"Name of the run."`
+	Experiment string   `short:"e" help:"Experiment it belongs to; a new name opens one."`
+	Suites     []string `help:"Suites to judge every checkpoint on; \"none\" for none." default:"quick" placeholder:"NAME,…"`
+	Engine     string   `help:"Device: auto, cpu or cpu-reference." default:"auto"`
+	Detach     bool     `short:"d" help:"Do not wait for the end."`
+}
+
+func (cmd *trainCmd) Run(ctx context.Context, g *Global) error {
+	config := json.RawMessage(`{}`)
+	if cmd.Config != "" {
+		var err error
+		if config, err = readConfig(cmd.Config); err != nil {
+			return err
+		}
+	}
+	config, err := withSettings(config, cmd.Set)
+	if err != nil {
+		return err
+	}
+	suites := cmd.Suites
+	if len(suites) == 1 && suites[0] == "none" {
+		suites = []string{}
+	}
+	return start(ctx, g, client.StartRun{
+		Kind: "TRAIN", Name: cmd.Name, Experiment: cmd.Experiment, Config: config, Engine: cmd.Engine, Suites: suites,
+		Inputs: []client.Input{{Role: "dataset", Digest: cmd.Dataset}},
+	}, cmd.Detach)
+}
+
+// start asks for a run and, unless detached, follows it to its end.
+func start(ctx context.Context, g *Global, s client.StartRun, detach bool) error {
+	s.By = os.Getenv("USER")
+	c := g.client()
+	run, err := c.Start(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !detach {
+		fmt.Fprintf(os.Stderr, "run %s  %s/runs/%s\n", run.ID, c.URL(), run.ID)
+		if run, err = follow(ctx, c, run.ID, g.JSON); err != nil {
+			if ctx.Err() != nil {
+				fmt.Fprintf(os.Stderr, "\nthe run goes on; stop it with: millrace stop %s\n", run.ID)
+			}
+			return err
+		}
+	}
+	return finish(g, run)
+}
+
+// finish prints how a run ended; a bad end is an error.
+func finish(g *Global, run client.Run) error {
+	err := g.print(run, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%s %s %s\n", run.ID, strings.ToLower(run.Status), run.Name)
+		for _, o := range run.Outputs {
+			fmt.Fprintf(w, "%s %s %s\n", o.Role, o.Digest, o.Name)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if run.Ended() && run.Status != "FINISHED" && run.Status != "STOPPED" {
+		return runFailed(run)
+	}
+	return nil
+}
+
+// readConfig reads YAML or JSON and returns JSON.
+func readConfig(path string) (json.RawMessage, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var v any
+	if err := yaml.Unmarshal(raw, &v); err != nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("%s: %w", path, err)}
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("%s: %w", path, err)}
+	}
+	return out, nil
+}
+
+// withSettings lays KEY=VALUE settings with dotted keys over a configuration. A value is JSON, or else a string.
+func withSettings(config json.RawMessage, settings []string) (json.RawMessage, error) {
+	var root map[string]any
+	if err := json.Unmarshal(config, &root); err != nil || root == nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("the configuration is not a mapping of keys")}
+	}
+	for _, s := range settings {
+		key, text, ok := strings.Cut(s, "=")
+		if !ok || key == "" {
+			return nil, &exitError{exitUsage, fmt.Errorf("setting %q is not of the form key=value", s)}
+		}
+		var value any
+		if json.Unmarshal([]byte(text), &value) != nil {
+			value = text
+		} else if _, isNumber := value.(float64); isNumber {
+			value = json.Number(text) // as it was written
+		}
+		at, path := root, strings.Split(key, ".")
+		for _, p := range path[:len(path)-1] {
+			next, ok := at[p].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				at[p] = next
+			}
+			at = next
+		}
+		at[path[len(path)-1]] = value
+	}
+	return json.Marshal(root)
+}
+
+// parseSize reads "10MB", "512KiB" or a plain number of bytes.
+func parseSize(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	number := strings.TrimRight(s, "kKMGTiB ")
+	factor, ok := map[string]float64{
+		"": 1, "B": 1, "k": 1e3, "kB": 1e3, "KB": 1e3, "K": 1e3, "M": 1e6, "MB": 1e6, "G": 1e9, "GB": 1e9, "T": 1e12, "TB": 1e12,
+		"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+	}[strings.TrimSpace(s[len(number):])]
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || !ok || v < 0 || v*factor > 1e18 {
+		return 0, &exitError{exitUsage, fmt.Errorf("%q is not a size such as 10MB", s)}
+	}
+	return int64(v * factor), nil
+}

@@ -1,0 +1,155 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"millrace/client"
+	"millrace/event"
+	"millrace/services/bus"
+	"millrace/services/node"
+)
+
+// A child of this test binary is a node: it is killed for real.
+const childData = "MILLRACE_TEST_CHILD_DATA"
+
+func TestMain(m *testing.M) {
+	if data := os.Getenv(childData); data != "" {
+		os.Exit(child(data))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func child(data string) int {
+	ctx := context.Background()
+	n, err := node.Open(ctx, node.Config{
+		Data: data, Addr: os.Getenv("MILLRACE_TEST_ADDR"), Roles: []node.Role{node.Tracker},
+		NATS: node.NATS{Listen: os.Getenv("MILLRACE_TEST_NATS"), Token: "a-test-token"}, Version: "test",
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := n.Run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// spawn starts a child and waits until it serves.
+func spawn(t *testing.T, data, addr, nats string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childData+"="+data, "MILLRACE_TEST_ADDR="+addr, "MILLRACE_TEST_NATS="+nats)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := client.New("http://"+addr, "")
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, _, _, _, err := c.System(t.Context()); err == nil {
+			return cmd
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the node does not come up: %v", err)
+		}
+	}
+}
+
+func TestKilledTwentyTimesUnderLoadEveryAcknowledgedPointIsThereOnce(t *testing.T) {
+	const kills, writers = 20, 4
+	data, addr, nats := t.TempDir(), freeAddr(t), freeAddr(t)
+	proc := spawn(t, data, addr, nats)
+	defer func() { _ = proc.Process.Kill(); _ = proc.Wait() }()
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	b, err := bus.Open(ctx, bus.Config{URL: "nats://" + nats, Token: "a-test-token", Source: "/test", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close(context.WithoutCancel(ctx))
+
+	// Each writer logs steps 1, 2, 3, … of its own run, and goes on when a step is acknowledged.
+	acked := make([]int64, writers)
+	var wg sync.WaitGroup
+	for w := range writers {
+		run := event.RunID(fmt.Sprintf("killed-%d", w))
+		wg.Go(func() {
+			for step := int64(1); ctx.Err() == nil; step++ {
+				frame := event.Frame{Run: run, Writer: "w", Series: []event.Series{{
+					Key: "train/loss", Steps: []int64{step}, Times: []int64{step}, Values: []float64{float64(step) / 7},
+				}}}
+				if _, err := b.Publish(ctx, event.MetricsLogged{Gateway: "test", Frames: []event.Frame{frame}}); err != nil {
+					if ctx.Err() == nil {
+						t.Errorf("%s step %d: %v", run, step, err)
+					}
+					return
+				}
+				acked[w] = step
+			}
+		})
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range kills {
+		time.Sleep(time.Duration(50+random.IntN(150)) * time.Millisecond)
+		if err := proc.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = proc.Wait()
+		proc = spawn(t, data, addr, nats)
+	}
+	time.Sleep(100 * time.Millisecond)
+	cancel()
+	wg.Wait()
+
+	c := client.New("http://"+addr, "")
+	for w := range writers {
+		id := fmt.Sprintf("killed-%d", w)
+		var got []client.Series
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			if got, err = c.Series(t.Context(), []string{id}, []string{"train/loss"}, 1_000_000); err != nil {
+				t.Fatal(err)
+			}
+			if len(got) == 1 && got[0].Points >= acked[w] || time.Now().After(deadline) {
+				break
+			}
+		}
+		if len(got) != 1 || acked[w] == 0 {
+			t.Fatalf("%s: %d series, %d steps acknowledged", id, len(got), acked[w])
+		}
+		// One step more than was acknowledged may be there: its acknowledgement was cut off.
+		if n := int64(len(got[0].Steps)); n != acked[w] && n != acked[w]+1 {
+			t.Errorf("%s: %d points, %d acknowledged", id, n, acked[w])
+		}
+		for i, step := range got[0].Steps {
+			if step != int64(i+1) || float64(got[0].Values[i]) != float64(step)/7 {
+				t.Fatalf("%s: point %d is step %d with %v", id, i, step, got[0].Values[i])
+			}
+		}
+		t.Logf("%s: %d points through %d kills", id, acked[w], kills)
+	}
+	if err := proc.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+	_ = proc.Wait()
+	facts, err := node.VerifyView(t.Context(), data, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d facts, folded anew: the same", facts)
+	if _, err := os.Stat(filepath.Join(data, "readmodel.db")); err != nil {
+		t.Fatal(err)
+	}
+}
