@@ -1,0 +1,138 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"millrace/graph/internal/gen"
+)
+
+// Bounds on what one operation may ask for.
+const (
+	maxTokens     = 20_000
+	defaultPage   = 50
+	maxPage       = 500
+	defaultPoints = 1000
+	maxPoints     = 200_000 // of a series
+	maxKeys       = 200
+	maxSeriesRuns = 200
+	maxCompared   = 50
+	maxLines      = 10_000
+	defaultLines  = 200
+	maxUsage      = 5_000
+)
+
+// setComplexity says what lists cost: so many times their element. Everything else costs one and what it holds. Points cost a
+// hundredth: a column is written in one go.
+func setComplexity(c *gen.ComplexityRoot) {
+	page := func(first *int, child int) int { return 1 + pageSize(first)*child }
+	series := func(runs, keys int, points *int) int {
+		n := defaultPoints
+		if points != nil {
+			n = max(0, min(*points, maxPoints))
+		}
+		return 1 + runs*keys*(1+n/100)
+	}
+	c.Query.Runs = func(child int, _ *gen.RunFilter, _ *gen.RunOrder, first *int, _ *string) int {
+		return page(first, child)
+	}
+	c.Query.Experiments = func(child int, first *int, _ *string, _ *bool) int { return page(first, child) }
+	c.Query.Datasets = func(child int, first *int, _ *string, _ *string) int { return page(first, child) }
+	c.Experiment.Runs = func(child int, _ *gen.RunFilter, _ *gen.RunOrder, first *int, _ *string) int {
+		return page(first, child)
+	}
+	c.Dataset.UsedBy = func(child int, first *int, _ *string) int { return page(first, child) }
+	c.Query.CompareRuns = func(child int, ids []string) int { return 1 + len(ids)*child }
+	c.Query.MetricSeries = func(_ int, runs, keys []string, _, _ *int64, points *int) int {
+		return series(len(runs), len(keys), points)
+	}
+	c.Run.Series = func(_ int, keys []string, _, _ *int64, points *int) int { return series(1, len(keys), points) }
+	c.Run.UsageHistory = func(child int, points *int) int {
+		if points == nil {
+			return 1 + 100*child
+		}
+		return 1 + max(0, min(*points, maxUsage))*child
+	}
+	few := func(child int) int { return 1 + 10*child }
+	c.Run.Metrics = func(child int, match *string) int {
+		if match != nil {
+			return 1 + child
+		}
+		return few(child)
+	}
+	c.Run.Checkpoints, c.Run.Evaluations, c.Checkpoint.Evaluations = few, few, few
+	c.Lineage.Children, c.Lineage.Parents, c.Lineage.EvaluatedBy, c.Lineage.Datasets = few, few, few, few
+	c.Experiment.Aliases = few
+}
+
+// pageSize is how many items a page has: what was asked for, within bounds.
+func pageSize(first *int) int {
+	if first == nil {
+		return defaultPage
+	}
+	return max(0, min(*first, maxPage))
+}
+
+// depthLimit refuses operations whose fields are nested deeper.
+type depthLimit int
+
+// ExtensionName names the extension to gqlgen.
+func (depthLimit) ExtensionName() string { return "DepthLimit" }
+
+// Validate has nothing to say.
+func (depthLimit) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext measures an operation before it runs.
+func (d depthLimit) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	def := op.Doc.Operations.ForName(op.OperationName)
+	if def == nil || !deeper(def.SelectionSet, int(d)) {
+		return nil
+	}
+	return &gqlerror.Error{
+		Message:    "the operation is nested too deep",
+		Extensions: map[string]any{"code": "DEPTH_LIMIT_EXCEEDED", "limit": int(d)},
+	}
+}
+
+// deeper tells whether a selection goes deeper than left levels. Introspection is let through: its queries are deep by habit, and
+// what they ask is small. Fragments cannot contain themselves: validation comes first.
+func deeper(set ast.SelectionSet, left int) bool {
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			if s.Name == "__schema" || s.Name == "__type" {
+				continue
+			}
+			if left == 0 || deeper(s.SelectionSet, left-1) {
+				return true
+			}
+		case *ast.InlineFragment:
+			if deeper(s.SelectionSet, left) {
+				return true
+			}
+		case *ast.FragmentSpread:
+			if s.Definition != nil && deeper(s.Definition.SelectionSet, left) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// queryCache keeps parsed operations, but not huge ones, so that it is bounded in bytes too.
+type queryCache struct {
+	*lru.LRU[*ast.QueryDocument]
+}
+
+func newQueryCache() queryCache { return queryCache{lru.New[*ast.QueryDocument](500)} }
+
+// Add keeps an operation.
+func (c queryCache) Add(ctx context.Context, query string, doc *ast.QueryDocument) {
+	if len(query) <= 16<<10 {
+		c.LRU.Add(ctx, query, doc)
+	}
+}

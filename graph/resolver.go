@@ -1,0 +1,7 @@
+package graph
+
+// resolver is the root of all resolvers; gqlgen looks for it in this file.
+type resolver struct {
+	Config
+	live *lives
+}

@@ -1,0 +1,159 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxBody bounds a request and a socket's message, in bytes.
+const maxBody = 1 << 20
+
+// socketProtocol is the one subprotocol spoken over WebSocket.
+const socketProtocol = "graphql-transport-ws"
+
+// ServeHTTP answers questions and wishes by POST (application/json), questions by GET, and subscriptions over WebSocket
+// (graphql-transport-ws) or as server-sent events (POST with Accept: text/event-stream). Pages of other origins are
+// refused, except those that a loopback address served.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !sameOrigin(r) {
+		refuse(w, http.StatusForbidden, "FORBIDDEN", "this page comes from another origin than the server")
+		return
+	}
+	switch {
+	case r.Header.Get("Upgrade") != "":
+		if !offers(r, socketProtocol) {
+			refuse(w, http.StatusBadRequest, "BAD_USER_INPUT", "offer the WebSocket subprotocol "+socketProtocol)
+			return
+		}
+		s.stream(w, r.WithContext(context.WithValue(r.Context(), socketKey{}, true)))
+		return
+	case r.Method == http.MethodPost:
+		if !s.readBody(w, r) {
+			return
+		}
+		if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+			s.stream(&patient{ResponseWriter: w, idle: s.idle}, r)
+			return
+		}
+	}
+	s.gql.ServeHTTP(w, r)
+}
+
+// socketKey marks the contexts of what came over a WebSocket.
+type socketKey struct{}
+
+func onSocket(ctx context.Context) bool { return ctx.Value(socketKey{}) != nil }
+
+// stream serves what lasts until the client or the server ends it.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
+	ctx, leave, ok := s.live.enter(r.Context())
+	if !ok {
+		refuse(w, http.StatusServiceUnavailable, "UNAVAILABLE", "the server is shutting down")
+		return
+	}
+	defer leave()
+	s.gql.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// readBody checks a POST before gqlgen sees it, whose own errors repeat the body, and puts it back.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) bool {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		refuse(w, http.StatusUnsupportedMediaType, "BAD_USER_INPUT", "send Content-Type: application/json")
+		return false
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		refuse(w, http.StatusRequestEntityTooLarge, "BAD_USER_INPUT", "a request has at most 1 MiB")
+		return false
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "BAD_USER_INPUT", "the request broke off")
+		return false
+	}
+	var shape struct {
+		Query         *string        `json:"query"`
+		OperationName *string        `json:"operationName"`
+		Variables     map[string]any `json:"variables"`
+		Extensions    map[string]any `json:"extensions"`
+	}
+	if err := json.Unmarshal(body, &shape); err != nil || shape.Query == nil {
+		refuse(w, http.StatusBadRequest, "BAD_USER_INPUT", `the body is not of the form {"query": "…", "variables": {…}}`)
+		return false
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return true
+}
+
+// refuse answers before any GraphQL is looked at.
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]any{
+		"errors": []any{map[string]any{"message": message, "extensions": map[string]string{"code": code}}},
+	})
+}
+
+// sameOrigin tells whether a browser's page may speak to us: one that we served, or one that a loopback address did (a
+// development server). What sends no Origin is no page.
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	return strings.EqualFold(u.Host, r.Host) || loopback(u.Hostname())
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func offers(r *http.Request, protocol string) bool {
+	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for p := range strings.SplitSeq(line, ",") {
+			if strings.TrimSpace(p) == protocol {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// patient gives every write of a stream its own deadline, so that a reader who takes nothing is dropped and one who takes little
+// is not.
+type patient struct {
+	http.ResponseWriter
+	idle time.Duration
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	p.extend()
+	return p.ResponseWriter.Write(b)
+}
+
+// Flush sends what was written.
+func (p *patient) Flush() {
+	p.extend()
+	http.NewResponseController(p.ResponseWriter).Flush()
+}
+
+func (p *patient) extend() {
+	// Not every writer has deadlines; then the server's own hold.
+	_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.idle))
+}

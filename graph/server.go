@@ -1,0 +1,171 @@
+package graph
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+
+	"millrace/event"
+	"millrace/graph/internal/gen"
+	"millrace/storage/readmodel"
+)
+
+// Config is what a Handler needs. Model and Tracker are required.
+type Config struct {
+	// Model answers every question.
+	Model *readmodel.Model
+	// Tracker takes every wish, and shows the log itself.
+	Tracker Tracker
+	// Version and Roles are shown by Query.system.
+	Version string
+	Roles   []string
+	// Log takes internal errors, which askers do not see; nil: slog.Default.
+	Log *slog.Logger
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Complexity is the most one operation may cost, counted in fields to be answered; 0: 500,000.
+	Complexity int
+	// Depth is how deep fields may be nested; 0: 16.
+	Depth int
+	// KeepAlive is how often idle subscriptions are pinged; 0: 15 s.
+	KeepAlive time.Duration
+	// WriteTimeout is how long a subscriber may take nothing before it is dropped; 0: 30 s.
+	WriteTimeout time.Duration
+	// MinInterval is the least time between two values of one subscription; 0: 50 ms.
+	MinInterval time.Duration
+}
+
+// Tracker turns wishes into facts. Its methods are safe for concurrent use.
+type Tracker interface {
+	// Submit fills in what a wish leaves out (ids, the spec's digest, defaults), refuses it with a Refusal, or publishes it and
+	// returns once the read model has folded it. The envelope carries the completed event.
+	Submit(ctx context.Context, wish event.Event) (event.Envelope, error)
+	// Follow calls fn with every fact from a place on, in order, whose subject fits one of the filters (none: all), until ctx
+	// ends or fn fails.
+	Follow(ctx context.Context, from uint64, filters []string, fn func(event.Envelope) error) error
+	// LastSeq is the place of the log's last fact, 0 when it is empty.
+	LastSeq(ctx context.Context) (uint64, error)
+}
+
+// Refusal is what an error of Submit is, by errors.As, when the wish is at fault and not the system.
+type Refusal interface {
+	error
+	// Code is "INVALID", "NOT_FOUND", "CONFLICT" or "UNAVAILABLE".
+	Code() string
+	// Hint says what to do, "" when there is nothing to say.
+	Hint() string
+	// Field is the path within the input, nil when it is about the whole.
+	Field() []string
+}
+
+// Server answers GraphQL over HTTP.
+type Server struct {
+	gql  *handler.Server
+	live *lives
+	log  *slog.Logger
+	idle time.Duration // a write to a stream may take so long
+}
+
+// Handler makes a Server.
+func Handler(c Config) *Server {
+	c = c.withDefaults()
+	live := newLives()
+	root := &resolver{Config: c, live: live}
+	schema := gen.Config{Resolvers: root}
+	setComplexity(&schema.Complexity)
+
+	gql := handler.New(gen.NewExecutableSchema(schema))
+	gql.AddTransport(transport.Websocket{
+		Implementation:   sockets{log: c.Log, timeout: c.WriteTimeout, live: live},
+		InitTimeout:      10 * time.Second,
+		PingPongInterval: c.KeepAlive,
+		PayloadReadLimit: ptr(int64(maxBody)),
+	})
+	gql.AddTransport(transport.Options{AllowedMethods: []string{http.MethodOptions, http.MethodGet, http.MethodPost}})
+	gql.AddTransport(transport.GET{})
+	gql.AddTransport(transport.SSE{KeepAlivePingInterval: c.KeepAlive})
+	gql.AddTransport(transport.POST{})
+	gql.SetQueryCache(newQueryCache())
+	gql.SetParserTokenLimit(maxTokens)
+	gql.SetErrorPresenter(root.present)
+	gql.SetRecoverFunc(root.recovered)
+	gql.Use(extension.Introspection{})
+	gql.Use(depthLimit(c.Depth))
+	gql.Use(extension.FixedComplexityLimit(c.Complexity))
+	return &Server{gql: gql, live: live, log: c.Log, idle: c.WriteTimeout}
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Complexity == 0 {
+		c.Complexity = 500_000
+	}
+	if c.Depth == 0 {
+		c.Depth = 16
+	}
+	if c.KeepAlive == 0 {
+		c.KeepAlive = 15 * time.Second
+	}
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = 30 * time.Second
+	}
+	if c.MinInterval == 0 {
+		c.MinInterval = 50 * time.Millisecond
+	}
+	return c
+}
+
+// Close ends every subscription and waits for them; questions and wishes are answered on. Call it when the shutdown begins:
+// net/http does not wait for sockets.
+func (s *Server) Close() error {
+	s.live.close()
+	return nil
+}
+
+// lives are the subscriptions that go on.
+type lives struct {
+	mu     sync.Mutex
+	wg     sync.WaitGroup
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func newLives() *lives {
+	l := &lives{}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// enter joins the living: the context ends with the server too. It reports false once the server is closed; otherwise leave must
+// be called.
+func (l *lives) enter(ctx context.Context) (_ context.Context, leave func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return ctx, nil, false
+	}
+	l.wg.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(l.ctx, cancel)
+	return ctx, func() { stop(); cancel(); l.wg.Done() }, true
+}
+
+func (l *lives) close() {
+	l.mu.Lock()
+	l.cancel()
+	l.mu.Unlock()
+	l.wg.Wait()
+}
+
+func ptr[T any](v T) *T { return &v }
