@@ -1,0 +1,70 @@
+import { Link, Route, Switch, useRoute } from 'wouter'
+import { ComparePage } from './compare/ComparePage'
+import { DatasetPage } from './datasets/DatasetPage'
+import { DatasetsPage } from './datasets/DatasetsPage'
+import { ExperimentPage } from './experiments/ExperimentPage'
+import { ExperimentsPage } from './experiments/ExperimentsPage'
+import { Line } from './link/Line'
+import { Boundary } from './parts/Boundary'
+import { Empty } from './parts/State'
+import { RunPage } from './run/RunPage'
+import { RunsPage } from './runs/RunsPage'
+
+export function App() {
+  return (
+    <>
+      <a className="skip" href="#main">
+        Skip to content
+      </a>
+      <header className="top">
+        <Link href="/" className="brand" aria-label="Millrace: all runs">
+          <img src="/favicon.svg" alt="" width="22" height="22" />
+          <span>Millrace</span>
+        </Link>
+        <nav aria-label="Pages">
+          <Place href="/" also="/run/*?">
+            Runs
+          </Place>
+          <Place href="/experiments" also="/experiment/*?">
+            Experiments
+          </Place>
+          <Place href="/datasets" also="/dataset/*?">
+            Datasets
+          </Place>
+          <Place href="/compare">Compare</Place>
+        </nav>
+        <Line />
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Boundary>
+          <Switch>
+            <Route path="/" component={RunsPage} />
+            <Route path="/run/:id/:tab?">{({ id, tab }) => <RunPage key={id} id={id} tab={tab} />}</Route>
+            <Route path="/compare" component={ComparePage} />
+            <Route path="/datasets" component={DatasetsPage} />
+            <Route path="/dataset/:id">{({ id }) => <DatasetPage key={id} id={decodeURIComponent(id)} />}</Route>
+            <Route path="/experiments" component={ExperimentsPage} />
+            <Route path="/experiment/:id">{({ id }) => <ExperimentPage key={id} id={decodeURIComponent(id)} />}</Route>
+            <Route>
+              <Empty title="There is no such page">
+                <p>
+                  <Link href="/">All runs</Link>
+                </p>
+              </Empty>
+            </Route>
+          </Switch>
+        </Boundary>
+      </main>
+    </>
+  )
+}
+
+function Place({ href, also, children }: { href: string; also?: string; children: string }) {
+  const [here] = useRoute(href)
+  const [below] = useRoute(also ?? href)
+  return (
+    <Link href={href} aria-current={here || below ? 'page' : undefined}>
+      {children}
+    </Link>
+  )
+}

@@ -1,0 +1,75 @@
+import { useEffect, useMemo, useRef } from 'react'
+import { Link, useSearchParams } from 'wouter'
+import { usePalette } from '../chart/palette'
+import { CompareChangedDocument, CompareDocument, type CompareQuery } from '../gen/graphql'
+import { throttled } from '../link/throttle'
+import { useAsk } from '../link/useAsk'
+import { useLive } from '../link/useLive'
+import { Empty, Loading, Trouble } from '../parts/State'
+import { ended } from '../parts/Status'
+import { useTitle } from '../parts/title'
+import { ConfigTable } from './ConfigTable'
+import { CompareCurves } from './CompareCurves'
+import { CompareHead } from './CompareHead'
+import { MetricsTable } from './MetricsTable'
+import { SamplesSide } from './SamplesSide'
+import { ScoresTable } from './ScoresTable'
+import { SpentTable } from './SpentTable'
+
+export type Comparison = CompareQuery['compareRuns']
+export type ComparedRun = Comparison['runs'][number]
+export interface Colored {
+  comparison: Comparison
+  color: (index: number) => string
+}
+
+export function ComparePage() {
+  useTitle('Compare')
+  const [params, setParams] = useSearchParams()
+  const ids = useMemo(() => [...new Set((params.get('ids') ?? '').split(',').filter(Boolean))], [params.get('ids')])
+  if (ids.length < 2)
+    return (
+      <Empty title={ids.length === 0 ? 'Nothing to compare yet' : 'One run alone cannot be compared'}>
+        <p>
+          Select two or more <Link href="/">runs</Link> in the table and press Compare. The address of this page can be shared.
+        </p>
+      </Empty>
+    )
+  const without = (id: string) => {
+    const next = new URLSearchParams(params)
+    next.set('ids', ids.filter((i) => i !== id).join(','))
+    setParams(next)
+  }
+  return <Side ids={ids} without={ids.length > 2 ? without : undefined} />
+}
+
+function Side({ ids, without }: { ids: string[]; without?: (id: string) => void }) {
+  const { data, error, loading, stale, again } = useAsk(CompareDocument, { ids })
+  const color = usePalette()
+  const comparison = data?.compareRuns
+  const live = comparison?.runs.some((r) => !ended(r.status)) ?? false
+  const latest = useRef(again)
+  latest.current = again
+  const slow = useRef(throttled(3_000, () => latest.current()))
+  useEffect(() => () => slow.current.cancel(), [])
+  useLive(CompareChangedDocument, live ? { filter: { ids } } : null, () => slow.current())
+
+  if (error && !comparison) return <Trouble error={error} again={again} />
+  if (loading || !comparison) return <Loading what="comparison" rows={10} />
+  const with_ = { comparison, color }
+  return (
+    <article className={stale ? 'compare table-stale' : 'compare'}>
+      <h1 className="hidden">Comparison of {comparison.runs.length} runs</h1>
+      {error && <Trouble error={error} again={again} />}
+      <CompareHead {...with_} without={without} />
+      <CompareCurves {...with_} />
+      <div className="columns columns-even">
+        <ConfigTable {...with_} />
+        <ScoresTable {...with_} />
+        <SpentTable {...with_} />
+        <MetricsTable {...with_} />
+      </div>
+      <SamplesSide {...with_} />
+    </article>
+  )
+}

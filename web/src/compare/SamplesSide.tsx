@@ -1,0 +1,40 @@
+import { useMemo, useState } from 'react'
+import { formatInteger } from '../format/number'
+import { Card } from '../parts/Card'
+import { SampleText } from '../run/Samples'
+import type { Colored } from './ComparePage'
+import { sampleRows } from './samples'
+
+const atOnce = 4
+
+export function SamplesSide({ comparison, color }: Colored) {
+  const rows = useMemo(() => sampleRows(comparison.runs), [comparison.runs])
+  const [all, setAll] = useState(false)
+  if (rows.length === 0) return null
+  return (
+    <Card title="Samples side by side" aside={<span className="dim">newest of each run</span>}>
+      {(all ? rows : rows.slice(0, atOnce)).map((row) => (
+        <div key={row.task + row.prompt} className="sample-row">
+          <h3>
+            <span className="dim">{row.task}</span>
+          </h3>
+          <div className="sample-sides" style={{ gridTemplateColumns: `repeat(${row.texts.length}, minmax(220px, 1fr))` }}>
+            {row.texts.map((s, i) => (
+              <figure key={comparison.runs[i]?.id} className="sample" style={{ borderTopColor: color(i) }}>
+                <figcaption>
+                  {comparison.runs[i]?.name || comparison.runs[i]?.id} {s && <span className="dim num">step {formatInteger(s.step)}</span>}
+                </figcaption>
+                {s ? <SampleText prompt={s.prompt} text={s.text} /> : <p className="dim">was not given this prompt</p>}
+              </figure>
+            ))}
+          </div>
+        </div>
+      ))}
+      {!all && rows.length > atOnce && (
+        <button type="button" onClick={() => setAll(true)}>
+          Show all {rows.length}
+        </button>
+      )}
+    </Card>
+  )
+}

@@ -1,0 +1,60 @@
+import { useMemo } from 'react'
+import { Link, useSearchParams } from 'wouter'
+import { decode, formatDollars, formatInteger, formatJoules, formatValue } from '../format/number'
+import { formatSeconds } from '../format/time'
+import { ExperimentDocument } from '../gen/graphql'
+import { useAsk } from '../link/useAsk'
+import { Figure } from '../parts/Facts'
+import { RunLink } from '../parts/RunLink'
+import { Empty, Loading, Trouble } from '../parts/State'
+import { useTitle } from '../parts/title'
+import { filterOf, read, write, type Asked } from '../runs/asked'
+import { Filters } from '../runs/Filters'
+import { RunsList } from '../runs/RunsList'
+import { BudgetBar } from './ExperimentsPage'
+import { bestValue, objectiveWords } from './objective'
+
+export function ExperimentPage({ id }: { id: string }) {
+  const { data, error, again } = useAsk(ExperimentDocument, { id })
+  const e = data?.experiment
+  useTitle(e?.name || 'Experiment')
+  const [params, setParams] = useSearchParams()
+  const written = params.toString()
+  const asked = useMemo(() => read(new URLSearchParams(written)), [written])
+  const set = (change: Partial<Asked>) => setParams(write({ ...asked, ...change }), { replace: true })
+  const filter = useMemo(() => ({ ...filterOf(asked), experiment: e?.id ?? id }), [asked, e?.id, id])
+  if (data && !e)
+    return (
+      <Empty title="There is no such experiment">
+        <Link href="/experiments">All experiments</Link>
+      </Empty>
+    )
+  if (!e) return error ? <Trouble error={error} again={again} /> : <Loading what="experiment" rows={8} />
+  const joules = decode(e.cost.joules)
+  const budget = decode(e.budget?.dollars)
+  return (
+    <article>
+      <header className="run-head">
+        <div className="run-title">
+          <h1>{e.name}</h1>
+          <span className="kind">experiment</span>
+          {e.archived && <span className="dim">archived</span>}
+        </div>
+        {e.note && <p className="note">{e.note}</p>}
+        <div className="figures">
+          <Figure name="objective" value={<span className="figure-text">{objectiveWords(e.objective)}</span>} />
+          {e.best && <Figure name="best run" value={<RunLink run={e.best} />} note={formatValue(bestValue(e))} />}
+          <Figure name="runs" value={formatInteger(e.runs.totalCount)} />
+          <Figure name="cost" value={formatDollars(decode(e.cost.dollars))} note={budget !== null && budget > 0 ? <BudgetBar spent={decode(e.cost.dollars)} of={budget} /> : undefined} />
+          <Figure name="device time" value={formatSeconds(decode(e.cost.deviceSeconds))} note={joules !== null ? formatJoules(joules) : undefined} />
+          {e.suites.length > 0 && <Figure name="suites" value={<span className="figure-text">{e.suites.join(', ')}</span>} />}
+          {e.aliases.map((a) => (
+            <Figure key={a.name} name={a.name} value={a.run ? <RunLink run={a.run} /> : '–'} note={a.checkpoint ? `step ${formatInteger(a.checkpoint.step)}` : undefined} />
+          ))}
+        </div>
+      </header>
+      <Filters asked={asked} set={set} total={null} />
+      <RunsList filter={filter} asked={asked} set={set} />
+    </article>
+  )
+}

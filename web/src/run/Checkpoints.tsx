@@ -1,0 +1,130 @@
+import { useState } from 'react'
+import { useMutation } from 'urql'
+import { decode, formatBytes, formatCount, formatInteger } from '../format/number'
+import { formatSeconds, formatTime } from '../format/time'
+import { EvaluateCheckpointDocument, RunCheckpointsDocument, type RunCheckpointsQuery, type RunHeadFragment } from '../gen/graphql'
+import { useAsk } from '../link/useAsk'
+import { Card } from '../parts/Card'
+import { Digest } from '../parts/Command'
+import { RunLink } from '../parts/RunLink'
+import { Empty, explain, Loading, Trouble } from '../parts/State'
+import { Samples } from './Samples'
+import { columnsOf, ScoreValue, scoreIn } from './scores'
+
+type Asked = NonNullable<RunCheckpointsQuery['run']>
+
+export function Checkpoints({ run }: { run: RunHeadFragment }) {
+  const { data, error, again } = useAsk(RunCheckpointsDocument, { id: run.id }, { nudge: run.seq, every: 3_000 })
+  const r = data?.run
+  if (!r) return error ? <Trouble error={error} again={again} /> : <Loading what="checkpoints" rows={6} />
+  const judged = r.evaluations.filter((e) => e.ofId !== run.id)
+  return (
+    <>
+      {judged.map((e, i) => (
+        <Card key={i} title={<>{e.suite} judged {e.of ? <RunLink run={e.of} /> : e.ofId} at step {formatInteger(e.step)}</>} aside={<span className="dim">{formatSeconds(decode(e.seconds))}</span>}>
+          <table className="plain">
+            <tbody>
+              {e.scores.map((s) => (
+                <tr key={s.task + s.metric}>
+                  <td>{s.task}</td>
+                  <td className="dim">{s.metric.replaceAll('_', ' ')}</td>
+                  <td className="right num">
+                    <ScoreValue score={s} />
+                  </td>
+                  <td className="dim num">{formatInteger(s.n)} examples</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Card>
+      ))}
+      {judged.length > 0 && <Samples samples={judged.flatMap((e) => e.samples.map((s) => ({ ...s, step: e.step })))} />}
+      {r.checkpoints.length > 0 ? (
+        <Table run={run} of={r} again={again} />
+      ) : (
+        judged.length === 0 && <Empty title="No checkpoints">{run.kind === 'CURATE' ? 'A curate run makes a dataset: see Lineage.' : 'They appear here when the first is durable, and are evaluated by themselves.'}</Empty>
+      )}
+      <Samples
+        samples={[
+          ...r.checkpoints.flatMap((c) => c.evaluations.flatMap((e) => e.samples.map((s) => ({ ...s, step: c.step })))),
+          ...r.texts.map((t) => ({ task: t.key, prompt: t.prompt, text: t.text, step: t.step })),
+        ]}
+      />
+    </>
+  )
+}
+
+function Table({ run, of, again }: { run: RunHeadFragment; of: Asked; again: () => void }) {
+  const [, evaluate] = useMutation(EvaluateCheckpointDocument)
+  const [refusal, setRefusal] = useState('')
+  const checkpoints = [...of.checkpoints].sort((a, b) => b.step - a.step)
+  const columns = columnsOf(checkpoints)
+  const suites = [...new Set(checkpoints.flatMap((c) => c.evaluations.map((e) => e.suite)))]
+  const judge = async (step: number, suite: string) => {
+    const { data, error } = await evaluate({ input: { run: run.id, step, suite } })
+    const refused = data?.evaluateCheckpoint.userErrors[0]
+    setRefusal(error ? explain(error) : refused ? `${refused.message} ${refused.hint ?? ''}` : '')
+    again()
+  }
+  return (
+    <Card title="Checkpoints" flush aside={refusal && <span role="alert" className="refusal">{refusal}</span>}>
+      <div className="table-wrap">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col" className="right">step</th>
+              <th scope="col" className="right">tokens</th>
+              {columns.map((c) => (
+                <th key={c.id} scope="col" className="right" title={`${c.suite} / ${c.task} / ${c.metric}, ${c.higherIsBetter ? 'higher' : 'lower'} is better`}>
+                  {c.task} <span className="dim">{c.metric.replaceAll('_', ' ')} {c.higherIsBetter ? '↑' : '↓'}</span>
+                </th>
+              ))}
+              <th scope="col">digest</th>
+              <th scope="col" className="right">size</th>
+              <th scope="col">saved</th>
+              <th scope="col">evaluated</th>
+            </tr>
+          </thead>
+          <tbody>
+            {checkpoints.map((c) => {
+              const missing = suites.filter((s) => !c.evaluations.some((e) => e.suite === s))
+              return (
+                <tr key={c.step}>
+                  <td className="right num">
+                    {formatInteger(c.step)}
+                    {c.last && <span className="dim"> last</span>}
+                  </td>
+                  <td className="right num">{formatCount(c.tokens)}</td>
+                  {columns.map((column) => {
+                    const score = scoreIn(c.evaluations, column)
+                    const best = column.best === c.step
+                    return (
+                      <td key={column.id} className={best ? 'right num best' : 'right num'}>
+                        {score && <ScoreValue score={score} />}
+                      </td>
+                    )
+                  })}
+                  <td><Digest digest={c.digest} /></td>
+                  <td className="right num">{formatBytes(c.size)}</td>
+                  <td className="num nowrap">{formatTime(c.savedAt)}</td>
+                  <td className="nowrap">
+                    {c.evaluations.map((e, i) => (
+                      <span key={i} title={`waited ${formatSeconds(decode(e.secondsWaited))}, took ${formatSeconds(decode(e.seconds))}`}>
+                        {e.run ? <RunLink run={{ ...e.run, name: e.suite, kind: 'EVALUATE' }} /> : e.suite} <span className="dim num">{formatSeconds(decode(e.seconds))}</span>{' '}
+                      </span>
+                    ))}
+                    {missing.map((s) => (
+                      <button key={s} type="button" className="small" onClick={() => judge(c.step, s)}>
+                        evaluate {s}
+                      </button>
+                    ))}
+                  </td>
+                </tr>
+              )
+            })}
+          </tbody>
+        </table>
+      </div>
+    </Card>
+  )
+}

@@ -1,0 +1,86 @@
+import { useEffect, useRef, useState } from 'react'
+import { Link } from 'wouter'
+import { RunDocument, RunLiveDocument, type RunHeadFragment } from '../gen/graphql'
+import { throttled } from '../link/throttle'
+import { useAsk } from '../link/useAsk'
+import { useLive } from '../link/useLive'
+import { Empty, Loading, Trouble } from '../parts/State'
+import { ended } from '../parts/Status'
+import { useTitle } from '../parts/title'
+import { Checkpoints } from './Checkpoints'
+import { ConfigTab } from './ConfigTab'
+import { ConsoleTab } from './ConsoleTab'
+import { CurvesTab } from './CurvesTab'
+import { Head } from './Head'
+import { LineageTab } from './LineageTab'
+import { UsageTab } from './UsageTab'
+
+const tabs = [
+  ['', 'Curves'],
+  ['checkpoints', 'Checkpoints'],
+  ['config', 'Config'],
+  ['usage', 'Usage & cost'],
+  ['console', 'Console'],
+  ['lineage', 'Lineage'],
+] as const
+
+// The run as last heard of: asked once, then pushed at each change until it has ended.
+function useRun(id: string) {
+  const { data, error, again } = useAsk(RunDocument, { id })
+  const asked = data?.run
+  const [pushed, setPushed] = useState<RunHeadFragment | null>(null)
+  const waiting = useRef<RunHeadFragment>(undefined)
+  const draw = useRef(throttled(300, () => waiting.current && setPushed(waiting.current)))
+  useEffect(() => () => draw.current.cancel(), [])
+  const known = pushed && asked && pushed.seq >= asked.seq ? pushed : asked
+  useLive(RunLiveDocument, known && !ended(known.status) ? { id } : null, ({ run }) => {
+    waiting.current = run
+    draw.current()
+  })
+  return { run: known, missing: data !== undefined && asked === null, error, again }
+}
+
+export function RunPage({ id, tab = '' }: { id: string; tab?: string }) {
+  const { run, missing, error, again } = useRun(id)
+  useTitle(run?.name || id)
+  if (missing)
+    return (
+      <Empty title="There is no such run">
+        <p>
+          It may have been deleted, or this node has not read the log up to it yet. <Link href="/">All runs</Link>
+        </p>
+      </Empty>
+    )
+  if (!run) return error ? <Trouble error={error} again={again} /> : <Loading what="run" rows={10} />
+  return (
+    <article className="run">
+      {error && <Trouble error={error} again={again} />}
+      <Head run={run} />
+      <nav className="tabs" aria-label="Parts of the run">
+        {tabs.map(([path, title]) => (
+          <Link key={path} href={`/run/${id}${path && '/' + path}`} aria-current={tab === path ? 'page' : undefined}>
+            {title}
+          </Link>
+        ))}
+      </nav>
+      <Tab run={run} tab={tab} />
+    </article>
+  )
+}
+
+function Tab({ run, tab }: { run: RunHeadFragment; tab: string }) {
+  switch (tab) {
+    case 'checkpoints':
+      return <Checkpoints run={run} />
+    case 'config':
+      return <ConfigTab run={run} />
+    case 'usage':
+      return <UsageTab run={run} />
+    case 'console':
+      return <ConsoleTab run={run} />
+    case 'lineage':
+      return <LineageTab run={run} />
+    default:
+      return <CurvesTab run={run} />
+  }
+}

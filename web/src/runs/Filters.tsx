@@ -1,0 +1,61 @@
+import { useEffect, useState } from 'react'
+import { formatInteger } from '../format/number'
+import { Toggle } from '../parts/Toggle'
+import { kinds, statuses, type Asked } from './asked'
+
+export function Filters({ asked, set, total }: { asked: Asked; set: (change: Partial<Asked>) => void; total: number | null }) {
+  const [text, setText] = useState(asked.text)
+  useEffect(() => setText(asked.text), [asked.text])
+  useEffect(() => {
+    if (text === asked.text) return
+    const timer = setTimeout(() => set({ text }), 250)
+    return () => clearTimeout(timer)
+  }, [text])
+
+  return (
+    <form className="filters" role="search" onSubmit={(e) => e.preventDefault()}>
+      <input
+        type="search"
+        placeholder="Search name, note, tags, labels"
+        aria-label="Search runs by words in name, note, tags and labels"
+        value={text}
+        onChange={(e) => setText(e.target.value)}
+      />
+      <select aria-label="Kind" value={asked.kind} onChange={(e) => set({ kind: e.target.value as Asked['kind'] })}>
+        <option value="">any kind</option>
+        {kinds.map((k) => (
+          <option key={k} value={k}>
+            {k.toLowerCase()}
+          </option>
+        ))}
+      </select>
+      <select aria-label="Status" value={asked.status} onChange={(e) => set({ status: e.target.value as Asked['status'] })}>
+        <option value="">any status</option>
+        {statuses.map((s) => (
+          <option key={s} value={s}>
+            {s.toLowerCase()}
+          </option>
+        ))}
+      </select>
+      {!asked.kind && (
+        <Toggle on={asked.evaluations} set={(evaluations) => set({ evaluations })} title="Runs of kind evaluate, one for each checkpoint and suite">
+          evaluations
+        </Toggle>
+      )}
+      <Toggle on={asked.archived} set={(archived) => set({ archived })}>
+        archived
+      </Toggle>
+      {asked.experiment && (
+        <button type="button" className="chip" onClick={() => set({ experiment: '' })} aria-label="Show runs of all experiments">
+          experiment {asked.experiment} ✕
+        </button>
+      )}
+      <span className="spacer" />
+      {total !== null && (
+        <span className="dim num" role="status">
+          {formatInteger(total)} {total === 1 ? 'run' : 'runs'}
+        </span>
+      )}
+    </form>
+  )
+}

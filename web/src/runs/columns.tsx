@@ -1,0 +1,137 @@
+import { createColumnHelper, rowSelectionFeature, rowSortingFeature, columnVisibilityFeature, tableFeatures } from '@tanstack/react-table'
+import { Link } from 'wouter'
+import { decode, formatCount, formatDollars, formatValue } from '../format/number'
+import { formatAgo, formatSeconds, formatTime, secondsSoFar } from '../format/time'
+import { useNow } from '../format/useNow'
+import type { RunRowFragment } from '../gen/graphql'
+import { ProgressBar, progressWords, share } from '../parts/Progress'
+import { Kind, Status } from '../parts/Status'
+import { metricName, newestScore, valueOf } from './score'
+
+export const features = tableFeatures({ rowSelectionFeature, rowSortingFeature, columnVisibilityFeature })
+const helper = createColumnHelper<typeof features, RunRowFragment>()
+
+export const columns = helper.columns([
+  helper.display({
+    id: 'select',
+    enableHiding: false,
+    header: () => <span className="hidden">Select</span>,
+    cell: ({ row }) => (
+      <input
+        type="checkbox"
+        checked={row.getIsSelected()}
+        onChange={row.getToggleSelectedHandler()}
+        aria-label={`Select ${row.original.name || row.original.id} for comparison`}
+      />
+    ),
+  }),
+  helper.accessor('status', { id: 'status', header: 'Status', cell: ({ row }) => <StatusCell run={row.original} /> }),
+  helper.accessor('name', { id: 'name', header: 'Name', enableHiding: false, cell: ({ row }) => <NameCell run={row.original} /> }),
+  helper.accessor('kind', { id: 'kind', header: 'Kind', cell: ({ row }) => <Kind kind={row.original.kind} /> }),
+  helper.display({
+    id: 'experiment',
+    header: 'Experiment',
+    cell: ({ row: { original: run } }) =>
+      run.experiment && <Link href={`/experiment/${encodeURIComponent(run.experiment.id)}`}>{run.experiment.name}</Link>,
+  }),
+  number('train_loss', 'train/loss', (run) => formatMetric(valueOf(run.trainLoss, 'train/loss'))),
+  number('val_loss', 'val/loss', (run) => formatMetric(valueOf(run.valLoss, 'val/loss'))),
+  number('score', 'Score', (run) => <ScoreCell run={run} />),
+  number('speed', 'tokens/s', (run) => formatCountOrNothing(valueOf(run.speed, 'tokens_per_second'))),
+  number('cost', 'Cost', (run) => <CostCell run={run} />),
+  number('duration', 'Duration', (run) => <DurationCell run={run} />),
+  number('created', 'Started', (run) => <StartedCell run={run} />),
+  helper.display({ id: 'tags', header: 'Tags', cell: ({ row }) => <TagsCell run={row.original} /> }),
+])
+
+function number(id: string, header: string, cell: (run: RunRowFragment) => React.ReactNode) {
+  return helper.accessor((run) => run.id, { id, header, cell: ({ row }) => cell(row.original) })
+}
+
+export const numeric = new Set(['train_loss', 'val_loss', 'score', 'speed', 'cost', 'duration', 'created'])
+export const sortable = new Set(['status', 'name', 'kind', 'train_loss', 'val_loss', 'score', 'speed', 'cost', 'duration', 'created'])
+
+const formatMetric = (x: number | null) => (x === null ? '' : <span className={Number.isFinite(x) ? '' : 'odd'}>{formatValue(x)}</span>)
+const formatCountOrNothing = (x: number | null) => (x === null ? '' : formatCount(x))
+
+function NameCell({ run }: { run: RunRowFragment }) {
+  return (
+    <>
+      <Link href={`/run/${run.id}`} className="name">
+        {run.name || run.id}
+      </Link>
+      {run.archived && <span className="dim"> archived</span>}
+    </>
+  )
+}
+
+function StatusCell({ run }: { run: RunRowFragment }) {
+  const p = run.status === 'RUNNING' ? run.progress : null
+  return (
+    <span className="status-cell" title={p ? progressWords(p) : (run.failure?.message ?? undefined)}>
+      <Status status={run.status} stopping={run.stopRequested} />
+      {p && (
+        <>
+          <ProgressBar progress={p} label={`Progress of ${run.name || run.id}`} />
+          <span className="num dim">{share(p) === null ? '' : `${Math.floor((share(p) ?? 0) * 100)}%`}</span>
+        </>
+      )}
+    </span>
+  )
+}
+
+function ScoreCell({ run }: { run: RunRowFragment }) {
+  const best = newestScore(run.evaluations)
+  if (!best) return null
+  const stderr = decode(best.score.stderr)
+  return (
+    <span title={`${best.suite} / ${best.score.task} / ${metricName(best.score.metric)} at step ${best.step}${stderr === null ? '' : ` ± ${formatValue(stderr, 2)}`}`}>
+      {formatMetric(best.value)} <span className="dim unit">{best.score.metric === 'bits_per_byte' ? 'bpb' : metricName(best.score.metric)}</span>
+    </span>
+  )
+}
+
+function CostCell({ run }: { run: RunRowFragment }) {
+  const dollars = decode(run.cost.dollars)
+  if (dollars === 0 && run.status === 'PENDING') return null
+  const missing = run.cost.unpriced.length > 0
+  return (
+    <span title={missing ? `Not in the price book: ${run.cost.unpriced.join(', ')}` : undefined}>
+      {formatDollars(dollars)}
+      {missing && <span className="dim">+?</span>}
+    </span>
+  )
+}
+
+function DurationCell({ run }: { run: RunRowFragment }) {
+  const now = useNow(1000, run.status === 'RUNNING')
+  const seconds = secondsSoFar(run, decode(run.seconds), now)
+  return <>{seconds === null ? '' : formatSeconds(run.endedAt ? seconds : Math.floor(seconds))}</>
+}
+
+function StartedCell({ run }: { run: RunRowFragment }) {
+  const now = useNow(10_000)
+  const at = run.startedAt ?? run.createdAt
+  return (
+    <time dateTime={at} title={formatTime(at)}>
+      {formatAgo(at, now)}
+    </time>
+  )
+}
+
+function TagsCell({ run }: { run: RunRowFragment }) {
+  return (
+    <span className="tags">
+      {run.labels.map((l) => (
+        <span key={l} className="tag">
+          {l}
+        </span>
+      ))}
+      {run.tags.map((t) => (
+        <span key={t.key} className="tag" title={`${t.key}: ${t.value}`}>
+          <span className="dim">{t.key}</span> {t.value}
+        </span>
+      ))}
+    </span>
+  )
+}

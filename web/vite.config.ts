@@ -1,0 +1,16 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vitest/config'
+
+// The page asks for everything from its own host. While developing, `MILLRACE_URL` names a running node to ask instead.
+const node = process.env.MILLRACE_URL ?? 'http://127.0.0.1:7717'
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    assetsInlineLimit: 0, // the content security policy allows no data: URLs
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 700,
+  },
+  server: { proxy: { '/graphql': { target: node, ws: true } } },
+  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+})
