@@ -53,6 +53,9 @@ type Curator struct {
 	Sink Sink
 	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
 	Workers int
+	// Reuse, when set, is asked once the source has been read: a manifest that the same recipe made from the same source ends Run
+	// there.
+	Reuse func(ctx context.Context, source event.Digest) (Manifest, bool)
 	// Progress, when set, is called from the goroutine of Run, at least once a phase.
 	Progress func(Progress)
 }
@@ -94,6 +97,11 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 	}
 	if err := w.makeSurvey(ctx); err != nil {
 		return Manifest{}, err
+	}
+	if w.Reuse != nil {
+		if m, ok := w.Reuse(ctx, w.survey.source); ok && m.RecipeDigest == w.recipe.Digest() {
+			return m, nil
+		}
 	}
 	tok, err := w.tokenizer(ctx)
 	if err != nil {
