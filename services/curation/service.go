@@ -123,8 +123,8 @@ func explain(ctx context.Context, err error) error {
 		return job.Fail("missing_source", "check the path; it is read by the worker, on the worker's machine", err)
 	case errors.Is(err, curator.ErrEmpty):
 		return job.Fail("empty_corpus", "loosen the filters, or name sources with text in them", err)
-	case errors.Is(err, curator.ErrHeldOutEmpty):
-		return job.Fail("empty_held_out", "raise held_out, or give more documents", err)
+	case errors.Is(err, curator.ErrSplitEmpty):
+		return job.Fail("empty_split", "change held_out, or give more documents", err)
 	case errors.Is(err, curator.ErrSourceChanged):
 		return job.Fail("source_changed", "the files changed while they were read; start again when they are at rest", err)
 	case errors.Is(err, blob.ErrDenied):

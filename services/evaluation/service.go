@@ -143,10 +143,19 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 	if err != nil {
 		return job.Outcome{}, final(err)
 	}
-	j.Progress("score", 0, int64(len(suite.Tasks)), "tasks", 0)
-	result, err := evaluator.Score(ctx, judged{net}, tok, heldOut, suite)
+	scorer := evaluator.Evaluator{Progress: func(done, total int64) {
+		left := time.Duration(float64(s.Now().Sub(began)) * float64(total-done) / float64(max(done, 1)))
+		j.Progress("score", done, total, "tokens", left)
+	}}
+	result, err := scorer.Score(ctx, judged{net}, tok, heldOut, suite)
 	if err != nil {
-		return job.Outcome{}, err
+		if ctx.Err() != nil {
+			return job.Outcome{}, err
+		}
+		return job.Outcome{}, job.Fail("cannot_evaluate", "", err)
+	}
+	for _, skip := range result.Skipped {
+		j.Print(fmt.Sprintf("%s: the prompt %q was left out: %s", skip.Task, skip.Prompt, skip.Reason))
 	}
 	done := event.EvaluationCompleted{
 		Run: j.Request.Run, Of: branch.From, Step: branch.Step, Checkpoint: j.Request.Spec.Input("checkpoint"),
@@ -189,35 +198,35 @@ func (s *Service) load(ctx context.Context, digest event.Digest) (*model.Model, 
 }
 
 // heldOut fetches the part of the dataset that the model has not seen, and its tokenizer.
-func (s *Service) heldOut(ctx context.Context, digest event.Digest) (token.Tokenizer, evaluator.HeldOut, error) {
+func (s *Service) heldOut(ctx context.Context, digest event.Digest) (token.Tokenizer, []int32, error) {
 	raw, err := s.Blobs.Get(ctx, blob.Digest(digest))
 	if err != nil {
-		return nil, evaluator.HeldOut{}, fmt.Errorf("evaluation: dataset %s: %w", digest.Short(), err)
+		return nil, nil, fmt.Errorf("evaluation: dataset %s: %w", digest.Short(), err)
 	}
 	m, err := curator.ParseManifest(raw)
 	if err != nil {
-		return nil, evaluator.HeldOut{}, job.Fail("bad_dataset", "", err)
+		return nil, nil, job.Fail("bad_dataset", "", err)
 	}
 	file, err := s.Blobs.Get(ctx, blob.Digest(m.Tokenizer.Digest))
 	if err != nil {
-		return nil, evaluator.HeldOut{}, fmt.Errorf("evaluation: tokenizer %s: %w", m.Tokenizer.Digest.Short(), err)
+		return nil, nil, fmt.Errorf("evaluation: tokenizer %s: %w", m.Tokenizer.Digest.Short(), err)
 	}
 	tok, err := token.Parse(file)
 	if err != nil {
-		return nil, evaluator.HeldOut{}, job.Fail("bad_dataset", "", err)
+		return nil, nil, job.Fail("bad_dataset", "", err)
 	}
 	var ids []int32
 	split, _ := m.Split("held_out")
 	for _, shard := range split.Shards {
 		raw, err := s.Blobs.Get(ctx, blob.Digest(shard.Digest))
 		if err != nil {
-			return nil, evaluator.HeldOut{}, fmt.Errorf("evaluation: shard %s: %w", shard.Digest.Short(), err)
+			return nil, nil, fmt.Errorf("evaluation: shard %s: %w", shard.Digest.Short(), err)
 		}
 		if ids, err = pack.Decode(ids, raw, m.DType); err != nil {
-			return nil, evaluator.HeldOut{}, job.Fail("bad_dataset", "", err)
+			return nil, nil, job.Fail("bad_dataset", "", err)
 		}
 	}
-	return tok, evaluator.HeldOut{Tokens: ids}, nil
+	return tok, ids, nil
 }
 
 // final marks storage faults that trying again cannot mend.
