@@ -45,7 +45,7 @@ func Open(ctx context.Context, conf Config) (_ *Bus, err error) {
 	b := &Bus{conf: conf, redial: make(chan struct{})}
 	b.life, b.end = context.WithCancel(context.Background())
 	b.link, b.cut = context.WithCancel(context.Background())
-	b.group.publish = b.publishBatch
+	b.group.publish, b.group.limit = b.publishBatch, b.batchLimit
 	defer func() {
 		if err != nil {
 			b.release()
@@ -98,7 +98,7 @@ func (b *Bus) Ready() error {
 }
 
 // Close ends Follow and Work (they return ErrClosed), lets publishes that wait for an acknowledgement finish until ctx ends, and stops the
-// embedded server. A second Close does nothing.
+// embedded server. It does not wait beyond ctx for functions of Follow and Work that ignore their context. A second Close does nothing.
 func (b *Bus) Close(ctx context.Context) error {
 	b.mu.Lock()
 	if b.closed {
@@ -122,8 +122,7 @@ func (b *Bus) Close(ctx context.Context) error {
 	if ferr := b.nc.FlushTimeout(time.Second); ferr != nil && b.nc.IsConnected() {
 		err = errors.Join(err, fmt.Errorf("bus: %s: last words may be lost: %w", b.where, ferr))
 	}
-	b.release()
-	<-done // with the connection gone nothing waits any longer
+	b.release() // whoever still waits for the server now hears ErrClosed
 	return err
 }
 

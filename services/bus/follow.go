@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -55,7 +57,7 @@ func (b *Bus) Follow(ctx context.Context, from uint64, filters []string, fn func
 		case f.next > before:
 			wait = retryFirst
 		}
-		b.conf.Log.Debug("bus: following anew", "from", f.next, "err", err)
+		b.again(wait, "bus: following anew", "from", f.next, "err", err)
 		select {
 		case <-living.Done():
 		case <-time.After(wait):
@@ -175,8 +177,18 @@ func (b *Bus) drop(name string) {
 	}
 }
 
-// permanent tells whether the server understood a request and refused it for good: a filter that is no subject, a limit.
+// again tells of a session that ended. The odd one is nothing; one after the other, on a connection that stands, is a trouble to see.
+func (b *Bus) again(wait time.Duration, msg string, args ...any) {
+	level := slog.LevelDebug
+	if wait >= retryMost && b.nc.IsConnected() {
+		level = slog.LevelWarn
+	}
+	b.conf.Log.Log(context.Background(), level, msg, args...)
+}
+
+// permanent tells whether the server understood a request and refused it for good: filters that overlap, a limit, a group that exists and
+// began elsewhere.
 func permanent(err error) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) && api.Code == 400
+	return errors.As(err, &api) && (api.Code == 400 || api.ErrorCode == codeConsumerCreate && strings.Contains(api.Description, "can not be updated"))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// batchBytes bounds the body of one message of metric frames.
+	// batchBytes bounds the body of one message of metric frames, where the server takes that much.
 	batchBytes = 512 << 10
 	// batchesInFlight is how many messages of metric frames wait for their fsync at once: while one is on its way to the disk the next one
 	// fills.
@@ -24,9 +24,10 @@ const (
 var errLeft = errors.New("the caller did not wait")
 
 // group is group commit: one fsync costs as much for a thousand points as for one, so callers that come while a message is on its way
-// share the next. Nobody waits for company: a lone frame leaves at once. The zero value with publish set is ready.
+// share the next. Nobody waits for company: a lone frame leaves at once. The zero value with the functions set is ready.
 type group struct {
 	publish func(context.Context, event.MetricsLogged) (uint64, error)
+	limit   func() int // bytes that a body may have
 
 	mu     sync.Mutex
 	queue  []*waiter
@@ -110,6 +111,7 @@ func (g *group) fly() {
 // take removes from the queue what fits into one message: the first, and those behind it of the same gateway, in order. It returns nil, and
 // counts the flight as ended, when nobody waits.
 func (g *group) take(b *batch) []*waiter {
+	limit := g.limit()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.queue) == 0 {
@@ -119,7 +121,7 @@ func (g *group) take(b *batch) []*waiter {
 	first, size := g.queue[0], 0
 	var taken, left []*waiter
 	for i, w := range g.queue {
-		if size+w.size > batchBytes && i > 0 {
+		if size+w.size > limit && i > 0 {
 			left = append(left, g.queue[i:]...)
 			break
 		}
@@ -138,7 +140,7 @@ func (g *group) take(b *batch) []*waiter {
 
 // publishMetrics cuts what is too large for one message and commits piece after piece.
 func (b *Bus) publishMetrics(ctx context.Context, m event.MetricsLogged) (seq uint64, err error) {
-	pieces, err := cut(m.Frames, batchBytes)
+	pieces, err := cut(m.Frames, b.batchLimit())
 	if err != nil {
 		return 0, fmt.Errorf("bus: publish %s: %w", m.Subject(), err)
 	}
@@ -155,6 +157,14 @@ func (b *Bus) publishMetrics(ctx context.Context, m event.MetricsLogged) (seq ui
 		}
 	}
 	return seq, nil
+}
+
+// batchLimit leaves room for headers where the server takes less than we would send.
+func (b *Bus) batchLimit() int {
+	if most := int(b.nc.MaxPayload()); most > 0 {
+		return min(batchBytes, max(most-4096, most/2))
+	}
+	return batchBytes
 }
 
 func (b *Bus) publishBatch(ctx context.Context, m event.MetricsLogged) (uint64, error) {

@@ -132,6 +132,20 @@ func TestALargeFrameIsCutAndKeepsItsOrder(t *testing.T) {
 	}
 }
 
+func TestAReaderOfLargeMessagesGetsThemAll(t *testing.T) {
+	b := embedded(t)
+	const n = 60 // of about 480 KB: several times what a reader asks for ahead
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { publish(t, b, logged(frameOf("run", fmt.Sprint("w", i), 1, 40_000, 0))) })
+	}
+	wg.Wait()
+	envs := follow(t, b, 1).until(t, n)
+	if points, frames := pointsOf(envs); len(envs) != n || frames != n || len(points) != n*40_000 {
+		t.Errorf("%d messages of %d frames and %d points", len(envs), frames, len(points))
+	}
+}
+
 func TestOneCallersBadFrameHurtsNobodyElse(t *testing.T) {
 	b := embedded(t)
 	bad := frameOf("run", "w", 1, 1, 0)

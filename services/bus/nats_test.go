@@ -46,7 +46,7 @@ func (n *external) start() {
 	n.t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	srv, err := server.NewServer(n.opts)
+	srv, err := server.NewServer(n.opts.Clone()) // a server fills its options in
 	if err != nil {
 		n.t.Fatal(err)
 	}

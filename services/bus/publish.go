@@ -24,6 +24,7 @@ const (
 const (
 	codeResources       = 10002 // resource limits exceeded for account
 	codeNoPeers         = 10005 // no suitable peers for placement
+	codeConsumerCreate  = 10012 // a consumer cannot be made, or changed, like this
 	codeInsufficient    = 10023 // insufficient resources
 	codeStorage         = 10047 // insufficient storage resources available
 	codeTooLarge        = 10054 // message size exceeds maximum allowed

@@ -254,6 +254,20 @@ func TestAFactNobodyCanReadIsSkippedLoudly(t *testing.T) {
 	}
 }
 
+func TestTheServersMessageLimitIsKept(t *testing.T) {
+	opts := natsOptions(t)
+	opts.MaxPayload = 32 << 10
+	n := startNATS(t, opts)
+	b := open(t, bus.Config{URL: n.URL()})
+	if _, err := b.Publish(soon(t), event.TextLogged{Run: "r", Writer: "w", Key: "k", Text: strings.Repeat("x", 32<<10)}); !errors.Is(err, bus.ErrTooLarge) {
+		t.Errorf("a large text: %v", err)
+	}
+	seq := publish(t, b, logged(frameOf("run", "w", 1, 20_000, 0))) // frames are cut to what fits
+	if points, _ := pointsOf(follow(t, b, 1).until(t, int(seq))); len(points) != 20_000 {
+		t.Errorf("%d points", len(points))
+	}
+}
+
 func TestAStreamOfSomebodyElseIsRefused(t *testing.T) {
 	n := startNATS(t, natsOptions(t))
 	if _, err := admin(t, n.URL()).CreateStream(soon(t), jetstream.StreamConfig{Name: bus.Stream, Subjects: []string{"other.>"}}); err != nil {

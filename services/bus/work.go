@@ -127,7 +127,7 @@ func (w *worker) run(ctx context.Context) error {
 		case time.Since(began) > retryMost:
 			wait = retryFirst
 		}
-		w.bus.conf.Log.Debug("bus: working anew", "group", w.group.Name, "err", err)
+		w.bus.again(wait, "bus: working anew", "group", w.group.Name, "err", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -299,6 +300,47 @@ func TestAGroupBeginsAtTheBeginningUnlessItWantsOnlyWhatIsNew(t *testing.T) {
 			return
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+}
+
+func TestAGroupCannotBeginTwice(t *testing.T) {
+	b := embedded(t)
+	nothing := func(context.Context, event.Envelope, bus.Delivery) error { return nil }
+	done := make(chan struct{}, 1)
+	publish(t, b, job("a"))
+	stop := working(t, b, jobs(), func(context.Context, event.Envelope, bus.Delivery) error { done <- struct{}{}; return nil })
+	receive(t, done)
+	stop()
+	g := jobs()
+	g.OnlyNew = true
+	if err := b.Work(soon(t), g, nothing); err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "training") {
+		t.Errorf("the same group from elsewhere: %v", err)
+	}
+}
+
+func TestCloseDoesNotWaitForAFunctionThatDoesNotListen(t *testing.T) {
+	b, err := bus.Open(soon(t), bus.Config{Dir: t.TempDir(), Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, b, job("a"))
+	began, deaf, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- b.Work(t.Context(), jobs(), func(context.Context, event.Envelope, bus.Delivery) error {
+			close(began)
+			<-deaf
+			return nil
+		})
+	}()
+	receive(t, began)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := b.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Close: %v", err)
+	}
+	close(deaf)
+	if err := receive(t, ended); !errors.Is(err, bus.ErrClosed) {
+		t.Errorf("Work: %v", err)
 	}
 }
 
