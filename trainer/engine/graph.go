@@ -44,7 +44,7 @@ func newGraph(k Kernels, train bool, salt string) *Graph {
 // input adds a node that holds data.
 func (g *Graph) input(name string, data []float32, rows, cols int) *gorgonia.Node {
 	return gorgonia.NewTensor(g.g, gorgonia.Float32, 2,
-		gorgonia.WithShape(rows, cols), gorgonia.WithName(name+g.salt), gorgonia.WithValue(dense(data, rows, cols)))
+		gorgonia.WithShape(rows, cols), gorgonia.WithName(g.salt+name), gorgonia.WithValue(dense(data, rows, cols)))
 }
 
 // dense shows a slice we own to Gorgonia.
@@ -133,7 +133,7 @@ func (g *Graph) add(op *operation, children gorgonia.Nodes) error {
 	}
 	g.seq++
 	op.seq = g.seq
-	n, err := gorgonia.ApplyOpWithName(op, op.name+g.salt, children...)
+	n, err := gorgonia.ApplyOpWithName(op, g.salt+op.name, children...)
 	if err != nil {
 		return fmt.Errorf("engine: %s: %w", op.name, err)
 	}

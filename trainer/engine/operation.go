@@ -136,7 +136,7 @@ func (op *operation) OverwritesInput() int { return -1 }
 
 // WriteHash and Hashcode make every operation different from every other of its graph: the number is its own.
 func (op *operation) WriteHash(h hash.Hash) {
-	_, _ = io.WriteString(h, op.name+op.graph.salt) // a hash never fails to write
+	_, _ = io.WriteString(h, op.graph.salt+op.name) // a hash never fails to write
 	_ = binary.Write(h, binary.LittleEndian, int64(op.seq))
 }
 func (op *operation) Hashcode() uint32 { return uint32(op.seq) }
