@@ -1823,7 +1823,7 @@ done:
 	RET
 
 // packColumnsAvx2 copies k rows of width values, ld apart, into panels of height columns, one panel after the other.
-// height is at most a vector, width at least height.
+// A panel's rows are a vector apart, and one vector lies between panels; what is in them beyond height is unspecified.
 TEXT ·packColumnsAvx2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), DI
 	MOVQ src_base+24(FP), SI
@@ -1832,39 +1832,40 @@ TEXT ·packColumnsAvx2(SB), NOSPLIT, $0-80
 	MOVQ height+64(FP), R9
 	SHLQ $2, R9
 	MOVQ k+72(FP), R10
-	MOVQ R10, R13
-	IMULQ R9, R13
+	LEAQ 1(R10), R13
+	IMULQ $32, R13
 	TESTQ R10, R10
 	JEQ done
 row:
 	MOVQ SI, AX
 	MOVQ DI, DX
-	MOVQ height+64(FP), CX
-	MOVQ width+56(FP), BX
-	LEAQ lanes<>+64(SB), R11
-	MOVQ CX, R12
-	NEGQ R12
-	VMOVUPS (R11)(R12*4), Y15
+	MOVQ width+56(FP), CX
+	CMPQ CX, $8
+	JLT last
 panel:
-	VMASKMOVPS (AX), Y15, Y0
-	VMASKMOVPS Y0, Y15, (DX)
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (DX)
 	ADDQ R9, AX
 	ADDQ R13, DX
-	SUBQ CX, BX
-	CMPQ BX, CX
+	SUBQ height+64(FP), CX
+	CMPQ CX, $8
 	JGE panel
-	TESTQ BX, BX
-	JEQ next
-	MOVQ BX, CX
+last:
+	TESTQ CX, CX
+	JLE next
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
 	VMOVUPS (R11)(R12*4), Y15
 	VMASKMOVPS (AX), Y15, Y0
-	VMASKMOVPS Y0, Y15, (DX)
+	VMOVUPS Y0, (DX)
+	ADDQ R9, AX
+	ADDQ R13, DX
+	SUBQ height+64(FP), CX
+	JMP last
 next:
 	ADDQ R8, SI
-	ADDQ R9, DI
+	ADDQ $32, DI
 	DECQ R10
 	JNE row
 done:

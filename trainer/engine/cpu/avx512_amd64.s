@@ -6988,7 +6988,7 @@ done:
 	RET
 
 // packColumnsAvx512 copies k rows of width values, ld apart, into panels of height columns, one panel after the other.
-// height is at most a vector, width at least height.
+// A panel's rows are a vector apart, and one vector lies between panels; what is in them beyond height is unspecified.
 TEXT ·packColumnsAvx512(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), DI
 	MOVQ src_base+24(FP), SI
@@ -6997,39 +6997,40 @@ TEXT ·packColumnsAvx512(SB), NOSPLIT, $0-80
 	MOVQ height+64(FP), R9
 	SHLQ $2, R9
 	MOVQ k+72(FP), R10
-	MOVQ R10, R13
-	IMULQ R9, R13
+	LEAQ 1(R10), R13
+	IMULQ $64, R13
 	TESTQ R10, R10
 	JEQ done
 row:
 	MOVQ SI, AX
 	MOVQ DI, DX
-	MOVQ height+64(FP), CX
-	MOVQ width+56(FP), BX
-	MOVL $1, R11
-	SHLL CX, R11
-	DECL R11
-	KMOVW R11, K1
+	MOVQ width+56(FP), CX
+	CMPQ CX, $16
+	JLT last
 panel:
-	VMOVUPS.Z (AX), K1, Z0
-	VMOVUPS Z0, K1, (DX)
+	VMOVUPS (AX), Z0
+	VMOVUPS Z0, (DX)
 	ADDQ R9, AX
 	ADDQ R13, DX
-	SUBQ CX, BX
-	CMPQ BX, CX
+	SUBQ height+64(FP), CX
+	CMPQ CX, $16
 	JGE panel
-	TESTQ BX, BX
-	JEQ next
-	MOVQ BX, CX
+last:
+	TESTQ CX, CX
+	JLE next
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
 	KMOVW R11, K1
 	VMOVUPS.Z (AX), K1, Z0
-	VMOVUPS Z0, K1, (DX)
+	VMOVUPS Z0, (DX)
+	ADDQ R9, AX
+	ADDQ R13, DX
+	SUBQ height+64(FP), CX
+	JMP last
 next:
 	ADDQ R8, SI
-	ADDQ R9, DI
+	ADDQ $64, DI
 	DECQ R10
 	JNE row
 done:

@@ -18,6 +18,10 @@ type product struct {
 // and a longer one would leave no room there for A.
 const depth = 512
 
+// far is the distance from which on a tile's share of successive rows is brought together before it is used: so far apart,
+// rows fall into few sets of the cache and each on a page of its own. Nearer ones cost less where they lie (measured).
+const far = 512
+
 // depths cuts k into equal parts of at most depth, a multiple of 16. The cut is part of the result, since every part's sum
 // is rounded when it is added to C; so it depends on k alone.
 func depths(k int) int {
@@ -74,8 +78,8 @@ func (k *fast) block(p product, s *scratch, fromRow, toRow, fromPanel, toPanel i
 	packed := grow(&s.panels, (toPanel-fromPanel)*deep*k.panel)
 	for start := 0; start == 0 || start < p.k; start += deep {
 		length := min(deep, p.k-start)
-		inPlace := func(panel int) bool { // used once and whole: read where it lies
-			return single && p.bCol == 1 && (panel+1)*k.panel <= p.n
+		inPlace := func(panel int) bool { // whole, and close together or used only once: read where it lies
+			return p.bCol == 1 && (panel+1)*k.panel <= p.n && (single || p.bRow < far)
 		}
 		for panel := fromPanel; panel < toPanel; panel++ {
 			if !inPlace(panel) {
@@ -88,11 +92,10 @@ func (k *fast) block(p product, s *scratch, fromRow, toRow, fromPanel, toPanel i
 			tiles := (rows + k.tileRows - 1) / k.tileRows
 			height := (rows + tiles - 1) / tiles // even, so that few tiles are too low to hide the adders' latency
 			a, aRow, aCol, aTile := p.a[row*p.aRow+start*p.aCol:], p.aRow, p.aCol, height*p.aRow
-			if aCol != 1 {
-				// Columns lie far apart in memory; brought together, a tile's share of them is one stream.
-				a = grow(&s.columns, length*height*tiles)
+			if aCol >= far {
+				a = grow(&s.columns, (length+1)*k.panel/2*tiles)
 				k.packColumns(a, p.a[row*p.aRow+start*p.aCol:], p.aCol, rows, height, length)
-				aRow, aCol, aTile = 1, height, height*length
+				aRow, aCol, aTile = 1, k.panel/2, (length+1)*k.panel/2
 			}
 			for panel := fromPanel; panel < toPanel; panel++ {
 				column := panel * k.panel

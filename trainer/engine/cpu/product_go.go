@@ -59,12 +59,13 @@ func packTransposedGo(dst, src []float32, ld, blocks int) {
 	}
 }
 
-// packColumnsGo copies k rows of width values, ld apart, into panels of height columns, one panel after the other.
+// packColumnsGo copies k rows of width values, ld apart, into panels of height columns, one panel after the other. A panel's
+// rows are half a panel of B apart, and as much lies between panels.
 func packColumnsGo(dst, src []float32, ld, width, height, k int) {
 	for p := range k {
-		for from := 0; from < width; from += height {
+		for from, panel := 0, 0; from < width; from, panel = from+height, panel+1 {
 			to := min(width, from+height)
-			copy(dst[from*k+p*height:], src[p*ld+from:p*ld+to])
+			copy(dst[(panel*(k+1)+p)*4:], src[p*ld+from:p*ld+to])
 		}
 	}
 }

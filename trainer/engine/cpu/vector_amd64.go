@@ -19,7 +19,7 @@ func packRowsAvx512(dst []float32, src []float32, ld int, k int)
 func packTransposedAvx512(dst []float32, src []float32, ld int, blocks int)
 
 // packColumnsAvx512 copies k rows of width values, ld apart, into panels of height columns, one panel after the other.
-// height is at most a vector, width at least height.
+// A panel's rows are a vector apart, and one vector lies between panels; what is in them beyond height is unspecified.
 //
 //go:noescape
 func packColumnsAvx512(dst []float32, src []float32, ld int, width int, height int, k int)
@@ -96,7 +96,7 @@ func packRowsAvx2(dst []float32, src []float32, ld int, k int)
 func packTransposedAvx2(dst []float32, src []float32, ld int, blocks int)
 
 // packColumnsAvx2 copies k rows of width values, ld apart, into panels of height columns, one panel after the other.
-// height is at most a vector, width at least height.
+// A panel's rows are a vector apart, and one vector lies between panels; what is in them beyond height is unspecified.
 //
 //go:noescape
 func packColumnsAvx2(dst []float32, src []float32, ld int, width int, height int, k int)

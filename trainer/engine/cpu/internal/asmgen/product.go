@@ -264,45 +264,49 @@ func (a *assembly) packRows() {
 	a.end()
 }
 
-// packColumns cuts rows of the source, which are columns of A, into the low columns that tiles read: one vector each.
+// packColumns cuts rows of the source, which are columns of A, into what each tile reads, a vector a row.
 func (a *assembly) packColumns() {
 	a.begin("packColumns", "copies k rows of width values, ld apart, into panels of height columns, one panel after the other.\n"+
-		"// height is at most a vector, width at least height.",
+		"// A panel's rows are a vector apart, and one vector lies between panels; what is in them beyond height is unspecified.",
 		append(slices("dst", "src"), param{"ld", "int"}, param{"width", "int"}, param{"height", "int"}, param{"k", "int"}), nil)
 	a.base("dst", "DI")
 	a.base("src", "SI")
 	a.op("MOVQ", a.arg("ld"), "R8")
 	a.op("SHLQ", "$2", "R8")
 	a.op("MOVQ", a.arg("height"), "R9")
-	a.op("SHLQ", "$2", "R9") // bytes from panel to panel in the source, and from row to row in a panel
+	a.op("SHLQ", "$2", "R9") // bytes from panel to panel in the source
 	a.op("MOVQ", a.arg("k"), "R10")
-	a.op("MOVQ", "R10", "R13")
-	a.op("IMULQ", "R9", "R13") // bytes from panel to panel in dst
+	a.op("LEAQ", "1(R10)", "R13") // from panel to panel in dst
+	a.op("IMULQ", fmt.Sprintf("$%d", 4*a.width), "R13")
 	a.op("TESTQ", "R10", "R10")
 	a.op("JEQ", "done")
 	a.label("row")
 	a.op("MOVQ", "SI", "AX")
 	a.op("MOVQ", "DI", "DX")
-	a.op("MOVQ", a.arg("height"), "CX")
-	a.op("MOVQ", a.arg("width"), "BX")
-	a.setMask()
+	a.op("MOVQ", a.arg("width"), "CX")
+	a.op("CMPQ", "CX", fmt.Sprintf("$%d", a.width))
+	a.op("JLT", "last")
 	a.label("panel")
-	a.load("(AX)", 0, true)
-	a.store(0, "(DX)", true)
+	a.op("VMOVUPS", "(AX)", 0)
+	a.op("VMOVUPS", 0, "(DX)")
 	a.op("ADDQ", "R9", "AX")
 	a.op("ADDQ", "R13", "DX")
-	a.op("SUBQ", "CX", "BX")
-	a.op("CMPQ", "BX", "CX")
+	a.op("SUBQ", a.arg("height"), "CX")
+	a.op("CMPQ", "CX", fmt.Sprintf("$%d", a.width))
 	a.op("JGE", "panel")
-	a.op("TESTQ", "BX", "BX")
-	a.op("JEQ", "next")
-	a.op("MOVQ", "BX", "CX")
+	a.label("last") // a vector would read beyond the source
+	a.op("TESTQ", "CX", "CX")
+	a.op("JLE", "next")
 	a.setMask()
 	a.load("(AX)", 0, true)
-	a.store(0, "(DX)", true)
+	a.op("VMOVUPS", 0, "(DX)")
+	a.op("ADDQ", "R9", "AX")
+	a.op("ADDQ", "R13", "DX")
+	a.op("SUBQ", a.arg("height"), "CX")
+	a.op("JMP", "last")
 	a.label("next")
 	a.op("ADDQ", "R8", "SI")
-	a.op("ADDQ", "R9", "DI")
+	a.op("ADDQ", fmt.Sprintf("$%d", 4*a.width), "DI")
 	a.op("DECQ", "R10")
 	a.op("JNE", "row")
 	a.label("done")
