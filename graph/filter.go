@@ -39,7 +39,7 @@ func (r *resolver) selection(f *gen.RunFilter) (selection, error) {
 	if f.Ids != nil && len(f.Ids) == 0 {
 		s.rest = append(s.rest, func(readmodel.Run) (bool, error) { return false, nil })
 	}
-	s.filter.Kinds, s.filter.Statuses = f.Kind, f.Status
+	s.filter.Kinds, s.filter.Statuses = withBare(f.Kind), f.Status
 	s.filter.Labels, s.filter.Text = f.Labels, deref(f.Text)
 	s.filter.SpecDigest = event.Digest(deref(f.SpecDigest))
 	if f.CreatedAfter != nil {
@@ -82,6 +82,14 @@ func (r *resolver) selection(f *gen.RunFilter) (selection, error) {
 		}
 	}
 	return s, nil
+}
+
+// withBare adds the runs that nobody requested, which have no kind, to the external ones: that is what they are shown as.
+func withBare(kinds []event.RunKind) []event.RunKind {
+	if slices.Contains(kinds, event.External) {
+		return append([]event.RunKind{""}, kinds...)
+	}
+	return kinds
 }
 
 // tags asks for runs that have each key, with a value that fits.

@@ -140,7 +140,7 @@ func (r *resolver) runsByKind(ctx context.Context, s selection, dir gen.Directio
 			continue
 		}
 		one := s
-		one.filter.Kinds = []event.RunKind{kind}
+		one.filter.Kinds = withBare([]event.RunKind{kind})
 		got, err := r.page(ctx, one, readmodel.Order{By: readmodel.OrderCreated, Desc: true}, max(1, n-len(page.Items)), within)
 		if err != nil {
 			return nil, err

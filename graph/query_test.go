@@ -1,0 +1,191 @@
+package graph_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden answers")
+
+func queries(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/query/*.graphql")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no questions", err)
+	}
+	out := map[string]string{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[f] = string(b)
+	}
+	return out
+}
+
+func TestAnswersAreTheGoldenOnes(t *testing.T) {
+	l := newLab(t)
+	l.write(t, story(t)...)
+	for file, query := range queries(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			a := l.ask(t, query, nil)
+			if len(a.Errors) > 0 {
+				t.Fatalf("%+v", a.Errors)
+			}
+			var got bytes.Buffer
+			if err := json.Indent(&got, a.Data, "", " "); err != nil {
+				t.Fatal(err)
+			}
+			golden := strings.TrimSuffix(file, ".graphql") + ".json"
+			if *update {
+				if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Bytes(), want) {
+				t.Errorf("the answer is another (go test ./graph -update, and look at the difference):\n%s", diff(string(want), got.String()))
+			}
+		})
+	}
+	if l.errors.Len() > 0 {
+		t.Error(l.errors)
+	}
+}
+
+// diff shows the first lines that differ.
+func diff(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range w {
+		if i >= len(g) || w[i] != g[i] {
+			return "want " + strings.Join(w[i:min(i+5, len(w))], "\n") + "\ngot  " + strings.Join(g[min(i, len(g)):min(i+5, len(g))], "\n")
+		}
+	}
+	return "more than wanted: " + strings.Join(g[len(w):], "\n")
+}
+
+func schema(t *testing.T) *ast.Schema {
+	t.Helper()
+	files, err := filepath.Glob("schema/*.graphqls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources []*ast.Source
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources = append(sources, &ast.Source{Name: f, Input: string(b)})
+	}
+	s, err := gqlparser.LoadSchema(sources...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A field that no golden question asks for is a field that nobody knows to work.
+func TestEveryFieldIsAskedForInSomeGoldenQuestion(t *testing.T) {
+	s := schema(t)
+	asked := map[string]bool{}
+	var walk func(ast.SelectionSet)
+	walk = func(set ast.SelectionSet) {
+		for _, sel := range set {
+			switch sel := sel.(type) {
+			case *ast.Field:
+				if sel.ObjectDefinition != nil {
+					asked[sel.ObjectDefinition.Name+"."+sel.Name] = true
+				}
+				walk(sel.SelectionSet)
+			case *ast.InlineFragment:
+				walk(sel.SelectionSet)
+			}
+		}
+	}
+	for file, query := range queries(t) {
+		doc, err := gqlparser.LoadQuery(s, query)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, op := range doc.Operations {
+			walk(op.SelectionSet)
+		}
+	}
+	elsewhere := map[string]bool{"Mutation": true, "Subscription": true, "UserError": true, "LoggedEvent": true}
+	for name, def := range s.Types {
+		if def.Kind != ast.Object || def.BuiltIn || elsewhere[name] || strings.HasSuffix(name, "Payload") {
+			continue
+		}
+		for _, f := range def.Fields {
+			if !strings.HasPrefix(f.Name, "__") && !asked[name+"."+f.Name] {
+				t.Errorf("%s.%s is asked for nowhere in testdata/query", name, f.Name)
+			}
+		}
+	}
+}
+
+func TestPagesGoOnWhereTheyEnded(t *testing.T) {
+	l := newLab(t)
+	l.write(t, story(t)...)
+	type page struct {
+		Runs struct {
+			Nodes    []struct{ ID string }
+			PageInfo struct {
+				HasNextPage, HasPreviousPage bool
+				EndCursor                    *string
+			}
+			TotalCount int
+		}
+	}
+	for _, of := range []string{
+		`first: 2`,
+		`first: 2, orderBy: {field: KIND, direction: ASC}`,
+		`first: 3, orderBy: {field: KIND}`,
+		`first: 2, filter: {name: {ne: "x"}}`,
+		`first: 1, filter: {kind: [TRAIN], name: {contains: ""}}, orderBy: {field: METRIC, key: "val/loss"}`,
+	} {
+		query := `query($after: String) { runs(after: $after, ` + of + `) { nodes { id } totalCount pageInfo { hasNextPage hasPreviousPage endCursor } } }`
+		seen := map[string]bool{}
+		var after any
+		for {
+			p := get[page](t, l, query, map[string]any{"after": after}).Runs
+			for _, n := range p.Nodes {
+				if seen[n.ID] {
+					t.Fatalf("%s: %s comes twice", of, n.ID)
+				}
+				seen[n.ID] = true
+			}
+			if p.PageInfo.HasPreviousPage != (after != nil) {
+				t.Errorf("%s: hasPreviousPage is %v after %v", of, p.PageInfo.HasPreviousPage, after)
+			}
+			if !p.PageInfo.HasNextPage {
+				if len(seen) != p.TotalCount {
+					t.Errorf("%s: %d of %d seen", of, len(seen), p.TotalCount)
+				}
+				break
+			}
+			after = *p.PageInfo.EndCursor
+		}
+	}
+	for _, bad := range []string{
+		`{ runs(after: "?") { totalCount } }`, `{ runs(first: -1) { totalCount } }`, `{ datasets(after: "?") { totalCount } }`,
+		`{ experiments(first: -1) { totalCount } }`, `{ runs(after: "9.x", orderBy: {field: KIND}) { totalCount } }`,
+	} {
+		if code := l.code(t, bad, nil); code != "BAD_USER_INPUT" {
+			t.Errorf("%s: %s", bad, code)
+		}
+	}
+}
