@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -314,4 +315,55 @@ func TestCheckpointFiles(t *testing.T) {
 	if want, _ := c.Resolve(); err != nil || back != want {
 		t.Errorf("recorded config %+v, %v", back, err)
 	}
+}
+
+// trainer.json is pinned: a resume reads what an older program wrote. UPDATE_GOLDEN=1 rewrites it.
+func TestTrainerFileIsPinned(t *testing.T) {
+	m := newMemory()
+	c := tiny()
+	c.Steps, c.CheckpointEvery = 3, 3
+	j := job(c, cpu.Reference(), m)
+	j.Val = nil
+	if _, err := trainer.Run(context.Background(), j); err != nil {
+		t.Fatal(err)
+	}
+	const path = "testdata/trainer.json"
+	got := m.checkpoints[3][trainer.TrainerFile]
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("trainer.json changed:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// A checkpoint may come from anywhere: whatever trainer.json holds, resuming ends in an error or a good run.
+func FuzzResume(f *testing.F) {
+	m := newMemory()
+	c := tiny()
+	c.Model.NLayer, c.Steps, c.CheckpointEvery = 1, 2, 1
+	if _, err := trainer.Run(context.Background(), job(c, cpu.Reference(), m)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(m.checkpoints[1][trainer.TrainerFile])
+	f.Add([]byte(`{"format":1}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		again := newMemory()
+		again.checkpoints[1] = map[string][]byte{}
+		for name, content := range m.checkpoints[1] {
+			again.checkpoints[1][name] = content
+		}
+		again.checkpoints[1][trainer.TrainerFile] = b
+		j := job(c, cpu.Reference(), again)
+		j.Resume = again.open(1)
+		if r, err := trainer.Run(context.Background(), j); err == nil && !r.Done {
+			t.Fatalf("%+v", r)
+		}
+	})
 }
