@@ -14,7 +14,8 @@ import (
 
 // Sentinels, to be compared with errors.Is.
 var (
-	// When something is asked for.
+	// When something is asked for. What is corrupt stays so, since a Put of
+	// bytes that seem to be there sends nothing: Delete it, then Put it again.
 	ErrNotFound = errors.New("no such object")
 	ErrCorrupt  = errors.New("the stored bytes do not match their digest")
 	ErrTooLarge = errors.New("the object is larger than allowed")

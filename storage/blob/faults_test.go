@@ -267,7 +267,24 @@ func TestCorrupt(t *testing.T) {
 	require.ErrorIs(t, s.Fetch(t.Context(), ref.Digest, out), blob.ErrCorrupt)
 	require.Empty(t, dirNames(t, filepath.Dir(out)), "nothing wrong is left under any name")
 
-	// One of another size is replaced by the next put.
+	// Delete and Put repair it.
+	require.NoError(t, s.Delete(t.Context(), ref.Digest))
+	_, err = s.Put(t.Context(), b)
+	require.NoError(t, err)
+	_, err = s.Get(t.Context(), ref.Digest)
+	require.NoError(t, err)
+
+	// One of another size is replaced by the next put, small ones too.
+	small, err := s.Put(t.Context(), []byte("small"))
+	require.NoError(t, err)
+	smallFile, err := os.ReadFile(objectFile(dir, small.Digest))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(objectFile(dir, small.Digest), smallFile[1:], 0o600))
+	_, err = s.Put(t.Context(), []byte("small"))
+	require.NoError(t, err)
+	smallBytes, err := s.Get(t.Context(), small.Digest)
+	require.NoError(t, err)
+	require.Equal(t, "small", string(smallBytes))
 	require.NoError(t, os.WriteFile(path, file[1:], 0o600))
 	_, err = s.Get(t.Context(), ref.Digest)
 	require.ErrorIs(t, err, blob.ErrCorrupt)

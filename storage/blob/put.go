@@ -90,17 +90,31 @@ func sent() minio.PutObjectOptions {
 }
 
 func (s *Store) putWhole(ctx context.Context, op, key string, src *source) error {
+	send := func(opts minio.PutObjectOptions) (taken bool, err error) {
+		err = s.retry(ctx, op, func() error {
+			_, err := s.s3.PutObject(ctx, s.cfg.Bucket, key, src.section(0, src.ref.Size), src.ref.Size, "", src.ref.Digest.Hex(), opts)
+			taken = code(err) == minio.PreconditionFailed
+			if taken {
+				return nil
+			}
+			return err
+		})
+		return taken, err
+	}
 	opts := sent()
 	if src.ref.Size <= smallPut {
 		opts.SetMatchETagExcept("*") // If-None-Match: *
 	}
-	return s.retry(ctx, op, func() error {
-		_, err := s.s3.PutObject(ctx, s.cfg.Bucket, key, src.section(0, src.ref.Size), src.ref.Size, "", src.ref.Digest.Hex(), opts)
-		if code(err) == minio.PreconditionFailed {
-			return nil // it is there, and durable
-		}
+	taken, err := send(opts)
+	if err != nil || !taken {
 		return err
-	})
+	}
+	present, err := s.present(ctx, op, key, src.ref.Size)
+	if present || err != nil {
+		return err
+	}
+	_, err = send(sent())
+	return err
 }
 
 func (s *Store) putParts(ctx context.Context, op, key string, src *source) (err error) {

@@ -47,6 +47,7 @@ type Server struct {
 	grace    time.Duration // how long Close waits for requests in flight
 
 	requests sync.RWMutex // held for reading by every request in flight
+	closed   bool         // under requests
 	done     chan struct{}
 	serveErr error // valid once done is closed
 	close    func() error
@@ -123,6 +124,11 @@ func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.requests.RLock()
 		defer s.requests.RUnlock()
+		if s.closed {
+			// It came just before the end; the directory may be another's now.
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -152,6 +158,7 @@ func (s *Server) shutdown() error {
 	<-s.done
 	s.requests.Lock() // the last handlers have returned
 	defer s.requests.Unlock()
+	s.closed = true
 	err = errors.Join(err, s.serveErr, os.RemoveAll(s.dir.tmp()), s.dir.close())
 	if err != nil {
 		return fmt.Errorf("s3embed: close: %w", err)
