@@ -26,6 +26,8 @@ export interface ChartProps {
   sync?: string
   // The y axis starts at zero.
   fromZero?: boolean
+  // y counts bytes: its labels are at powers of two.
+  bytes?: boolean
 }
 
 export function Chart(props: ChartProps) {
@@ -41,7 +43,7 @@ export function Chart(props: ChartProps) {
   now.current = { ...props, formatY, aligned }
 
   // The picture is built anew only when what it is made of changes; new points are only handed to it.
-  const structure = JSON.stringify([lines.map((l) => [l.id, l.color, l.label, l.faint, l.dash]), aligned.places, log, dark, props.xLabel, props.sync, props.fromZero])
+  const structure = JSON.stringify([lines.map((l) => [l.id, l.color, l.label, l.faint, l.dash, sparse(l)]), aligned.places, log, dark, props.xLabel, props.sync, props.fromZero])
   useEffect(() => {
     const target = box.current
     if (!target) return
@@ -106,13 +108,13 @@ function options(now: Now, legend: { current: HTMLDivElement | null }, width: nu
       alpha: line.faint ? 0.3 : 1,
       width: line.faint ? 1 : 1.6,
       dash: line.dash,
-      points: { show: line.faint ? false : undefined, size: 5 },
+      points: line.faint ? { show: false } : { size: 5, fill: line.color, ...(sparse(line) ? { show: true } : {}) },
     }
     if (place.max) {
       const edge: uPlot.Series = { stroke: 'transparent', width: 0, points: { show: false } }
       series[place.max] = edge
       series[place.min] = { ...edge }
-      bands.push({ series: [place.max, place.min], fill: line.color + '2e' })
+      bands.push({ series: [place.max, place.min], fill: line.color + '40' })
     }
   })
   return {
@@ -121,12 +123,12 @@ function options(now: Now, legend: { current: HTMLDivElement | null }, width: nu
     series,
     bands,
     legend: { show: false },
-    padding: [8, 10, 0, 0],
+    padding: [8, 18, 0, 0],
     scales: {
       x: { time: false, range: (_u, min, max) => now.current.range ?? widen(min, max) },
       y: log ? { distr: 3, log: 10 } : fromZero ? { range: (_u, _min, max) => [0, max > 0 ? max * 1.05 : 1] } : {},
     },
-    axes: axes((x) => now.current.formatX(x), log),
+    axes: axes((x) => now.current.formatX(x), log, now.current.bytes ?? false),
     cursor: {
       drag: { x: true, y: false, setScale: false, uni: 8 },
       sync: sync ? { key: sync, scales: ['x', null] } : undefined,
@@ -150,6 +152,9 @@ function options(now: Now, legend: { current: HTMLDivElement | null }, width: nu
     },
   }
 }
+
+// A line of few points shows them; a lone point would otherwise not be seen at all.
+const sparse = (line: Line) => line.y.length <= 40
 
 function widen(min: number, max: number): Range {
   if (min === null || max === null) return [0, 1]

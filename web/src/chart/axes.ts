@@ -1,10 +1,12 @@
 import type uPlot from 'uplot'
-import { formatTick } from '../format/number'
+import { formatBytes, formatTick } from '../format/number'
 
 const css = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
+const powersOfTwo = Array.from({ length: 50 }, (_, i) => 2 ** i)
+
 // Axes in the page's own colours and font.
-export function axes(formatX: (x: number) => string, log: boolean): uPlot.Axis[] {
+export function axes(formatX: (x: number) => string, log: boolean, bytes: boolean): uPlot.Axis[] {
   const look: uPlot.Axis = {
     stroke: css('--dim'),
     font: `11px ${css('--sans')}`,
@@ -19,7 +21,8 @@ export function axes(formatX: (x: number) => string, log: boolean): uPlot.Axis[]
       size: (_u, values) => Math.max(34, 8 + 6.4 * Math.max(0, ...(values ?? []).map((v) => v?.length ?? 0))),
       gap: 4,
       space: 28,
-      values: (_u, at) => at.map((y) => (y === null || (log && !powerOfTen(y, at)) ? '' : formatTick(y))),
+      ...(bytes ? { incrs: powersOfTwo } : {}),
+      values: (_u, at) => at.map((y) => (y === null || (log && !powerOfTen(y, at)) ? '' : bytes ? formatBytes(y) : formatTick(y))),
     },
   ]
 }

@@ -12,11 +12,14 @@ export interface LineStyle {
   dash?: number[]
 }
 
+// Below so many points there is no noise to smooth, and an average of the past would only draw the curve where it is not.
+const fewest = 40
+
 // A curve as a chart draws it: with its envelope, or smoothed with the raw values pale behind.
 export function lineOf(curve: Curve, { color, label, smoothing, x, dash }: LineStyle): Line[] {
   const placed = place(curve, x)
   const id = curveId(curve)
-  if (smoothing === 0) return [{ id, label, color, dash, ...placed }]
+  if (smoothing === 0 || curve.points < fewest) return [{ id, label, color, dash, ...placed }]
   return [
     { id: `${id}|raw`, label, color, faint: true, ...placed },
     { id, label, color, dash, x: placed.x, y: smooth(placed.y, smoothing) },

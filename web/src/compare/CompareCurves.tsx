@@ -9,30 +9,18 @@ import { CompareSeriesDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { Loading, Trouble } from '../parts/State'
 import { Choice, Toggle } from '../parts/Toggle'
+import { byImportance } from './order'
 import { stepsWithin, xAxes, xOf, type XAxis } from './axis'
 import type { Colored, ComparedRun } from './ComparePage'
 
-const preferred = ['train/loss', 'val/loss', 'loss']
 const atFirst = 4
-
-// What is drawn at first: the losses, then what was evaluated, then how it went.
-function ordered(keys: string[]): string[] {
-  const rank = (key: string) => {
-    const at = preferred.indexOf(key)
-    if (at >= 0) return at
-    if (key.startsWith('eval/')) return 10
-    if (key === 'grad_norm' || key === 'tokens_per_second' || key === 'lr') return 20
-    return 30
-  }
-  return [...keys].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
-}
 
 const formats: Record<XAxis, (x: number) => string> = { step: formatTick, tokens: (x) => formatCount(x), time: (x) => formatSeconds(Math.round(x)) }
 
 export function CompareCurves({ comparison, color }: Colored) {
   const [params, setParams] = useSearchParams()
   const axis = xAxes.find((a) => a === params.get('x')) ?? 'step'
-  const keys = useMemo(() => ordered(comparison.metrics.map((m) => m.key)), [comparison.metrics])
+  const keys = useMemo(() => byImportance(comparison.metrics.map((m) => m.key)), [comparison.metrics])
   const picked = params.get('keys')?.split(',').filter((k) => keys.includes(k))
   const shown = picked && picked.length > 0 ? picked : keys.slice(0, atFirst)
   const [range, setRange] = useState<Range | null>(null)

@@ -3,6 +3,7 @@ import { decode, formatInteger, formatPercent, formatValue } from '../format/num
 import { Card } from '../parts/Card'
 import { Choice } from '../parts/Toggle'
 import { bestOf, change, direction } from './best'
+import { byImportance } from './order'
 import { RunHeads } from './CompareHead'
 import type { Colored } from './ComparePage'
 
@@ -13,7 +14,8 @@ export function MetricsTable(props: Colored) {
   const [of, setOf] = useState<'last' | 'min' | 'max'>('last')
   const [search, setSearch] = useState('')
   const [all, setAll] = useState(false)
-  const fitting = metrics.filter((m) => m.key.toLowerCase().includes(search.toLowerCase()))
+  const by = new Map(metrics.map((m) => [m.key, m]))
+  const fitting = byImportance([...by.keys()].filter((key) => key.toLowerCase().includes(search.toLowerCase()))).flatMap((key) => by.get(key) ?? [])
   const shown = all ? fitting : fitting.slice(0, atOnce)
   if (metrics.length === 0)
     return (

@@ -54,7 +54,7 @@ export function ExperimentPage({ id }: { id: string }) {
         </div>
       </header>
       <Filters asked={asked} set={set} total={null} />
-      <RunsList filter={filter} asked={asked} set={set} />
+      <RunsList filter={filter} asked={asked} set={set} without="experiment" />
     </article>
   )
 }

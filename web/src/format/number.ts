@@ -84,7 +84,7 @@ export function formatInteger(x: number | null | undefined): string {
 }
 
 export function formatFlops(x: number | null | undefined): string {
-  if (x !== null && x !== undefined && Math.abs(x) >= 1e18) return scaled(x / 1e18, 'EFLOP', [[1e3, 'k']])
+  if (x !== null && x !== undefined && Number.isFinite(x) && Math.abs(x) >= 1e18) return scaled(x / 1e18, 'EFLOP', [[1e3, 'k']])
   return extreme(x) ?? scaled(x as number, 'FLOP')
 }
 
@@ -98,10 +98,10 @@ export function formatBytes(x: number | null | undefined): string {
     v /= 1024
     unit = next
   }
-  return minus(`${Number(v.toPrecision(3))} ${unit}`)
+  return minus(`${Math.abs(v) >= 100 ? Math.round(v) : Number(v.toPrecision(3))} ${unit}`)
 }
 
-// US dollars; below a cent with two significant digits: $0.0042.
+// US dollars; below ten cents with two significant digits: $0.0042.
 export function formatDollars(x: number | null | undefined): string {
   const odd = extreme(x)
   if (odd !== undefined) return odd
@@ -110,7 +110,7 @@ export function formatDollars(x: number | null | undefined): string {
   const sign = v < 0 ? '−' : ''
   const size = Math.abs(v)
   if (size < 1e-6) return `${sign}<$0.000001`
-  if (size < 0.01) return `${sign}$${Number(size.toPrecision(2)).toFixed(20).replace(/0+$/, '')}`
+  if (size < 0.0995) return `${sign}$${size.toFixed(1 - Math.floor(Math.log10(size))).replace(/0+$/, '')}`
   if (size < 1000) return `${sign}$${size.toFixed(2)}`
   return `${sign}$${Math.round(size).toLocaleString('en-US')}`
 }

@@ -18,11 +18,11 @@ export function Line() {
   const system = data?.system
   const behind = system ? system.lastSeq - system.appliedSeq : 0
   const lost = state === 'lost'
-  const words = lost ? 'reconnecting…' : error ? 'no answer' : behind > 1000 ? 'catching up' : state === 'live' ? 'live' : state === 'connecting' ? 'connecting…' : 'ready'
+  const words = lost ? 'reconnecting…' : error ? 'no answer' : behind > 1000 ? 'catching up' : state === 'live' ? 'live' : state === 'connecting' ? 'connecting…' : system ? 'connected' : 'connecting…'
   return (
     <>
       <div
-        className={`line line-${lost || error ? 'lost' : state}`}
+        className={`line line-${lost || error ? 'lost' : state === 'live' || system ? 'live' : 'idle'}`}
         role="status"
         title={system ? `Millrace ${system.version}; this node has read the log up to ${system.appliedSeq} of ${system.lastSeq}; roles: ${system.roles.join(', ')}` : undefined}
       >

@@ -19,10 +19,17 @@ export function Copy({ text, label = 'Copy' }: { text: string; label?: string })
         }
       }}
     >
-      {done ? '✓' : '⧉'}
+      {done ? '✓' : <Sheets />}
     </button>
   )
 }
+
+const Sheets = () => (
+  <svg width="12" height="12" viewBox="0 0 12 12" fill="none" stroke="currentColor" strokeWidth="1.2" aria-hidden="true">
+    <rect x="1" y="3.5" width="7" height="7.5" rx="1.2" />
+    <path d="M4 3.5V2.2C4 1.5 4.5 1 5.2 1h4.6c.7 0 1.2.5 1.2 1.2v5.1c0 .7-.5 1.2-1.2 1.2H8" />
+  </svg>
+)
 
 export function Command({ children }: { children: string }) {
   return (

@@ -17,7 +17,7 @@ export function CostCard({ cost }: { cost: CostPartsFragment }) {
           ['energy', formatDollars(decode(cost.energyDollars))],
           ['storage', formatDollars(decode(cost.storageDollars))],
           ['device time', formatSeconds(decode(cost.deviceSeconds))],
-          ['joules', joules === null ? <span className="dim">no device tells</span> : formatJoules(joules)],
+          ['energy used', joules === null ? <span className="dim">no device tells</span> : formatJoules(joules)],
           ['work', flops > 0 ? formatFlops(flops) : ''],
           ['tokens', cost.tokens > 0 ? formatCount(cost.tokens) : ''],
           ['per million tokens', cost.tokens > 0 && dollars > 0 ? formatDollars((dollars / cost.tokens) * 1e6) : ''],
@@ -33,8 +33,8 @@ export function CostCard({ cost }: { cost: CostPartsFragment }) {
                   {d.name}
                   {d.count > 1 && ` ×${d.count}`}
                 </td>
-                <td className="right num">{formatSeconds(decode(d.seconds))}</td>
-                <td className="right num dim">{d.joules === null ? '' : formatJoules(decode(d.joules))}</td>
+                <td className="right num nowrap">{formatSeconds(decode(d.seconds))}</td>
+                <td className="right num dim nowrap">{d.joules === null ? '' : formatJoules(decode(d.joules))}</td>
               </tr>
             ))}
           </tbody>

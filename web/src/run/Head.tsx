@@ -3,7 +3,7 @@ import { decode, formatBytes, formatCount, formatDollars, formatInteger, formatP
 import { formatSeconds, formatTime, secondsSoFar } from '../format/time'
 import { useNow } from '../format/useNow'
 import type { RunHeadFragment } from '../gen/graphql'
-import { Digest } from '../parts/Command'
+import { Copy, Digest } from '../parts/Command'
 import { Figure } from '../parts/Facts'
 import { ProgressBar, progressWords } from '../parts/Progress'
 import { RunLink } from '../parts/RunLink'
@@ -34,7 +34,7 @@ export function Head({ run }: { run: RunHeadFragment }) {
         </span>
         <span className="dot">·</span>
         <span className="nowrap">
-          id <Digest digest={run.id} />
+          <code>{run.id}</code> <Copy text={run.id} label="Copy id" />
         </span>
         {run.branch && (
           <>

@@ -54,13 +54,13 @@ function UsageCharts({ history }: { history: UsagePartsFragment[] }) {
     const line = (label: string, i: number, read: (u: UsagePartsFragment) => number | null | undefined): Line => ({ id: label, label, color: color(i), x, y: history.map((u) => read(u) ?? NaN) })
     const gpus = history.at(-1)?.gpus ?? []
     const gpu = (u: UsagePartsFragment, index: number) => u.gpus.find((g) => g.index === index)
-    const list: { name: string; lines: Line[]; format: (x: number) => string }[] = [
+    const list: { name: string; lines: Line[]; format: (x: number) => string; bytes?: boolean }[] = [
       { name: 'CPU', lines: [line('run', 0, (u) => decode(u.cpuPercent)), line('machine', 5, (u) => decode(u.machinePercent))], format: formatPercent },
-      { name: 'Memory', lines: [line('run (RSS)', 0, (u) => u.rss), line('machine', 5, (u) => u.memoryUsed)], format: formatBytes },
+      { name: 'Memory', lines: [line('run (RSS)', 0, (u) => u.rss), line('machine', 5, (u) => u.memoryUsed)], format: formatBytes, bytes: true },
     ]
     if (gpus.length > 0) {
       list.push({ name: 'GPU', lines: gpus.map((g, i) => line(`${g.index} ${g.name}`, i, (u) => decode(gpu(u, g.index)?.percent))), format: formatPercent })
-      list.push({ name: 'GPU memory', lines: gpus.map((g, i) => line(`${g.index} ${g.name}`, i, (u) => gpu(u, g.index)?.memoryUsed)), format: formatBytes })
+      list.push({ name: 'GPU memory', lines: gpus.map((g, i) => line(`${g.index} ${g.name}`, i, (u) => gpu(u, g.index)?.memoryUsed)), format: formatBytes, bytes: true })
       if (gpus.some((g) => g.watts !== null)) list.push({ name: 'GPU power', lines: gpus.map((g, i) => line(`${g.index} ${g.name}`, i, (u) => decode(gpu(u, g.index)?.watts))), format: (w) => `${formatValue(w, 3)} W` })
     }
     const rate = (read: (u: UsagePartsFragment) => number) => (u: UsagePartsFragment) => {
@@ -70,8 +70,8 @@ function UsageCharts({ history }: { history: UsagePartsFragment[] }) {
       return before && gap > 0 ? Math.max(0, (read(u) - read(before)) / gap) : 0
     }
     const perSecond = (b: number) => `${formatBytes(b)}/s`
-    list.push({ name: 'Disk', lines: [line('read', 0, rate((u) => u.diskRead)), line('written', 1, rate((u) => u.diskWritten))], format: perSecond })
-    list.push({ name: 'Network', lines: [line('received', 0, rate((u) => u.netReceived)), line('sent', 1, rate((u) => u.netSent))], format: perSecond })
+    list.push({ name: 'Disk', lines: [line('read', 0, rate((u) => u.diskRead)), line('written', 1, rate((u) => u.diskWritten))], format: perSecond, bytes: true })
+    list.push({ name: 'Network', lines: [line('received', 0, rate((u) => u.netReceived)), line('sent', 1, rate((u) => u.netSent))], format: perSecond, bytes: true })
     return list
   }, [history, color(0)])
   return (
@@ -79,7 +79,7 @@ function UsageCharts({ history }: { history: UsagePartsFragment[] }) {
       {charts.map((c) => (
         <figure className="chart-card" key={c.name}>
           <figcaption>{c.name}</figcaption>
-          <Chart name={c.name} lines={c.lines} xLabel="time" formatX={formatSeconds} formatY={c.format} sync="usage" fromZero height={150} />
+          <Chart name={c.name} lines={c.lines} xLabel="time" formatX={formatSeconds} formatY={c.format} sync="usage" fromZero bytes={c.bytes} height={150} />
         </figure>
       ))}
     </div>

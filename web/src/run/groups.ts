@@ -3,9 +3,10 @@ export interface Group {
   keys: string[]
 }
 
-const first = ['loss', 'train', 'val', 'eval', 'general']
+const first = ['loss', 'general', 'train', 'val', 'eval']
 
-// Metrics by the part before the first slash; metrics named loss stand together at the top, since they are read together.
+// Metrics by the part before the first slash; losses stand together at the top, since they are read together, and metrics that
+// would be alone in their group are general.
 export function groups(keys: string[], search = ''): Group[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean)
   const by = new Map<string, string[]>()
@@ -18,6 +19,13 @@ export function groups(keys: string[], search = ''): Group[] {
     if (list) list.push(key)
     else by.set(name, [key])
   }
+  const general = by.get('general') ?? []
+  for (const [name, list] of by) {
+    if (name === 'loss' || name === 'general' || list.length > 1) continue
+    general.push(...list)
+    by.delete(name)
+  }
+  if (general.length > 0) by.set('general', general)
   const rank = (name: string) => {
     const at = first.indexOf(name)
     return at < 0 ? first.length : at

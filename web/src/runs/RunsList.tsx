@@ -13,8 +13,9 @@ import { useRuns } from './useRuns'
 
 const pageSize = 100
 
-// A page of the table with its selection, pages and empty states; used by the page of all runs and by an experiment's.
-export function RunsList({ filter, asked, set, onTotal }: { filter: RunFilter; asked: Asked; set: (change: Partial<Asked>) => void; onTotal?: (total: number) => void }) {
+// A page of the table with its selection, pages and empty states; used by the page of all runs and by an experiment's
+// (which leaves one column out).
+export function RunsList({ filter, asked, set, onTotal, without }: { filter: RunFilter; asked: Asked; set: (change: Partial<Asked>) => void; onTotal?: (total: number) => void; without?: string }) {
   const [scoreKey, setScoreKey] = useState<string | null>(null)
   const orderBy = useMemo(() => orderOf(asked, scoreKey), [asked.sort, asked.descending, scoreKey])
   const [cursors, setCursors] = useState<string[]>([])
@@ -50,7 +51,7 @@ export function RunsList({ filter, asked, set, onTotal }: { filter: RunFilter; a
         onSort={(sort, descending) => set({ sort, descending })}
         selected={selected}
         onSelect={setSelected}
-        hidden={hidden}
+        hidden={without ? { ...hidden, [without]: false } : hidden}
         stale={runs.stale}
       />
       <div className="table-foot">

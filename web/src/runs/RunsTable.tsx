@@ -52,7 +52,7 @@ export function RunsTable({ rows, sort, descending, onSort, selected, onSelect, 
                       <button type="button" onClick={() => pick(id)}>
                         <table.FlexRender header={header} />
                         <span aria-hidden="true" className="arrow">
-                          {ordered ? (descending ? '↓' : '↑') : ''}
+                          {ordered ? (descending ? '↓' : '↑') : '\u00a0'}
                         </span>
                       </button>
                     ) : (
