@@ -10,6 +10,7 @@ import (
 	"millrace/curator/corpus"
 	"millrace/curator/read"
 	"millrace/event"
+	"millrace/trainer/token"
 )
 
 // Errors of Run a caller may want to branch on, besides ErrRecipe.
@@ -53,11 +54,12 @@ type Curator struct {
 	Sink Sink
 	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
 	Workers int
-	// Reuse, when set, is asked once the source has been read: a manifest that the same recipe made from the same source ends Run
-	// there.
-	Reuse func(ctx context.Context, source event.Digest) (Manifest, bool)
 	// Progress, when set, is called from the goroutine of Run, at least once a phase.
 	Progress func(Progress)
+	// Reuse, when set, is asked after the survey for the manifest of a dataset that was made from content of this digest
+	// (Manifest.Source). If it is what Run would make, by recipe, tokenizer file and everything the survey found, Run
+	// returns it and stores nothing; otherwise it goes on. Whether its blobs are still stored is for Reuse to know.
+	Reuse func(ctx context.Context, source event.Digest) (Manifest, bool)
 }
 
 // Run makes the dataset. Its blobs are in the Sink when Run returns; the manifest is not: its bytes are Manifest.JSON. It
@@ -98,15 +100,6 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 	if err := w.makeSurvey(ctx); err != nil {
 		return Manifest{}, err
 	}
-	if w.Reuse != nil {
-		if m, ok := w.Reuse(ctx, w.survey.source); ok && m.RecipeDigest == w.recipe.Digest() {
-			return m, nil
-		}
-	}
-	tok, err := w.tokenizer(ctx)
-	if err != nil {
-		return Manifest{}, err
-	}
 	m := Manifest{
 		Format: ManifestFormat, Recipe: w.recipe, RecipeDigest: w.recipe.Digest(), Source: w.survey.source,
 		Dropped: []Dropped{}, Sources: w.survey.counts,
@@ -118,10 +111,32 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 		}
 		m.Dropped = append(m.Dropped, d)
 	}
+	if w.Reuse != nil {
+		if old, ok := w.Reuse(ctx, m.Source); ok && w.same(old, m) {
+			return old, nil
+		}
+	}
+	tok, err := w.tokenizer(ctx)
+	if err != nil {
+		return Manifest{}, err
+	}
 	if err := w.encode(ctx, tok, &m); err != nil {
 		return Manifest{}, err
 	}
 	return m, nil
+}
+
+// same tells whether old is what this run would make, of which m has what the survey found. Recipe and content decide the
+// rest, but for a tokenizer's file, which is neither.
+func (w *work) same(old, m Manifest) bool {
+	if w.recipe.Tokenizer.File != "" {
+		tok, err := readTokenizer(w.recipe.Tokenizer)
+		if err != nil || token.ID(tok) != string(old.Tokenizer.Digest) {
+			return false // the run goes on, and meets the error
+		}
+	}
+	old.Tokenizer, old.DType, old.Splits = m.Tokenizer, m.DType, m.Splits
+	return old.Digest() == m.Digest()
 }
 
 func (w *work) tell(p Progress) {

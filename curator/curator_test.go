@@ -406,3 +406,50 @@ func TestLedgerKeepsFirstExamples(t *testing.T) {
 	require.Len(t, got[0].Examples, corpus.MaxExamples)
 	require.Equal(t, "0", got[0].Examples[0].ID)
 }
+
+func TestReuseOnlyOfTheSame(t *testing.T) {
+	files := map[string]string{}
+	for i := range 40 {
+		files[fmt.Sprintf("%02d.txt", i)] = fmt.Sprint("a text of some words, number ", i)
+	}
+	dir := folder(t, files)
+	vocabulary := filepath.Join(t.TempDir(), "tokenizer.json")
+	require.NoError(t, os.WriteFile(vocabulary, token.NewByte().JSON(), 0o644))
+	r := recipe(curator.Source{Name: "x", Folder: dir, MaxBytes: 1000})
+	r.Tokenizer = curator.Tokenizer{File: vocabulary}
+	r.HeldOut = 0.3
+	first, err := curator.Curator{Sink: &memory{}}.Run(context.Background(), r)
+	require.NoError(t, err)
+
+	asked := func(r curator.Recipe) (stored int) {
+		t.Helper()
+		var sink memory
+		offered := false
+		m, err := curator.Curator{Sink: &sink, Reuse: func(_ context.Context, source event.Digest) (curator.Manifest, bool) {
+			offered = true
+			return first, true
+		}}.Run(context.Background(), r)
+		require.NoError(t, err)
+		require.True(t, offered)
+		fresh, err := curator.Curator{Sink: &memory{}}.Run(context.Background(), r)
+		require.NoError(t, err)
+		require.Equal(t, string(fresh.JSON()), string(m.JSON()), "what is reused is what would be made")
+		return len(sink.names)
+	}
+	require.Zero(t, asked(r))
+	other := r
+	other.Seed = 1
+	require.NotZero(t, asked(other), "another recipe")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "large.txt"), make([]byte, 2000), 0o644))
+	require.NotZero(t, asked(r), "another file was dropped, though the same was kept")
+	require.NoError(t, os.Remove(filepath.Join(dir, "large.txt")))
+	require.Zero(t, asked(r))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "07.txt"), []byte("changed"), 0o644))
+	require.NotZero(t, asked(r), "other content")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "07.txt"), []byte(files["07.txt"]), 0o644))
+	require.Zero(t, asked(r))
+	chars, err := token.NewChar([]rune("abcdefghijklmnopqrstuvwxyz0123456789 ,"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(vocabulary, chars.JSON(), 0o644))
+	require.NotZero(t, asked(r), "another tokenizer in the file")
+}
