@@ -166,7 +166,12 @@ func (w *work) whyNothing() string {
 	}
 	var parts []string
 	for _, t := range tallies {
-		parts = append(parts, fmt.Sprintf("%d %s (as %s)", t.Documents, t.Reason, t.Examples[0].ID))
+		e := t.Examples[0]
+		part := fmt.Sprintf("%d %s (as %s)", t.Documents, t.Reason, e.ID)
+		if t.Reason == read.TooLarge {
+			part += fmt.Sprintf(" of %.0f bytes when max_bytes is %.0f: raise it, or split files at a separator", e.Value, e.Limit)
+		}
+		parts = append(parts, part)
 	}
 	return fmt.Sprintf("all %d were dropped: %s", w.dropped.Documents(), strings.Join(parts, ", "))
 }
