@@ -47,11 +47,11 @@ type Config struct {
 	Log    *slog.Logger
 }
 
-// Unreadable is a fact that was skipped because it could not be decoded.
+// Unreadable is a fact that was skipped because it could not be decoded, or facts from Seq on that are missing (ErrMissing).
 type Unreadable struct {
 	Seq     uint64
-	Subject string
-	Group   string // of Work, "" for Follow and Last
+	Subject string // "" of missing ones
+	Group   string // of Work, "" for the others
 	Err     error
 }
 

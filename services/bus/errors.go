@@ -36,6 +36,8 @@ var (
 	ErrOtherLog = errors.New("this is another log")
 	// ErrTrimmed says that facts after the reader's place were removed, so that reading on would leave a gap.
 	ErrTrimmed = errors.New("facts were removed from the log")
+	// ErrMissing says that facts between others are not there: deleted by an operator, or lost by a damaged disk.
+	ErrMissing = errors.New("facts are missing from the log")
 	// ErrNoLog says that the stream no longer exists.
 	ErrNoLog = errors.New("the log no longer exists")
 )

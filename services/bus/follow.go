@@ -27,7 +27,7 @@ const (
 //
 // Follow keeps no cursor: the caller does, beside what it made of the facts. It returns when ctx ends (its error), fn fails (fn's error),
 // the bus is closed (ErrClosed), or the log is not the one that was read so far (ErrOtherLog, ErrTrimmed, ErrNoLog). A fact that cannot be
-// decoded is skipped, loudly.
+// decoded is skipped, loudly; so are places that hold no fact any more (ErrMissing), which only a Follow without filters can tell.
 func (b *Bus) Follow(ctx context.Context, from uint64, filters []string, fn func(event.Envelope) error) error {
 	for _, filter := range filters {
 		if err := checkFilter(filter); err != nil {
@@ -70,6 +70,7 @@ type follower struct {
 	bus      *Bus
 	next     uint64 // the place of the next fact; 0 until the first session has looked where the end is
 	identity string // of the log that the first session saw
+	lastID   string // of the fact at next-1, once one was read
 	filters  []string
 	fn       func(event.Envelope) error
 	failed   error // what fn returned
@@ -112,22 +113,28 @@ func (f *follower) session(ctx context.Context) error {
 		if meta.Sequence.Stream < f.next {
 			continue
 		}
+		if len(f.filters) == 0 && meta.Sequence.Stream > f.next {
+			f.bus.unreadable(Unreadable{Seq: f.next, Err: fmt.Errorf("%w: %d to %d", ErrMissing, f.next, meta.Sequence.Stream-1)})
+		}
 		if env, err := f.bus.decode(msg, meta, ""); err == nil {
 			if f.failed = f.fn(env); f.failed != nil {
 				return f.failed
 			}
 		}
-		f.next = meta.Sequence.Stream + 1
+		f.next, f.lastID = meta.Sequence.Stream+1, msg.Headers().Get(event.HeaderID)
 	}
 }
 
 // check looks whether the log is still the one we read from, and still has what we want next.
 func (f *follower) check(ctx context.Context) error {
-	info, err := f.bus.info(ctx)
+	stream, err := f.bus.js.Stream(ctx, Stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("%s: stream %s: %w", f.bus.where, Stream, ErrNoLog)
+	}
 	if err != nil {
 		return err
 	}
-	s := stateOf(info)
+	s := stateOf(stream.CachedInfo())
 	if f.identity == "" {
 		f.identity = s.Identity
 	}
@@ -141,8 +148,22 @@ func (f *follower) check(ctx context.Context) error {
 		return fmt.Errorf("%w: it ends at %d", ErrOtherLog, s.Last)
 	case s.First > f.next && f.next > 1:
 		return fmt.Errorf("%w: it begins at %d", ErrTrimmed, s.First)
-	case s.First > f.next && s.First > 1:
+	case s.First > f.next:
 		f.bus.conf.Log.Warn("bus: the log's beginning was removed: following what is left", "first", s.First)
+		f.next = s.First
+	}
+	if f.lastID == "" || s.First >= f.next {
+		return nil
+	}
+	raw, err := stream.GetMsg(ctx, f.next-1)
+	if errors.Is(err, jetstream.ErrMsgNotFound) { // deleted since: nothing to compare
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if id := raw.Header.Get(event.HeaderID); id != f.lastID {
+		return fmt.Errorf("%w: at %d lies %s, and it was %s", ErrOtherLog, f.next-1, id, f.lastID)
 	}
 	return nil
 }

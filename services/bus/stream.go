@@ -64,6 +64,21 @@ func (b *Bus) Last(ctx context.Context, subject string) (event.Envelope, error) 
 	if err := checkFilter(subject); err != nil {
 		return event.Envelope{}, err
 	}
+	return b.get(ctx, "last of "+subject, func(s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return s.GetLastMsgForSubject(ctx, subject)
+	})
+}
+
+// At returns the fact at a place: ErrNone where there is none. Who keeps a cursor should keep the last fact's ID beside it and compare both
+// before going on: a log that was cut short by a damaged disk, and has grown again, has another fact at the old place, or none.
+func (b *Bus) At(ctx context.Context, seq uint64) (event.Envelope, error) {
+	return b.get(ctx, fmt.Sprintf("fact %d", seq), func(s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+		return s.GetMsg(ctx, seq)
+	})
+}
+
+// get reads one fact without a consumer.
+func (b *Bus) get(ctx context.Context, what string, read func(jetstream.Stream) (*jetstream.RawStreamMsg, error)) (event.Envelope, error) {
 	leave, err := b.enter()
 	if err != nil {
 		return event.Envelope{}, err
@@ -71,19 +86,19 @@ func (b *Bus) Last(ctx context.Context, subject string) (event.Envelope, error) 
 	defer leave()
 	s, err := b.js.Stream(ctx, Stream)
 	if err != nil {
-		return event.Envelope{}, fmt.Errorf("bus: last of %s: %w", subject, b.explain(err))
+		return event.Envelope{}, fmt.Errorf("bus: %s: %w", what, b.explain(err))
 	}
-	raw, err := s.GetLastMsgForSubject(ctx, subject)
+	raw, err := read(s)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return event.Envelope{}, fmt.Errorf("bus: last of %s: %w", subject, ErrNone)
+		return event.Envelope{}, fmt.Errorf("bus: %s: %w", what, ErrNone)
 	}
 	if err != nil {
-		return event.Envelope{}, fmt.Errorf("bus: last of %s: %w", subject, b.explain(err))
+		return event.Envelope{}, fmt.Errorf("bus: %s: %w", what, b.explain(err))
 	}
 	env, err := event.Decode(raw.Subject, raw.Header.Get, raw.Data)
 	if err != nil {
 		b.unreadable(Unreadable{Seq: raw.Sequence, Subject: raw.Subject, Err: err})
-		return event.Envelope{}, fmt.Errorf("bus: last of %s: fact %d: %w", subject, raw.Sequence, err)
+		return event.Envelope{}, fmt.Errorf("bus: %s at %d: %w", what, raw.Sequence, err)
 	}
 	env.Seq = raw.Sequence
 	return env, nil
