@@ -10,8 +10,10 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -161,4 +163,21 @@ func TestOpenAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestForeignRefusals: a 404 is not always an object that is missing.
+func TestForeignRefusals(t *testing.T) {
+	answer := ""
+	endpoint := between(t, serve(t), func(w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, answer)
+		return true
+	})
+	answer = "<Error><Code>XAdminUserNotFound</Code><Message>No user</Message></Error>"
+	_, err := blob.Open(t.Context(), config(endpoint))
+	require.ErrorIs(t, err, blob.ErrDenied)
+	answer = "<Error><Code>NoSuchTenant</Code><Message>Unknown tenant</Message></Error>"
+	_, err = blob.Open(t.Context(), config(endpoint))
+	require.NotErrorIs(t, err, blob.ErrNotFound)
+	require.ErrorContains(t, err, "NoSuchTenant: Unknown tenant")
 }

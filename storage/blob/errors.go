@@ -82,7 +82,7 @@ func (s *Store) explain(op string, err error) error {
 		return fmt.Errorf("blob: %s: %w: %s says that this machine's clock is wrong: set the clock", op, ErrDenied, s.cfg.Endpoint)
 	case resp.Code == "SignatureDoesNotMatch":
 		return fmt.Errorf("blob: %s: %w: %s refused the access key %q (%s): the secret key is wrong", op, ErrDenied, s.cfg.Endpoint, s.cfg.AccessKey, resp.Code)
-	case resp.Code == "InvalidAccessKeyId":
+	case resp.Code == "InvalidAccessKeyId", resp.Code == "XAdminUserNotFound": // versitygw's word
 		return fmt.Errorf("blob: %s: %w: %s does not know the access key %q (%s)", op, ErrDenied, s.cfg.Endpoint, s.cfg.AccessKey, resp.Code)
 	case resp.StatusCode == http.StatusForbidden || resp.StatusCode == http.StatusUnauthorized || resp.Code == "AccessDenied":
 		return fmt.Errorf("blob: %s: %w: %s refused the access key %q for bucket %q (%s): check the keys and what they may do", op, ErrDenied, s.cfg.Endpoint, s.cfg.AccessKey, s.cfg.Bucket, detail)
@@ -90,7 +90,7 @@ func (s *Store) explain(op string, err error) error {
 		return fmt.Errorf("blob: %s: %w: %s (%s)", op, ErrFull, s.cfg.Endpoint, detail)
 	case resp.Code == minio.NoSuchBucket:
 		return fmt.Errorf("blob: %s: the bucket %q at %s is gone", op, s.cfg.Bucket, s.cfg.Endpoint)
-	case resp.Code == minio.NoSuchKey || resp.StatusCode == http.StatusNotFound:
+	case resp.Code == minio.NoSuchKey || resp.Code == "NotFound":
 		return fmt.Errorf("blob: %s: %w in bucket %q at %s", op, ErrNotFound, s.cfg.Bucket, s.cfg.Endpoint)
 	}
 	return fmt.Errorf("blob: %s: %s answered %d %s", op, s.cfg.Endpoint, resp.StatusCode, detail)
