@@ -2,16 +2,12 @@ package readmodel
 
 import (
 	"cmp"
-	"errors"
 	"maps"
 	"slices"
 	"time"
 
 	"millrace/event"
 )
-
-// errDeleted is why a fact about a deleted run changes nothing.
-var errDeleted = errors.New("its run was deleted")
 
 // live is the part of a run that changes all the time; it is stored apart so that a heartbeat does not rewrite a config.
 type live struct {
@@ -37,9 +33,10 @@ func (st *runState) setLive(l live) {
 	st.Run = &r
 }
 
-// run returns the state of a run for the fact at hand, nil when it was deleted. A run that nobody requested gets a bare record.
+// run returns the state of a run for the fact at hand, nil when it was deleted or the fact names none. A run that nobody requested
+// gets a bare record.
 func (f *fold) run(id event.RunID) *runState {
-	if _, gone := f.gone[id]; gone {
+	if _, gone := f.gone[id]; gone || id == "" {
 		return nil
 	}
 	f.touched[id] = struct{}{}
@@ -211,9 +208,11 @@ func (f *fold) runEnded(e event.RunEnded) error {
 		if e.Attempt > 0 {
 			var a *Attempt
 			r.Attempts, a = attempt(r.Attempts, e.Attempt)
-			a.Status, a.Failure, a.EndedAt = e.Status, e.Failure, f.at
+			if a.Status != e.Status { // else a repeat
+				a.Status, a.Failure, a.EndedAt = e.Status, e.Failure, f.at
+			}
 		}
-		if newest {
+		if newest && (r.Status != e.Status || r.EndedAt.IsZero()) {
 			r.Status, r.Failure, r.EndedAt = e.Status, e.Failure, f.at
 		}
 		r.Steps = max(r.Steps, e.Steps)

@@ -17,9 +17,6 @@ import (
 // maxPendingBytes is how much may wait in a layer before Apply waits for the commit.
 const maxPendingBytes = 64 << 20
 
-// cacheLimit is how many points of series are kept in memory, 24 bytes each.
-const cacheLimit = 4 << 20
-
 // carried is what one commit takes to the file.
 type carried struct {
 	layer  *layer
@@ -277,11 +274,12 @@ func (m *Model) trim(s *series) {
 // evict forgets whole series while there are too many points or series in memory, those first that were not written for
 // longest. The lock must be held.
 func (m *Model) evict() {
+	limit := m.options.CachePoints
 	count := 0
 	for _, of := range m.series {
 		count += len(of)
 	}
-	if m.cached <= cacheLimit && count <= cacheLimit/64 {
+	if m.cached <= limit && count <= limit/64 {
 		return
 	}
 	m.cached = 0
@@ -296,7 +294,7 @@ func (m *Model) evict() {
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].touched < all[j].touched })
 	for _, s := range all {
-		if m.cached <= cacheLimit/4*3 && count <= cacheLimit/128 {
+		if m.cached <= limit/4*3 && count <= limit/128 {
 			return
 		}
 		if s.dirty || s.commits > 0 {

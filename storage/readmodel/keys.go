@@ -118,6 +118,9 @@ func cutPart(key []byte) (string, []byte, bool) {
 		}
 		switch key[i+1] {
 		case 1:
+			if out == nil {
+				return string(key[:i]), key[i+2:], true
+			}
 			return string(append(out, key[:i]...)), key[i+2:], true
 		case 0xFF:
 			out = append(append(out, key[:i]...), 0)

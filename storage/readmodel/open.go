@@ -30,6 +30,8 @@ type Options struct {
 	CommitEvery time.Duration
 	// CommitPoints is how many uncommitted points make Apply wait for the commit; 0 means 200,000.
 	CommitPoints int
+	// CachePoints is how many points of series are kept in memory at most, 24 bytes each, and 64 times how many series; 0 means 4,194,304.
+	CachePoints int
 	// Log hears of rebuilds, skipped facts and failed commits; nil means slog.Default().
 	Log *slog.Logger
 }
@@ -40,6 +42,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CommitPoints <= 0 {
 		o.CommitPoints = 200_000
+	}
+	if o.CachePoints <= 0 {
+		o.CachePoints = 4 << 20
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

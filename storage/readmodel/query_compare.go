@@ -2,10 +2,13 @@ package readmodel
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"millrace/event"
 )
@@ -48,22 +51,40 @@ func (m *Model) Compare(ids []event.RunID) (Comparison, error) {
 			SpecDigest event.Digest `json:"spec_digest,omitempty"`
 		}{st.Spec.Code, st.Spec.Engine, st.SpecDigest}))
 		environment = append(environment, fields(st.Environment()))
-		in := flatConfig{}
+		var in flatConfig
 		for _, x := range st.Spec.Inputs {
-			in[x.Role] = quoted(string(x.Digest))
+			in = append(in, leaf{x.Role, quoted(string(x.Digest))})
 		}
-		inputs = append(inputs, in)
+		slices.SortFunc(in, func(a, b leaf) int { return cmp.Or(strings.Compare(a.path, b.path), bytes.Compare(a.value, b.value)) })
+		inputs = append(inputs, numbered(in))
 	}
 	c.Config, c.Code, c.Environment, c.Inputs = differences(config), differences(code), differences(environment), differences(inputs)
 	return c, nil
 }
 
+// numbered tells leaves of one path apart: dataset, dataset.2, ….
+func numbered(sorted flatConfig) flatConfig {
+	nth := 1
+	for i := 1; i < len(sorted); i++ {
+		if role := sorted[i-nth].path; sorted[i].path == role {
+			nth++
+			sorted[i].path = role + "." + strconv.Itoa(nth)
+			continue
+		}
+		nth = 1
+	}
+	slices.SortStableFunc(sorted, func(a, b leaf) int { return strings.Compare(a.path, b.path) })
+	return sorted
+}
+
 // fields flattens a struct by its JSON names.
 func fields(v any) flatConfig {
-	out := flatConfig{}
-	if raw, err := json.Marshal(v); err == nil {
-		flatten(out, "", raw)
+	raw, err := json.Marshal(v)
+	if err != nil || string(raw) == "null" {
+		return nil
 	}
+	out := flatten(nil, "", raw)
+	slices.SortFunc(out, func(a, b leaf) int { return strings.Compare(a.path, b.path) })
 	return out
 }
 
@@ -79,8 +100,8 @@ func quoted(s string) json.RawMessage {
 func differences(all []flatConfig) []Difference {
 	paths := map[string]struct{}{}
 	for _, flat := range all {
-		for p := range flat {
-			paths[p] = struct{}{}
+		for _, l := range flat {
+			paths[l.path] = struct{}{}
 		}
 	}
 	var out []Difference
@@ -88,7 +109,7 @@ func differences(all []flatConfig) []Difference {
 		d := Difference{Path: p, Values: make([]json.RawMessage, len(all))}
 		same := true
 		for i, flat := range all {
-			d.Values[i] = flat[p]
+			d.Values[i], _ = flat.at(p)
 			same = same && sameValue(d.Values[0], d.Values[i])
 		}
 		if !same {

@@ -8,71 +8,129 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"millrace/event"
 )
 
-// flatConfig is a run's configuration by dotted path, each value as compact JSON; empty objects and lists stand for themselves.
-type flatConfig map[string]json.RawMessage
+// flatConfig is a run's configuration by dotted path, in the order of paths, each leaf as compact JSON; empty objects and lists
+// are leaves.
+type flatConfig []leaf
+
+type leaf struct {
+	path  string
+	value json.RawMessage
+}
+
+// at returns the leaf at a path.
+func (c flatConfig) at(path string) (json.RawMessage, bool) {
+	i, ok := slices.BinarySearchFunc(c, path, func(l leaf, path string) int { return strings.Compare(l.path, path) })
+	if !ok {
+		return nil, false
+	}
+	return c[i].value, true
+}
+
+// under returns the leaves below a path.
+func (c flatConfig) under(path string) flatConfig {
+	prefix := path + "."
+	i, _ := slices.BinarySearchFunc(c, prefix, func(l leaf, path string) int { return strings.Compare(l.path, path) })
+	j := i
+	for j < len(c) && strings.HasPrefix(c[j].path, prefix) {
+		j++
+	}
+	return c[i:j]
+}
 
 // config is a run's flat configuration: the spec's with logged params over it. It is made once and kept until it changes.
 func (st *runState) config() flatConfig {
 	if c := st.flat.Load(); c != nil {
 		return *c
 	}
-	flat := flatConfig{}
-	flatten(flat, "", st.Spec.Config)
+	flat := flatten(nil, "", st.Spec.Config)
 	for _, path := range slices.Sorted(maps.Keys(st.params)) {
 		prefix := path + "."
-		for old := range flat { // a value replaces the tree that stood there
-			if old == path || strings.HasPrefix(old, prefix) {
-				delete(flat, old)
-			}
-		}
-		flatten(flat, path, st.params[path].Value)
+		flat = slices.DeleteFunc(flat, func(l leaf) bool { // a value replaces the tree that stood there
+			return l.path == path || strings.HasPrefix(l.path, prefix)
+		})
+		flat = flatten(flat, path, st.params[path].Value)
 	}
+	slices.SortStableFunc(flat, func(a, b leaf) int { return strings.Compare(a.path, b.path) })
 	st.flat.Store(&flat)
 	return flat
 }
 
-// flatten adds a JSON value's leaves, lists included, under dotted paths.
-func flatten(into flatConfig, path string, raw json.RawMessage) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return
+// flatten appends a JSON value's leaves, those of lists included, under dotted paths.
+func flatten(to flatConfig, path string, raw json.RawMessage) flatConfig {
+	if !json.Valid(raw) {
+		return to
 	}
-	var children map[string]json.RawMessage
-	switch raw[0] {
-	case '{':
-		if json.Unmarshal(raw, &children) != nil {
-			return
-		}
-	case '[':
-		var items []json.RawMessage
-		if json.Unmarshal(raw, &items) != nil {
-			return
-		}
-		children = make(map[string]json.RawMessage, len(items))
-		for i, item := range items {
-			children[strconv.Itoa(i)] = item
-		}
+	compact := bytes.NewBuffer(make([]byte, 0, len(raw)))
+	if json.Compact(compact, raw) != nil {
+		return to
 	}
-	if len(children) == 0 {
-		if path == "" {
-			return
+	to, _ = leaves(to, path, compact.Bytes())
+	return to
+}
+
+// leaves walks one value at the beginning of b, which is valid compact JSON, and returns what follows it.
+func leaves(to flatConfig, path string, b []byte) (flatConfig, []byte) {
+	isList := b[0] == '['
+	if !isList && b[0] != '{' || b[1] == ']' || b[1] == '}' {
+		n := valueLen(b)
+		if path != "" {
+			to = append(to, leaf{path, json.RawMessage(b[:n:n])})
 		}
-		var out bytes.Buffer
-		if json.Compact(&out, raw) == nil {
-			into[path] = out.Bytes()
-		}
-		return
+		return to, b[n:]
 	}
 	if path != "" {
 		path += "."
 	}
-	for key, child := range children {
-		flatten(into, path+key, child)
+	for i := 0; b[0] != ']' && b[0] != '}'; i++ {
+		b = b[1:] // the bracket, or a comma
+		name := ""
+		if isList {
+			name = strconv.Itoa(i)
+		} else {
+			n := valueLen(b)
+			name = unquote(b[:n])
+			b = b[n+1:] // and the colon
+		}
+		to, b = leaves(to, path+name, b)
 	}
+	return to, b[1:]
+}
+
+// valueLen is the length of the scalar, or empty list or object, at the beginning of valid compact JSON.
+func valueLen(b []byte) int {
+	switch b[0] {
+	case '[', '{':
+		return 2
+	case '"':
+		for i := 1; ; i++ {
+			switch b[i] {
+			case '\\':
+				i++
+			case '"':
+				return i + 1
+			}
+		}
+	}
+	if i := bytes.IndexAny(b, ",]}"); i >= 0 {
+		return i
+	}
+	return len(b)
+}
+
+func unquote(b []byte) string {
+	if !bytes.ContainsRune(b, '\\') && utf8.Valid(b) {
+		return string(b[1 : len(b)-1])
+	}
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		return string(b)
+	}
+	return s
 }
 
 // Config returns a run's configuration as nested JSON: the spec's, with the params that were logged laid over it at their paths.

@@ -196,7 +196,7 @@ func (f *RunFilter) configHolds(st *runState) bool {
 }
 
 func (c ConfigFilter) holds(flat flatConfig) bool {
-	is, ok := flat[c.Path]
+	is, ok := flat.at(c.Path)
 	if !ok {
 		return c.inTree(flat)
 	}
@@ -229,12 +229,8 @@ func (c ConfigFilter) holds(flat flatConfig) bool {
 
 // inTree answers for a path that is no leaf: a list contains, an object exists.
 func (c ConfigFilter) inTree(flat flatConfig) bool {
-	prefix := c.Path + "."
-	for path, v := range flat {
-		if !strings.HasPrefix(path, prefix) {
-			continue
-		}
-		if c.Op == Exists || c.Op == Contains && sameValue(v, c.Value) {
+	for _, l := range flat.under(c.Path) {
+		if c.Op == Exists || c.Op == Contains && sameValue(l.value, c.Value) {
 			return true
 		}
 	}

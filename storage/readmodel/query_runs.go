@@ -54,14 +54,24 @@ type sortKey struct {
 	Seq     uint64  `json:"s"`
 }
 
-func (a sortKey) compare(b sortKey, desc bool) int {
+func (a *sortKey) compare(b *sortKey, desc bool) int {
 	if a.Missing != b.Missing {
 		if a.Missing {
 			return 1
 		}
 		return -1
 	}
-	c := cmp.Or(cmp.Compare(a.Number, b.Number), strings.Compare(a.Word, b.Word), cmp.Compare(a.Created, b.Created), cmp.Compare(a.Seq, b.Seq))
+	c := 0
+	switch {
+	case a.Number != b.Number:
+		c = cmp.Compare(a.Number, b.Number)
+	case a.Word != b.Word:
+		c = strings.Compare(a.Word, b.Word)
+	case a.Created != b.Created:
+		c = cmp.Compare(a.Created, b.Created)
+	default:
+		c = cmp.Compare(a.Seq, b.Seq)
+	}
 	if desc {
 		return -c
 	}
@@ -92,32 +102,25 @@ func (m *Model) Runs(ctx context.Context, f RunFilter, o Order, after string, fi
 			return RunPage{}, fmt.Errorf("cursor %q was not made by this list: %w", after, ErrBadQuery)
 		}
 	}
-	var all []ordered
+	var page RunPage
+	var shown []*ordered
 	err := m.read(func(v view) error {
 		runs, err := m.matching(ctx, v, f)
 		if err != nil {
 			return err
 		}
-		all, err = m.sorted(v, runs, o)
+		page.Total = len(runs)
+		shown, err = m.after(v, runs, o, from, first+1)
 		return err
 	})
 	if err != nil {
 		return RunPage{}, err
 	}
-	page := RunPage{Total: len(all)}
-	start := 0
-	if from != nil {
-		start, _ = slices.BinarySearchFunc(all, *from, func(x ordered, k sortKey) int {
-			if x.key.compare(k, o.Desc) <= 0 {
-				return -1
-			}
-			return 1
-		})
+	if page.HasNext = len(shown) > first; page.HasNext {
+		shown = shown[:first]
 	}
-	end := min(start+first, len(all))
-	page.HasNext = end < len(all)
-	page.Runs, page.Cursors = make([]Run, 0, end-start), make([]string, 0, end-start)
-	for _, x := range all[start:end] {
+	page.Runs, page.Cursors = make([]Run, 0, len(shown)), make([]string, 0, len(shown))
+	for _, x := range shown {
 		page.Runs = append(page.Runs, *x.run)
 		raw, err := json.Marshal(x.key)
 		if err != nil {
@@ -141,23 +144,37 @@ func (m *Model) CountRuns(ctx context.Context, f RunFilter) (map[event.RunStatus
 	return out, err
 }
 
-// sorted puts runs into an order. The lock must be held.
-func (m *Model) sorted(v view, runs []*runState, o Order) ([]ordered, error) {
+// after picks the first so many runs, in an order, that come after a place in it. All are looked at, but only those picked are sorted.
+// The lock must be held.
+func (m *Model) after(v view, runs []*runState, o Order, from *sortKey, first int) ([]*ordered, error) {
 	value, err := m.valueOf(v, o)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]ordered, len(runs))
-	for i, st := range runs {
+	var out []*ordered
+	for _, st := range runs {
 		k := value(st)
 		if math.IsNaN(k.Number) { // JSON and order know none
 			k = sortKey{Missing: true}
 		}
 		k.Number = min(max(k.Number, -math.MaxFloat64), math.MaxFloat64)
 		k.Created, k.Seq = st.CreatedAt.UnixMicro(), st.Seq
-		out[i] = ordered{st.Run, k}
+		if from != nil && k.compare(from, o.Desc) <= 0 {
+			continue
+		}
+		x := (*ordered)(nil)
+		if len(out) == first {
+			if x = out[first-1]; k.compare(&x.key, o.Desc) >= 0 {
+				continue
+			}
+			out = out[:first-1]
+		} else {
+			x = &ordered{}
+		}
+		i, _ := slices.BinarySearchFunc(out, &k, func(x *ordered, k *sortKey) int { return x.key.compare(k, o.Desc) })
+		*x = ordered{st.Run, k}
+		out = slices.Insert(out, i, x)
 	}
-	slices.SortFunc(out, func(a, b ordered) int { return a.key.compare(b.key, o.Desc) })
 	return out, nil
 }
 
@@ -184,7 +201,7 @@ func (m *Model) valueOf(v view, o Order) (func(*runState) sortKey, error) {
 		}, nil
 	case OrderConfig:
 		return func(st *runState) sortKey {
-			raw, ok := st.config()[o.Key]
+			raw, ok := st.config().at(o.Key)
 			if n, isNumber := number(raw); isNumber {
 				return sortKey{Number: n}
 			}
@@ -222,19 +239,14 @@ func (m *Model) metric(v view, key string, context *string, stat Stat) (map[even
 	default:
 		return nil, fmt.Errorf("metric %q: %q, want last, first, min or max: %w", key, stat, ErrBadQuery)
 	}
-	all, err := m.lastValues(v, key)
+	best := map[event.RunID]*summary{}
+	err := m.eachLast(v, key, func(n name, sum *summary) {
+		if sum.points > 0 && (context == nil || n.context == *context) && (best[n.run] == nil || stat.better(sum, best[n.run])) {
+			best[n.run] = sum
+		}
+	})
 	if err != nil {
 		return nil, err
-	}
-	best := map[event.RunID]SeriesInfo{}
-	for _, s := range all {
-		if context != nil && s.Context != *context {
-			continue
-		}
-		old, had := best[s.Run]
-		if !had || stat.better(s, old) {
-			best[s.Run] = s
-		}
 	}
 	out := make(map[event.RunID]float64, len(best))
 	for run, s := range best {
@@ -243,27 +255,27 @@ func (m *Model) metric(v view, key string, context *string, stat Stat) (map[even
 	return out, nil
 }
 
-func (s Stat) of(i SeriesInfo) float64 {
+func (s Stat) of(i *summary) float64 {
 	switch s {
 	case StatFirst:
-		return i.First
+		return i.first.value
 	case StatMin:
-		return i.Min
+		return i.least.value
 	case StatMax:
-		return i.Max
+		return i.greatest.value
 	}
-	return i.Last
+	return i.last.value
 }
 
 // better tells which of two series of a run answers.
-func (s Stat) better(a, b SeriesInfo) bool {
+func (s Stat) better(a, b *summary) bool {
 	switch s {
 	case StatFirst:
-		return a.FirstStep < b.FirstStep || a.FirstStep == b.FirstStep && a.FirstTime < b.FirstTime
+		return a.first.before(b.first)
 	case StatMin:
-		return a.Min < b.Min || math.IsNaN(b.Min)
+		return a.least.value < b.least.value || math.IsNaN(b.least.value)
 	case StatMax:
-		return a.Max > b.Max || math.IsNaN(b.Max)
+		return a.greatest.value > b.greatest.value || math.IsNaN(b.greatest.value)
 	}
-	return a.LastStep > b.LastStep || a.LastStep == b.LastStep && a.LastTime > b.LastTime
+	return b.last.before(a.last)
 }

@@ -3,6 +3,7 @@ package readmodel
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -214,46 +215,50 @@ func (m *Model) Keys(id event.RunID) ([]SeriesInfo, error) {
 func (m *Model) LastValues(key string) ([]SeriesInfo, error) {
 	var out []SeriesInfo
 	err := m.read(func(v view) error {
-		var err error
-		out, err = m.lastValues(v, key)
-		return err
+		return m.eachLast(v, key, func(n name, sum *summary) {
+			if sum.points > 0 {
+				out = append(out, infoOf(n, *sum))
+			}
+		})
+	})
+	slices.SortFunc(out, func(a, b SeriesInfo) int {
+		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Context, b.Context), cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Identity, b.Identity))
 	})
 	return out, err
 }
 
-// lastValues is LastValues with the lock held. Series in memory are newer than the file.
-func (m *Model) lastValues(v view, key string) ([]SeriesInfo, error) {
-	var out []SeriesInfo
-	inMemory := m.byKey[key]
-	for s := range inMemory {
-		if s.points > 0 {
-			out = append(out, infoOf(s.name, s.summary))
-		}
+// eachLast calls fn with the summary of every run's series of a key, in no order. Series in memory are newer than the file. The lock must
+// be held; the summaries must not be kept.
+func (m *Model) eachLast(v view, key string, fn func(name, *summary)) error {
+	inMemory := make(map[uint64]struct{}, len(m.byKey[key]))
+	for s := range m.byKey[key] {
+		inMemory[s.number] = struct{}{}
+		fn(s.name, &s.summary)
 	}
 	var err error
 	v.scan(tableLast, key, span{}, func(rest, value []byte) bool {
+		if len(value) >= 8 {
+			if _, ok := inMemory[binary.BigEndian.Uint64(value)]; ok {
+				return true
+			}
+		}
 		n, ok := nameInKey(key, rest)
 		if !ok {
 			err = fmt.Errorf("readmodel: %s: last value of %q: %w", m.path, key, ErrBroken)
 			return false
 		}
 		if m.series[n.run][n] != nil {
-			return true
+			return true // written anew since, under another number
 		}
 		_, sum, bad := parseSummary(value)
 		if bad != nil {
 			err = m.unreadable(n, bad)
 			return false
 		}
-		if sum.points > 0 {
-			out = append(out, infoOf(n, sum))
-		}
+		fn(n, &sum)
 		return true
 	})
-	slices.SortFunc(out, func(a, b SeriesInfo) int {
-		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Context, b.Context), cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Identity, b.Identity))
-	})
-	return out, err
+	return err
 }
 
 // MetricKeys lists the distinct keys of all runs that begin with prefix, in order, at most n (0: 1,000).

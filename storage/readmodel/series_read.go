@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -157,20 +158,11 @@ func (src *source) reduce(tx *bbolt.Tx, lo, hi int64, most int) (out []bucket, f
 		}
 		return atMost(gather(raw, level), most), false, nil
 	}
-	all := map[int64]*bucket{}
-	put := func(k bucket) {
-		i := k.last.step >> level
-		if b := all[i]; b != nil {
-			b.merge(k)
-			return
-		}
-		all[i] = &k
-	}
+	var all []bucket
+	put := func(k bucket) { all = append(all, k) }
 	points := func(lo, hi int64) error {
 		return src.scan(chunks, bound{step: lo, time: math.MinInt64}, bound{hi, math.MaxInt64, math.MaxUint64}, func(c columns) {
-			for _, k := range gather(c.between(lo, hi), level) {
-				put(k)
-			}
+			all = append(all, gather(c.between(lo, hi), level)...)
 		})
 	}
 	// Whole buckets come from the pyramid; those that an end cuts, and those of the open chunk, from the points.
@@ -197,16 +189,14 @@ func (src *source) reduce(tx *bbolt.Tx, lo, hi int64, most int) (out []bucket, f
 		return nil, false, err
 	}
 	total := int64(0)
-	for _, b := range all {
-		total += b.count
+	for i := range all {
+		total += all[i].count
 	}
 	if total <= int64(most) {
 		return nil, true, nil
 	}
-	for _, i := range slices.Sorted(maps.Keys(all)) {
-		out = append(out, *all[i])
-	}
-	return atMost(out, most), false, nil
+	slices.SortFunc(all, func(a, b bucket) int { return cmp.Compare(a.last.step, b.last.step) })
+	return atMost(coarser(all, level), most), false, nil
 }
 
 // levelFor is the finest level at which lo to hi are at most so many buckets.

@@ -1,0 +1,219 @@
+package readmodel_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"millrace/event"
+	"millrace/storage/readmodel"
+)
+
+func benchModel(b *testing.B) *readmodel.Model {
+	b.Helper()
+	m, err := readmodel.Open(filepath.Join(b.TempDir(), "model.db"), readmodel.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return m
+}
+
+// lossFrame is n points of some keys from a step on: what float32 training curves look like.
+func lossFrame(run event.RunID, keys, from, n int, rng *rand.Rand) event.Frame {
+	f := event.Frame{Run: run, Writer: "train"}
+	for k := range keys {
+		s := event.Series{Key: fmt.Sprintf("train/metric-%d", k)}
+		for i := range n {
+			step := int64(from + i)
+			s.Steps = append(s.Steps, step)
+			s.Times = append(s.Times, 1790000000000000+step*20000+rng.Int64N(500))
+			s.Values = append(s.Values, float64(float32(3+rng.NormFloat64()/10)))
+		}
+		f.Series = append(f.Series, s)
+	}
+	return f
+}
+
+// benchApply folds messages that repeat with growing steps and reports points per second, the last commit included, and bytes per point.
+func benchApply(b *testing.B, runs, keys, points int) {
+	m := benchModel(b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	var frames []event.Frame
+	for r := range runs {
+		frames = append(frames, lossFrame(event.RunID(fmt.Sprintf("run-%03d", r)), keys, 0, points, rng))
+	}
+	seq := uint64(0)
+	b.ResetTimer()
+	for b.Loop() {
+		seq++
+		if err := m.Apply(event.Envelope{Seq: seq, Time: time.Unix(int64(seq), 0), Event: event.MetricsLogged{Gateway: "g", Frames: frames}}); err != nil {
+			b.Fatal(err)
+		}
+		for _, f := range frames {
+			for _, s := range f.Series {
+				for i := range s.Steps {
+					s.Steps[i] += int64(points)
+					s.Times[i] += int64(points) * 20000
+				}
+			}
+		}
+	}
+	if err := m.Commit(); err != nil {
+		b.Fatal(err)
+	}
+	total := float64(b.N * runs * keys * points)
+	b.ReportMetric(total/b.Elapsed().Seconds(), "points/s")
+	b.ReportMetric(float64(m.Stats().FileBytes)/total, "file-B/point")
+	b.ReportMetric(0, "ns/op")
+}
+
+func BenchmarkApplyWide(b *testing.B) { benchApply(b, 100, 10, 10) }
+
+func BenchmarkApplyBulk(b *testing.B) { benchApply(b, 1, 10, 1000) }
+
+func longModel(b *testing.B) *readmodel.Model {
+	m := benchModel(b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range 100 {
+		if err := m.Apply(event.Envelope{Seq: uint64(i + 1), Event: event.MetricsLogged{Gateway: "g", Frames: []event.Frame{lossFrame("long", 10, i*1000, 1000, rng)}}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := m.Commit(); err != nil {
+		b.Fatal(err)
+	}
+	return m
+}
+
+// BenchmarkReadMillion reads 10 keys of 100,000 points whole.
+func BenchmarkReadMillion(b *testing.B) {
+	m := longModel(b)
+	for b.Loop() {
+		s, err := m.Series("long", readmodel.SeriesQuery{})
+		if err != nil || len(s) != 10 || len(s[9].Steps) != 100_000 {
+			b.Fatal(len(s), err)
+		}
+	}
+}
+
+// BenchmarkChart reads the same as charts of 1,000 points each.
+func BenchmarkChart(b *testing.B) {
+	m := longModel(b)
+	for b.Loop() {
+		s, err := m.Series("long", readmodel.SeriesQuery{MaxPoints: 1000})
+		if err != nil || len(s) != 10 || !s[9].Downsampled {
+			b.Fatal(len(s), err)
+		}
+	}
+}
+
+// BenchmarkReadOn is one reading of a subscription that is 10 points behind on 10 keys.
+func BenchmarkReadOn(b *testing.B) {
+	m := longModel(b)
+	s, err := m.Points("long", readmodel.PointsQuery{MaxPoints: 99_990})
+	if err != nil {
+		b.Fatal(err)
+	}
+	marks := map[string]readmodel.Mark{}
+	for _, x := range s {
+		marks[x.Ref()] = x.Mark
+	}
+	for b.Loop() {
+		if s, err = m.Points("long", readmodel.PointsQuery{After: marks}); err != nil || len(s) != 10 || len(s[0].Steps) != 10 {
+			b.Fatal(len(s), err)
+		}
+	}
+}
+
+// BenchmarkLastValues reads one metric's last value of 1,000 runs, from the file.
+func BenchmarkLastValues(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "model.db")
+	m, err := readmodel.Open(path, readmodel.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range 1000 {
+		if err := m.Apply(event.Envelope{Seq: uint64(i + 1), Event: event.MetricsLogged{Gateway: "g", Frames: []event.Frame{lossFrame(event.RunID(fmt.Sprintf("run-%04d", i)), 10, 0, 3, rng)}}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := m.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if m, err = readmodel.Open(path, readmodel.Options{}); err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	for b.Loop() {
+		s, err := m.LastValues("train/metric-3")
+		if err != nil || len(s) != 1000 {
+			b.Fatal(len(s), err)
+		}
+	}
+}
+
+// manyRuns is 10,000 runs with a config of about 1 KB.
+func manyRuns(b *testing.B) *readmodel.Model {
+	m := benchModel(b)
+	rng := rand.New(rand.NewPCG(1, 1))
+	seq := uint64(0)
+	tell := func(e event.Event) {
+		seq++
+		if err := m.Apply(event.Envelope{Seq: seq, Time: time.Unix(int64(seq), 0), Event: e}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range 10_000 {
+		run := event.RunID(fmt.Sprintf("run-%05d", i))
+		config := fmt.Sprintf(`{"lr":%v,"seed":%d,"model":{"n_layer":%d,"n_head":12,"d_model":768`, rng.Float64(), i, 1+i%24)
+		for k := range 40 {
+			config += fmt.Sprintf(`,"option_%d":"value %d"`, k, i%7)
+		}
+		tell(event.RunRequested{Run: run, Name: fmt.Sprintf("sweep %d", i), Spec: event.Spec{Kind: event.Train, Config: []byte(config + "}}")}, Tags: map[string]string{"group": fmt.Sprint(i % 10)}})
+		tell(event.RunStarted{Run: run, Attempt: 1, Worker: "w"})
+		if i%2 == 0 {
+			tell(event.RunEnded{Run: run, Attempt: 1, Status: event.Finished})
+		}
+		tell(event.MetricsLogged{Gateway: "g", Frames: []event.Frame{lossFrame(run, 1, 0, 2, rng)}})
+	}
+	return m
+}
+
+func BenchmarkListRuns(b *testing.B) {
+	m := manyRuns(b)
+	for _, c := range []struct {
+		name string
+		f    readmodel.RunFilter
+		o    readmodel.Order
+	}{
+		{"all", readmodel.RunFilter{}, readmodel.Order{Desc: true}},
+		{"status", readmodel.RunFilter{Statuses: []event.RunStatus{event.Running}}, readmodel.Order{Desc: true}},
+		{"text", readmodel.RunFilter{Text: "sweep 77"}, readmodel.Order{}},
+		{"metric", readmodel.RunFilter{Metrics: []readmodel.MetricFilter{{Key: "train/metric-0", Op: readmodel.Less, Value: 3}}}, readmodel.Order{By: readmodel.OrderMetric, Key: "train/metric-0"}},
+		{"config", readmodel.RunFilter{Config: []readmodel.ConfigFilter{{Path: "model.n_layer", Op: readmodel.Equal, Value: []byte("12")}}}, readmodel.Order{By: readmodel.OrderConfig, Key: "lr"}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			start := time.Now()
+			if _, err := m.Runs(context.Background(), c.f, c.o, "", 50); err != nil {
+				b.Fatal(err)
+			}
+			first := time.Since(start) // flat configs are made on first use
+			defer func() { b.ReportMetric(float64(first.Microseconds())/1000, "ms-first") }()
+			for b.Loop() {
+				p, err := m.Runs(context.Background(), c.f, c.o, "", 50)
+				if err != nil || p.Total == 0 {
+					b.Fatal(p.Total, err)
+				}
+			}
+		})
+	}
+}

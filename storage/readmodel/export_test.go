@@ -1,0 +1,134 @@
+package readmodel
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"os"
+
+	"millrace/event"
+)
+
+// The codecs, for golden bytes and fuzzing.
+var (
+	ErrChunk   = errChunk
+	ErrBlock   = errBlock
+	ErrSummary = errSummary
+)
+
+// EncodeChunk and DecodeChunk are the chunk format.
+func EncodeChunk(steps, times []int64, values []float64) []byte {
+	return appendChunk(nil, columns{steps, times, values})
+}
+
+func DecodeChunk(b []byte) (steps, times []int64, values []float64, err error) {
+	c, err := parseChunk(b)
+	return c.steps, c.times, c.values, err
+}
+
+// RecodeBlock and RecodeSummary read a value and write it again.
+func RecodeBlock(level uint8, index int64, b []byte) ([]byte, error) {
+	id := blockID{level, index}
+	k, err := parseBlock(id, b)
+	if err != nil {
+		return nil, err
+	}
+	return appendBlock(nil, id, k), nil
+}
+
+func RecodeSummary(b []byte) ([]byte, error) {
+	n, s, err := parseSummary(b)
+	if err != nil {
+		return nil, err
+	}
+	return appendSummary(nil, n, s), nil
+}
+
+// GoldenBlock and GoldenSummary encode what a few points make.
+func GoldenBlock() []byte {
+	b := &block{}
+	for _, p := range []point{{0, 1000, 1.5}, {3, 4000, -2}, {130, 131000, 7}} {
+		_, place := blockOf(p.step, 2)
+		b.present |= 1 << place
+		b.buckets[place].add(p)
+	}
+	return appendBlock(nil, blockID{2, 0}, b)
+}
+
+func GoldenSummary() []byte {
+	var s summary
+	for _, p := range []point{{5, 5000, 1.5}, {-1, 0, 2}, {9, 9000, 0.25}} {
+		s.add(p)
+	}
+	return appendSummary(nil, 7, s)
+}
+
+// AppendPart and CutPart are the coding of strings in keys.
+func AppendPart(s string) []byte                        { return appendPart(nil, s) }
+func CutPart(b []byte) (s string, rest []byte, ok bool) { return cutPart(b) }
+
+// LimitFile makes commits fail that would grow the file beyond so many bytes: a full disk.
+func (m *Model) LimitFile(bytes int) {
+	m.commits.Lock()
+	defer m.commits.Unlock()
+	m.db.MaxSize = bytes
+}
+
+// SetVersion makes the file one of another layout.
+func (m *Model) SetVersion(v byte) error {
+	tx, err := m.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	if err := tx.Bucket([]byte("meta")).Put(metaVersion, []byte{v}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// SpoilChunks overwrites every stored chunk with nonsense.
+func (m *Model) SpoilChunks() error {
+	tx, err := m.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	b := tx.Bucket([]byte("chunk"))
+	var keys [][]byte
+	if err := b.ForEach(func(k, _ []byte) error {
+		keys = append(keys, append([]byte(nil), k...))
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := b.Put(k, []byte("nonsense")); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// InMemory tells how many series of a run are in memory.
+func (m *Model) InMemory(run event.RunID) int {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return len(m.series[run])
+}
+
+// Damage overwrites a part of a file.
+func Damage(path string, at int64, with []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(with, at)
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+// Sealed puts the version before and the right checksum after a chunk's body.
+func Sealed(body []byte) []byte {
+	b := append([]byte{chunkVersion}, body...)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
