@@ -114,9 +114,7 @@ func (k *fast) columnPanels(dst, src []float32, ld, n, deep int) []float32 {
 }
 
 func (k *fast) packAll(dst []float32, p product) []float32 {
-	for column := 0; column < p.n; column += k.panel {
-		k.pack(dst[column*p.k:], p, 0, p.k, column, min(k.panel, p.n-column))
-	}
+	k.pack(dst, p.k*k.panel, p, 0, p.k, 0, p.n)
 	return dst
 }
 

@@ -1734,24 +1734,37 @@ bare6:
 	VZEROUPPER
 	RET
 
-// packRowsAvx2 copies k rows of one panel's width, ld apart, into a panel.
-TEXT ·packRowsAvx2(SB), NOSPLIT, $0-64
+// packRowsAvx2 copies k rows, ld apart, of panels side by side into panels that lie stride apart.
+TEXT ·packRowsAvx2(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), DI
 	MOVQ src_base+24(FP), SI
 	MOVQ ld+48(FP), R8
 	SHLQ $2, R8
+	MOVQ stride+72(FP), R9
+	SHLQ $2, R9
 	MOVQ k+56(FP), CX
+	MOVQ panels+64(FP), R10
 	TESTQ CX, CX
 	JEQ done
-loop:
-	VMOVUPS (SI), Y0
-	VMOVUPS 32(SI), Y1
-	VMOVUPS Y0, (DI)
-	VMOVUPS Y1, 32(DI)
+	TESTQ R10, R10
+	JEQ done
+row:
+	MOVQ SI, AX
+	MOVQ DI, BX
+	MOVQ R10, DX
+panel:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ $64, AX
+	ADDQ R9, BX
+	DECQ DX
+	JNE panel
 	ADDQ R8, SI
 	ADDQ $64, DI
 	DECQ CX
-	JNE loop
+	JNE row
 done:
 	VZEROUPPER
 	RET

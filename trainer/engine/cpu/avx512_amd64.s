@@ -6835,24 +6835,37 @@ bare14:
 	VZEROUPPER
 	RET
 
-// packRowsAvx512 copies k rows of one panel's width, ld apart, into a panel.
-TEXT ·packRowsAvx512(SB), NOSPLIT, $0-64
+// packRowsAvx512 copies k rows, ld apart, of panels side by side into panels that lie stride apart.
+TEXT ·packRowsAvx512(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), DI
 	MOVQ src_base+24(FP), SI
 	MOVQ ld+48(FP), R8
 	SHLQ $2, R8
+	MOVQ stride+72(FP), R9
+	SHLQ $2, R9
 	MOVQ k+56(FP), CX
+	MOVQ panels+64(FP), R10
 	TESTQ CX, CX
 	JEQ done
-loop:
-	VMOVUPS (SI), Z0
-	VMOVUPS 64(SI), Z1
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
+	TESTQ R10, R10
+	JEQ done
+row:
+	MOVQ SI, AX
+	MOVQ DI, BX
+	MOVQ R10, DX
+panel:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	ADDQ $128, AX
+	ADDQ R9, BX
+	DECQ DX
+	JNE panel
 	ADDQ R8, SI
 	ADDQ $128, DI
 	DECQ CX
-	JNE loop
+	JNE row
 done:
 	VZEROUPPER
 	RET

@@ -32,7 +32,17 @@ func needIDs(what string, ids []int32, n, limit int, ignorable bool) {
 	}
 }
 
+// needPositive panics unless every dimension is at least 1.
+func needPositive(what string, dimensions ...int) {
+	for _, d := range dimensions {
+		if d < 1 {
+			panic(fmt.Sprintf("cpu: %s has the dimensions %v, all must be at least 1", what, dimensions))
+		}
+	}
+}
+
 func linearShapes(y, x, w, b []float32, m, k, n int) {
+	needPositive("Linear", m, k, n)
 	need("Linear y", y, m*n)
 	need("Linear x", x, m*k)
 	need("Linear w", w, k*n)
@@ -40,6 +50,7 @@ func linearShapes(y, x, w, b []float32, m, k, n int) {
 }
 
 func linearBackwardShapes(dx, dw, db, dy, x, w []float32, m, k, n int) {
+	needPositive("LinearBackward", m, k, n)
 	needOrNil("LinearBackward dx", dx, m*k)
 	needOrNil("LinearBackward dw", dw, k*n)
 	needOrNil("LinearBackward db", db, n)
@@ -53,30 +64,33 @@ func linearBackwardShapes(dx, dw, db, dy, x, w []float32, m, k, n int) {
 }
 
 func embedShapes(y, table, pos []float32, ids []int32, b, t, c int) {
+	needPositive("Embed", b, t, c)
 	need("Embed y", y, b*t*c)
-	if len(table)%max(c, 1) != 0 {
+	if len(table)%c != 0 {
 		panic(fmt.Sprintf("cpu: Embed table has %d values, not rows of %d", len(table), c))
 	}
 	if pos != nil && len(pos) < t*c {
 		panic(fmt.Sprintf("cpu: Embed pos has %d values, %d positions of %d need %d", len(pos), t, c, t*c))
 	}
-	needIDs("Embed ids", ids, b*t, len(table)/max(c, 1), false)
+	needIDs("Embed ids", ids, b*t, len(table)/c, false)
 }
 
 func embedBackwardShapes(dtable, dpos, dy []float32, ids []int32, b, t, c int) {
+	needPositive("EmbedBackward", b, t, c)
 	need("EmbedBackward dy", dy, b*t*c)
 	if dpos != nil && len(dpos) < t*c {
 		panic(fmt.Sprintf("cpu: EmbedBackward dpos has %d values, %d positions of %d need %d", len(dpos), t, c, t*c))
 	}
 	if dtable != nil {
-		if len(dtable)%max(c, 1) != 0 {
+		if len(dtable)%c != 0 {
 			panic(fmt.Sprintf("cpu: EmbedBackward dtable has %d values, not rows of %d", len(dtable), c))
 		}
-		needIDs("EmbedBackward ids", ids, b*t, len(dtable)/max(c, 1), false)
+		needIDs("EmbedBackward ids", ids, b*t, len(dtable)/c, false)
 	}
 }
 
 func layerNormShapes(y, mean, rstd, x, gain, bias []float32, rows, c int) {
+	needPositive("LayerNorm", rows, c)
 	need("LayerNorm y", y, rows*c)
 	need("LayerNorm mean", mean, rows)
 	need("LayerNorm rstd", rstd, rows)
@@ -86,6 +100,7 @@ func layerNormShapes(y, mean, rstd, x, gain, bias []float32, rows, c int) {
 }
 
 func layerNormBackwardShapes(dx, dgain, dbias, dy, x, mean, rstd, gain []float32, rows, c int) {
+	needPositive("LayerNormBackward", rows, c)
 	needOrNil("LayerNormBackward dx", dx, rows*c)
 	needOrNil("LayerNormBackward dgain", dgain, c)
 	needOrNil("LayerNormBackward dbias", dbias, c)
@@ -97,7 +112,8 @@ func layerNormBackwardShapes(dx, dgain, dbias, dy, x, mean, rstd, gain []float32
 }
 
 func attentionShapes(y, probs, qkv []float32, b, t, c, h int) {
-	if h < 1 || c%h != 0 {
+	needPositive("Attention", b, t, c, h)
+	if c%h != 0 {
 		panic(fmt.Sprintf("cpu: Attention: %d channels cannot be split over %d heads", c, h))
 	}
 	need("Attention y", y, b*t*c)
@@ -106,7 +122,8 @@ func attentionShapes(y, probs, qkv []float32, b, t, c, h int) {
 }
 
 func attentionBackwardShapes(dqkv, dy, qkv, probs []float32, b, t, c, h int) {
-	if h < 1 || c%h != 0 {
+	needPositive("AttentionBackward", b, t, c, h)
+	if c%h != 0 {
 		panic(fmt.Sprintf("cpu: AttentionBackward: %d channels cannot be split over %d heads", c, h))
 	}
 	need("AttentionBackward dqkv", dqkv, b*t*3*c)
@@ -116,6 +133,7 @@ func attentionBackwardShapes(dqkv, dy, qkv, probs []float32, b, t, c, h int) {
 }
 
 func crossEntropyShapes(losses, probs, logits []float32, targets []int32, m, v int) {
+	needPositive("CrossEntropy", m, v)
 	need("CrossEntropy losses", losses, m)
 	need("CrossEntropy probs", probs, m*v)
 	need("CrossEntropy logits", logits, m*v)
@@ -123,6 +141,7 @@ func crossEntropyShapes(losses, probs, logits []float32, targets []int32, m, v i
 }
 
 func crossEntropyBackwardShapes(dlogits, probs []float32, targets []int32, m, v int) {
+	needPositive("CrossEntropyBackward", m, v)
 	need("CrossEntropyBackward dlogits", dlogits, m*v)
 	need("CrossEntropyBackward probs", probs, m*v)
 	needIDs("CrossEntropyBackward targets", targets, m, v, true)

@@ -74,18 +74,20 @@ const strip = 128
 // block computes rows fromRow..toRow of C in panels fromPanel..toPanel.
 func (k *fast) block(p product, s *scratch, fromRow, toRow, fromPanel, toPanel int) {
 	deep := depths(p.k)
-	single := toRow-fromRow <= k.tileRows
-	packed := grow(&s.panels, (toPanel-fromPanel)*deep*k.panel)
-	for start := 0; start == 0 || start < p.k; start += deep {
+	stride := deep * k.panel // from packed panel to packed panel
+	from, to := fromPanel*k.panel, min(p.n, toPanel*k.panel)
+	// Whole panels of near rows, or rows used only once, are read where they lie.
+	inPlace := 0
+	if p.bCol == 1 && (p.bRow < far || toRow-fromRow <= k.tileRows) {
+		inPlace = (to - from) / k.panel
+	}
+	packed := grow(&s.panels, (toPanel-fromPanel)*stride)
+	for start := 0; start < p.k; start += deep {
 		length := min(deep, p.k-start)
-		inPlace := func(panel int) bool { // whole, and close together or used only once: read where it lies
-			return p.bCol == 1 && (panel+1)*k.panel <= p.n && (single || p.bRow < far)
-		}
-		for panel := fromPanel; panel < toPanel; panel++ {
-			if !inPlace(panel) {
-				column := panel * k.panel
-				k.pack(packed[(panel-fromPanel)*deep*k.panel:], p, start, length, column, min(k.panel, p.n-column))
-			}
+		k.pack(packed[inPlace*stride:], stride, p, start, length, from+inPlace*k.panel, to)
+		bias := p.bias
+		if start > 0 {
+			bias = nil
 		}
 		for row := fromRow; row < toRow; row += strip {
 			rows := min(strip, toRow-row)
@@ -97,57 +99,71 @@ func (k *fast) block(p product, s *scratch, fromRow, toRow, fromPanel, toPanel i
 				k.packColumns(a, p.a[row*p.aRow+start*p.aCol:], p.aCol, rows, height, length)
 				aRow, aCol, aTile = 1, k.panel/2, (length+1)*k.panel/2
 			}
-			for panel := fromPanel; panel < toPanel; panel++ {
-				column := panel * k.panel
-				b, bRow := packed[(panel-fromPanel)*deep*k.panel:], k.panel
-				if inPlace(panel) {
+			for column := from; column < to; column += k.panel {
+				panel := (column - from) / k.panel
+				var b []float32
+				bRow := k.panel
+				if panel < inPlace {
 					b, bRow = p.b[start*p.bRow+column:], p.bRow
+				} else {
+					b = packed[panel*stride:]
 				}
-				bias := p.bias
-				if start > 0 {
-					bias = nil
-				}
-				if bias != nil {
-					bias = bias[column:]
+				offset := bias
+				if offset != nil {
+					offset = offset[column:]
 				}
 				for t := range tiles {
-					from := row + t*height
-					k.tile(p.c[from*p.cRow+column:], p.cRow, a[t*aTile:], aRow, aCol, b, bRow,
-						bias, min(height, row+rows-from), min(k.panel, p.n-column), length, p.add || start > 0)
+					top := row + t*height
+					k.tile(p.c[top*p.cRow+column:], p.cRow, a[t*aTile:], aRow, aCol, b, bRow,
+						offset, min(height, row+rows-top), min(k.panel, to-column), length, p.add || start > 0)
 				}
 			}
 		}
 	}
 }
 
-// pack copies length rows from start of the cols columns from column of B into a panel; missing columns become zero.
-func (k *fast) pack(dst []float32, p product, start, length, column, cols int) {
-	width := k.panel / 2
+// pack copies length rows from start of columns from..to of B into panels that lie stride apart; a last panel that is not
+// whole is filled up with zeros.
+func (k *fast) pack(dst []float32, stride int, p product, start, length, from, to int) {
+	if from >= to {
+		return
+	}
 	if p.bCol == 1 {
-		if cols == k.panel {
-			k.packRows(dst, p.b[start*p.bRow+column:], p.bRow, length)
-			return
-		}
-		for i := range length {
-			row := dst[i*k.panel : (i+1)*k.panel]
-			clear(row[copy(row, p.b[(start+i)*p.bRow+column:][:cols]):])
+		whole := (to - from) / k.panel
+		k.packRows(dst, p.b[start*p.bRow+from:], p.bRow, length, whole, stride)
+		if rest := p.b[start*p.bRow+from+whole*k.panel:]; from+whole*k.panel < to {
+			for i := range length {
+				row := dst[whole*stride+i*k.panel:][:k.panel]
+				clear(row[copy(row, rest[i*p.bRow:][:to-from-whole*k.panel]):])
+			}
 		}
 		return
 	}
-	for half := 0; half < k.panel; half += width {
-		whole := 0 // rows of the panel that squares fill
-		if half+width <= cols {
-			whole = length / width * width
-			k.packTransposed(dst[half:], p.b[(column+half)*p.bCol+start:], p.bCol, length/width)
-		}
-		for i := whole; i < length; i++ {
-			for j := half; j < half+width; j++ {
-				value := float32(0)
-				if j < cols {
-					value = p.b[(column+j)*p.bCol+start+i]
-				}
-				dst[i*k.panel+j] = value
+	width := k.panel / 2
+	for column := from; column < to; column += width {
+		half := dst[(column-from)/k.panel*stride+(column-from)%k.panel:]
+		k.packHalf(half, p, start, length, column, min(width, to-column))
+		if next := column + width; next >= to && (next-from)%k.panel != 0 {
+			for i := range length {
+				clear(half[i*k.panel+width:][:width])
 			}
 		}
+	}
+}
+
+// packHalf packs one vector's width of the transpose of rows in memory: whole squares by shuffling, the rest one by one.
+func (k *fast) packHalf(dst []float32, p product, start, length, column, cols int) {
+	width := k.panel / 2
+	done := 0
+	if cols == width {
+		done = length / width * width
+		k.packTransposed(dst, p.b[column*p.bCol+start:], p.bCol, length/width)
+	}
+	for i := done; i < length; i++ {
+		row := dst[i*k.panel:][:width]
+		for j := range cols {
+			row[j] = p.b[(column+j)*p.bCol+start+i]
+		}
+		clear(row[cols:])
 	}
 }

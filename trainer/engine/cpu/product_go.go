@@ -43,10 +43,12 @@ func dotGo(a0, a1 []float32, aCol int, b []float32, bRow, k int) (s0, s1, s2, s3
 	return
 }
 
-// packRowsGo copies k rows of one panel's width, ld apart, into a panel.
-func packRowsGo(dst, src []float32, ld, k int) {
+// packRowsGo copies k rows, ld apart, of panels side by side into panels that lie stride apart.
+func packRowsGo(dst, src []float32, ld, k, panels, stride int) {
 	for p := range k {
-		copy(dst[p*8:p*8+8], src[p*ld:])
+		for panel := range panels {
+			copy(dst[panel*stride+p*8:][:8], src[p*ld+panel*8:])
+		}
 	}
 }
 

@@ -25,21 +25,6 @@ func (reference) Info() engine.Info {
 	return engine.Info{Kind: "cpu", Name: processorName(), Kernels: "reference", Threads: 1}
 }
 
-// memory is the part of engine.Kernels that is the same for all of this package: device memory is host memory.
-type memory struct{}
-
-func (memory) Alloc(n int) []float32 { return make([]float32, n) }
-
-func (memory) Upload(dst, src []float32) {
-	need("Upload dst", dst, len(src))
-	copy(dst, src)
-}
-
-func (memory) Download(dst, src []float32) {
-	need("Download dst", dst, len(src))
-	copy(dst, src)
-}
-
 func (reference) Linear(y, x, w, b []float32, m, k, n int, transposed bool) {
 	linearShapes(y, x, w, b, m, k, n)
 	rowStride, colStride := n, 1 // w[p,j]

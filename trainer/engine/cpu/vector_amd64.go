@@ -8,10 +8,10 @@ package cpu
 //go:noescape
 func tileAvx512(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool)
 
-// packRowsAvx512 copies k rows of one panel's width, ld apart, into a panel.
+// packRowsAvx512 copies k rows, ld apart, of panels side by side into panels that lie stride apart.
 //
 //go:noescape
-func packRowsAvx512(dst []float32, src []float32, ld int, k int)
+func packRowsAvx512(dst []float32, src []float32, ld int, k int, panels int, stride int)
 
 // packTransposedAvx512 writes blocks squares of the transpose of src, whose rows are ld apart, into half a panel.
 //
@@ -85,10 +85,10 @@ func adamWAvx512(p []float32, m []float32, v []float32, g []float32, coefficient
 //go:noescape
 func tileAvx2(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool)
 
-// packRowsAvx2 copies k rows of one panel's width, ld apart, into a panel.
+// packRowsAvx2 copies k rows, ld apart, of panels side by side into panels that lie stride apart.
 //
 //go:noescape
-func packRowsAvx2(dst []float32, src []float32, ld int, k int)
+func packRowsAvx2(dst []float32, src []float32, ld int, k int, panels int, stride int)
 
 // packTransposedAvx2 writes blocks squares of the transpose of src, whose rows are ld apart, into half a panel.
 //

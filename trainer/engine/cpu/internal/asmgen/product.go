@@ -240,26 +240,39 @@ func (a *assembly) writeTile(rows int) {
 	a.end()
 }
 
-// packRows copies k rows of a full panel's width side by side.
+// packRows copies whole rows of several panels at a time: what is side by side in memory is read once, page by page.
 func (a *assembly) packRows() {
-	a.begin("packRows", "copies k rows of one panel's width, ld apart, into a panel.",
-		append(slices("dst", "src"), param{"ld", "int"}, param{"k", "int"}), nil)
+	a.begin("packRows", "copies k rows, ld apart, of panels side by side into panels that lie stride apart.",
+		append(slices("dst", "src"), param{"ld", "int"}, param{"k", "int"}, param{"panels", "int"}, param{"stride", "int"}), nil)
 	a.base("dst", "DI")
 	a.base("src", "SI")
-	a.op("MOVQ", a.arg("ld"), "R8")
-	a.op("SHLQ", "$2", "R8")
+	for _, p := range []struct{ name, reg string }{{"ld", "R8"}, {"stride", "R9"}} {
+		a.op("MOVQ", a.arg(p.name), p.reg)
+		a.op("SHLQ", "$2", p.reg)
+	}
 	a.op("MOVQ", a.arg("k"), "CX")
+	a.op("MOVQ", a.arg("panels"), "R10")
 	a.op("TESTQ", "CX", "CX")
 	a.op("JEQ", "done")
-	a.label("loop")
-	a.op("VMOVUPS", "(SI)", 0)
-	a.op("VMOVUPS", fmt.Sprintf("%d(SI)", 4*a.width), 1)
-	a.op("VMOVUPS", 0, "(DI)")
-	a.op("VMOVUPS", 1, fmt.Sprintf("%d(DI)", 4*a.width))
+	a.op("TESTQ", "R10", "R10")
+	a.op("JEQ", "done")
+	a.label("row")
+	a.op("MOVQ", "SI", "AX")
+	a.op("MOVQ", "DI", "BX")
+	a.op("MOVQ", "R10", "DX")
+	a.label("panel")
+	a.op("VMOVUPS", "(AX)", 0)
+	a.op("VMOVUPS", fmt.Sprintf("%d(AX)", 4*a.width), 1)
+	a.op("VMOVUPS", 0, "(BX)")
+	a.op("VMOVUPS", 1, fmt.Sprintf("%d(BX)", 4*a.width))
+	a.op("ADDQ", fmt.Sprintf("$%d", 8*a.width), "AX")
+	a.op("ADDQ", "R9", "BX")
+	a.op("DECQ", "DX")
+	a.op("JNE", "panel")
 	a.op("ADDQ", "R8", "SI")
 	a.op("ADDQ", fmt.Sprintf("$%d", 8*a.width), "DI")
 	a.op("DECQ", "CX")
-	a.op("JNE", "loop")
+	a.op("JNE", "row")
 	a.label("done")
 	a.end()
 }
