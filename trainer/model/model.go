@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"millrace/trainer/engine"
 	"millrace/trainer/model/safetensors"
@@ -32,13 +33,21 @@ func New(c Config, k engine.Kernels, seed uint64) (*Model, error) {
 	return m, nil
 }
 
-// Read makes a model that is not trained (it keeps no gradients) from the bytes of a model.safetensors.
+// Read makes a model that is not trained (it keeps no gradients) from the bytes of a model.safetensors. The file is compared
+// with the config before memory is taken for either.
 func Read(c Config, k engine.Kernels, r io.Reader) (*Model, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	f, places, err := match(c.specs(), r)
+	if err != nil {
+		return nil, err
+	}
 	m, err := allocate(c, k, false)
 	if err != nil {
 		return nil, err
 	}
-	return m, m.Load(r)
+	return m, m.fill(f, places)
 }
 
 func allocate(c Config, k engine.Kernels, trained bool) (*Model, error) {
@@ -73,57 +82,67 @@ func (m *Model) File() safetensors.File {
 }
 
 // Load replaces every parameter by that of a safetensors file. The names may lack "transformer.", as in OpenAI's own files;
-// attention masks and a tied lm_head that some writers add are skipped. After an error some parameters may be replaced.
+// attention masks and a tied lm_head that some writers add are skipped. A file of another architecture changes nothing; one
+// that breaks off may leave some parameters replaced.
 func (m *Model) Load(r io.Reader) error {
+	f, places, err := match(m.specs, r)
+	if err != nil {
+		return err
+	}
+	return m.fill(f, places)
+}
+
+// match reads a file's header and finds the parameter each of its tensors is, or -1 for one to skip.
+func match(specs []spec, r io.Reader) (*safetensors.Reader, []int, error) {
 	f, err := safetensors.NewReader(r)
 	if err != nil {
-		return fmt.Errorf("model: %w", err)
+		return nil, nil, fmt.Errorf("model: %w", err)
 	}
-	missing := map[string]bool{}
-	for _, p := range m.params {
-		missing[p.Name] = true
+	at := map[string]int{}
+	for i, s := range specs {
+		at[s.name] = i
 	}
-	for _, e := range f.Entries {
-		p := m.named[e.Name]
-		if p == nil {
-			p = m.named["transformer."+e.Name]
+	found := make([]bool, len(specs))
+	places := make([]int, len(f.Entries))
+	for i, e := range f.Entries {
+		p, ok := at[e.Name]
+		if !ok {
+			p, ok = at["transformer."+e.Name]
 		}
-		if p == nil {
-			if ignored(e.Name) {
-				if err := f.Next(nil, nil); err != nil {
-					return fmt.Errorf("model: %w", err)
-				}
-				continue
-			}
-			return fmt.Errorf("model: the file has %s, which this architecture (%s, bias %t) has not", e.Name, m.config.Arch, m.config.Bias)
+		switch {
+		case !ok && ignored(e.Name):
+			places[i] = -1
+			continue
+		case !ok:
+			return nil, nil, fmt.Errorf("model: the file has %s, which this architecture has not", e.Name)
+		case !slices.Equal(e.Shape, specs[p].shape):
+			return nil, nil, fmt.Errorf("model: %s is %v in the file and %v in the config", e.Name, e.Shape, specs[p].shape)
+		case found[p]:
+			return nil, nil, fmt.Errorf("model: the file has %s twice", specs[p].name)
 		}
-		if !equal(e.Shape, p.Shape) {
-			return fmt.Errorf("model: %s is %v in the file and %v in the config", e.Name, e.Shape, p.Shape)
+		places[i], found[p] = p, true
+	}
+	for i, ok := range found {
+		if !ok {
+			return nil, nil, fmt.Errorf("model: the file lacks %s", specs[i].name)
 		}
-		if err := f.Next(p.Value, m.k.Upload); err != nil {
+	}
+	return f, places, nil
+}
+
+// fill reads the tensors of a matched file into their places.
+func (m *Model) fill(f *safetensors.Reader, places []int) error {
+	for _, p := range places {
+		var dst []float32
+		if p >= 0 {
+			dst = m.params[p].Value
+		}
+		if err := f.Next(dst, m.k.Upload); err != nil {
 			return fmt.Errorf("model: %w", err)
-		}
-		delete(missing, p.Name)
-	}
-	for _, p := range m.params {
-		if missing[p.Name] {
-			return fmt.Errorf("model: the file lacks %s", p.Name)
 		}
 	}
 	if err := f.Next(nil, nil); err != io.EOF {
 		return fmt.Errorf("model: %w", err)
 	}
 	return nil
-}
-
-func equal(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }

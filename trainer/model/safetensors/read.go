@@ -68,7 +68,8 @@ type Reader struct {
 	at      int
 }
 
-// NewReader reads the header. Errors about the content wrap ErrFormat.
+// NewReader reads the header. Errors about the content wrap ErrFormat. Where r tells how much it holds, by Len() int as a
+// bytes.Reader does, a file of another length than its header says is refused at once, before anyone makes room for it.
 func NewReader(r io.Reader) (*Reader, error) {
 	var n [8]byte
 	if _, err := io.ReadFull(r, n[:]); err != nil {
@@ -84,16 +85,21 @@ func NewReader(r io.Reader) (*Reader, error) {
 		return nil, broken("the header ends after %d of %d bytes: %w", h.Len(), size, err)
 	}
 	f := &Reader{r: r}
-	if err := f.parse(h.Bytes()); err != nil {
+	data, err := f.parse(h.Bytes())
+	if err != nil {
 		return nil, err
+	}
+	if l, ok := r.(interface{ Len() int }); ok && int64(l.Len()) != data {
+		return nil, broken("%d bytes follow the header, which describes %d", l.Len(), data)
 	}
 	return f, nil
 }
 
-func (f *Reader) parse(header []byte) error {
+// parse reads the header and returns the length of the data it describes.
+func (f *Reader) parse(header []byte) (int64, error) {
 	d := json.NewDecoder(bytes.NewReader(header))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return broken("the header is not a JSON object")
+		return 0, broken("the header is not a JSON object")
 	}
 	type placed struct {
 		Entry
@@ -104,36 +110,36 @@ func (f *Reader) parse(header []byte) error {
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
-			return broken("header: %w", err)
+			return 0, broken("header: %w", err)
 		}
 		name, _ := t.(string)
 		if seen[name] {
-			return broken("%q appears twice", name)
+			return 0, broken("%q appears twice", name)
 		}
 		seen[name] = true
 		if name == metadataKey {
 			if err := d.Decode(&f.Metadata); err != nil {
-				return broken("%s: %w", metadataKey, err)
+				return 0, broken("%s: %w", metadataKey, err)
 			}
 			continue
 		}
 		var e entry
 		if err := d.Decode(&e); err != nil {
-			return broken("%q: %w", name, err)
+			return 0, broken("%q: %w", name, err)
 		}
 		if len(found) == maxTensors {
-			return broken("more than %d tensors", maxTensors)
+			return 0, broken("more than %d tensors", maxTensors)
 		}
 		if err := e.check(); err != nil {
-			return broken("%q: %w", name, err)
+			return 0, broken("%q: %w", name, err)
 		}
 		found = append(found, placed{Entry{name, e.DType, e.Shape}, e.Offsets[0], e.Offsets[1]})
 	}
 	if _, err := d.Token(); err != nil {
-		return broken("header: %w", err)
+		return 0, broken("header: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return broken("the header goes on after its object")
+		return 0, broken("the header goes on after its object")
 	}
 	sort.SliceStable(found, func(i, j int) bool {
 		if found[i].begin != found[j].begin {
@@ -144,12 +150,12 @@ func (f *Reader) parse(header []byte) error {
 	at := int64(0)
 	for _, p := range found {
 		if p.begin != at {
-			return broken("%q begins at %d, not at %d where the one before it ends", p.Name, p.begin, at)
+			return 0, broken("%q begins at %d, not at %d where the one before it ends", p.Name, p.begin, at)
 		}
 		at = p.end
 		f.Entries = append(f.Entries, p.Entry)
 	}
-	return nil
+	return at, nil
 }
 
 // check believes an entry only if its shape, dtype and offsets agree.

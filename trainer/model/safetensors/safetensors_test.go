@@ -146,16 +146,24 @@ func TestBrokenFilesAreRefused(t *testing.T) {
 		"over the limit of 8":   file(`{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}`, "1234"),
 	}
 	for want, f := range cases {
-		err := readAll([]byte(f))
+		err := readAll(struct{ io.Reader }{strings.NewReader(f)}) // without Len
 		if !errors.Is(err, safetensors.ErrFormat) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", f, err, want)
 		}
 	}
 }
 
+func TestLengthIsCheckedWhereItIsKnown(t *testing.T) {
+	header := `{"a":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4000000000000]}}`
+	_, err := safetensors.NewReader(strings.NewReader(file(header, "1234")))
+	if !errors.Is(err, safetensors.ErrFormat) || !strings.Contains(err.Error(), "4 bytes follow") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // readAll reads every tensor of at most a million elements.
-func readAll(b []byte) error {
-	r, err := safetensors.NewReader(bytes.NewReader(b))
+func readAll(in io.Reader) error {
+	r, err := safetensors.NewReader(in)
 	if err != nil {
 		return err
 	}
@@ -183,7 +191,7 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte(file(`{"a":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]}}`, "1234")))
 	f.Add([]byte(file(`{"a":{"dtype":"F32","shape":[0,-1],"data_offsets":[0,0]}}`, "")))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := readAll(b); err != nil && !errors.Is(err, safetensors.ErrFormat) {
+		if err := readAll(bytes.NewReader(b)); err != nil && !errors.Is(err, safetensors.ErrFormat) {
 			t.Fatalf("an error that does not wrap ErrFormat: %v", err)
 		}
 	})
