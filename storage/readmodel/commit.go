@@ -93,7 +93,9 @@ func (m *Model) Commit() error {
 		m.committedTo = c.seq
 		for _, s := range c.series {
 			s.series.commits--
-			m.trim(s.series)
+			if m.series[s.series.name.run][s.series.name] == s.series { // not deleted or rewound meanwhile
+				m.trim(s.series)
+			}
 		}
 		m.evict()
 	}

@@ -14,3 +14,12 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+// tempDir is a folder for an example.
+func tempDir() (string, func()) {
+	dir, err := os.MkdirTemp("", "readmodel")
+	if err != nil {
+		panic(err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }
+}

@@ -133,7 +133,6 @@ func number(raw json.RawMessage) (float64, bool) {
 	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return 0, false
 	}
-	var f float64
-	err := json.Unmarshal(raw, &f)
+	f, err := strconv.ParseFloat(string(raw), 64)
 	return f, err == nil
 }

@@ -55,6 +55,7 @@ func (st *runState) config() flatConfig {
 		})
 		flat = flatten(flat, path, st.params[path].Value)
 	}
+	flat = append(make(flatConfig, 0, len(flat)), flat...) // it is kept: no room to spare
 	slices.SortStableFunc(flat, func(a, b leaf) int { return strings.Compare(a.path, b.path) })
 	st.flat.Store(&flat)
 	return flat

@@ -176,8 +176,8 @@ func (s *series) raise(v view, c columns) error {
 
 // baseLevel is the finest level worth keeping, judged by a first chunk.
 func baseLevel(c columns) uint8 {
-	width := uint64(c.steps[c.len()-1]) - uint64(c.steps[0])
-	level := bits.Len64(width / uint64(c.len()) * bucketPoints)
+	width := float64(uint64(c.steps[c.len()-1])-uint64(c.steps[0])) + 1
+	level := math.Ceil(math.Log2(width / float64(c.len()) * bucketPoints))
 	return uint8(min(level, maxLevel))
 }
 

@@ -1,0 +1,312 @@
+package readmodel_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"millrace/cost"
+	"millrace/event"
+	"millrace/storage/readmodel"
+	"millrace/storage/readmodel/readmodeltest"
+)
+
+func TestNotFound(t *testing.T) {
+	l := readmodeltest.Start(t)
+	d := event.DigestOf(nil)
+	for what, err := range map[string]error{
+		"run":        second(l.Run("x")),
+		"deletion":   second(l.Deletion("x")),
+		"config":     second(l.Config("x")),
+		"params":     second(l.Params("x")),
+		"keys":       second(l.Keys("x")),
+		"series":     second(l.Series("x", readmodel.SeriesQuery{})),
+		"points":     second(l.Points("x", readmodel.PointsQuery{})),
+		"lines":      second(l.Lines("x", "", 0, 0)),
+		"rows":       second(l.Rows("x", "", 0, 0)),
+		"texts":      second(l.Texts("x", "", 0)),
+		"artifacts":  second(l.Artifacts("x")),
+		"alerts":     second(l.Alerts("x", 0)),
+		"defined":    second(l.MetricDefinitions("x")),
+		"checkpoint": second(l.LastCheckpoint("x")),
+		"experiment": second(l.Experiment("x")),
+		"by name":    second(l.ExperimentByName("x")),
+		"dataset":    second(l.Dataset(d)),
+		"alias":      second(l.Alias("x", "best")),
+		"rule":       second(l.Rule("x")),
+		"cost":       second(l.RunCost("x")),
+		"costs":      second(l.ExperimentCost("x")),
+		"compare":    second(l.Compare([]event.RunID{"x", "y"})),
+	} {
+		if !errors.Is(err, readmodel.ErrNotFound) {
+			t.Errorf("%s: %v, want ErrNotFound", what, err)
+		}
+	}
+	for what, err := range map[string]error{
+		"compare one": second(l.Compare([]event.RunID{"x"})),
+		"cursor":      second(l.Runs(context.Background(), readmodel.RunFilter{}, readmodel.Order{}, "%%%", 1)),
+		"operator":    second(l.Runs(context.Background(), readmodel.RunFilter{Metrics: []readmodel.MetricFilter{{Key: "x", Op: "~"}}}, readmodel.Order{}, "", 1)),
+		"config":      second(l.Runs(context.Background(), readmodel.RunFilter{Config: []readmodel.ConfigFilter{{Path: "x", Op: "~"}}}, readmodel.Order{}, "", 1)),
+	} {
+		if !errors.Is(err, readmodel.ErrBadQuery) {
+			t.Errorf("%s: %v, want ErrBadQuery", what, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := l.CountRuns(ctx, readmodel.RunFilter{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("counting for nobody: %v", err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestFound(t *testing.T) {
+	l := readmodeltest.Start(t)
+	for _, e := range event.Examples() {
+		if _, deletes := e.(event.RunDeleted); !deletes {
+			l.Tell(e)
+		}
+	}
+	const run, x = event.RunID("01HZX3V9M8Q4T6W2Y5B7C9D1FE"), event.ExperimentID("01HZX3V9M8Q4T6W2Y5B7C9D1EX")
+	r, err := l.Run(run)
+	if err != nil || r.Worker() != "laptop-training-1" || r.Environment() == nil || r.Environment().CPU != "Xeon" {
+		t.Errorf("run %+v, error %v", r, err)
+	}
+	if (readmodel.Run{}).Worker() != "" || (readmodel.Run{}).Environment() != nil {
+		t.Error("a run that never started has no worker and no environment")
+	}
+	if e, err := l.Experiment(x); err != nil || e.Name != "baseline" {
+		t.Errorf("experiment %+v, error %v", e, err)
+	}
+	if e, err := l.ExperimentByName("baseline"); err != nil || e.ID != x {
+		t.Errorf("experiment by name %+v, error %v", e, err)
+	}
+	if d, err := l.Dataset(event.DigestOf([]byte("example"))); err != nil || d.Name != "go-docs" || d.VocabSize != 4096 {
+		t.Errorf("dataset %+v, error %v", d, err)
+	}
+	if a, err := l.Alias(x, "best"); err != nil || a.Run != run || a.Step != 200 {
+		t.Errorf("alias %+v, error %v", a, err)
+	}
+	if got, want := len(l.Book()), len(cost.Default())+1; got != want {
+		t.Errorf("%d lines in the price book, want %d", got, want)
+	}
+	if _, err := l.Rule("01HZX3V9M8Q4T6W2Y5B7C9D1RU"); !errors.Is(err, readmodel.ErrNotFound) {
+		t.Errorf("a removed rule: %v", err)
+	}
+}
+
+// TestSeveralWritersAnswerOnce: one number of a run whose metric several writers logged, in several contexts.
+func TestSeveralWritersAnswerOnce(t *testing.T) {
+	l := readmodeltest.Start(t)
+	one := func(writer event.WriterID, context string, step int64, value float64) {
+		l.Tell(event.MetricsLogged{Gateway: "g", Frames: []event.Frame{{Run: "r", Writer: writer, Series: []event.Series{
+			{Key: "loss", Context: context, Steps: []int64{step}, Times: []int64{step}, Values: []float64{value}},
+		}}}})
+	}
+	one("rank-0", "", 1, 5)
+	one("rank-1", "", 3, 4)
+	one("rank-2", "", 2, 3)
+	one("rank-0", `{"subset":"val"}`, 9, 100)
+	plain := ""
+	for _, c := range []struct {
+		context *string
+		stat    readmodel.Stat
+		want    float64
+	}{
+		{nil, "", 100}, {nil, readmodel.StatLast, 100}, {nil, readmodel.StatFirst, 5}, {nil, readmodel.StatMin, 3}, {nil, readmodel.StatMax, 100},
+		{&plain, readmodel.StatLast, 4}, {&plain, readmodel.StatMax, 5},
+	} {
+		p, err := l.Runs(context.Background(), readmodel.RunFilter{Metrics: []readmodel.MetricFilter{{Key: "loss", Context: c.context, Stat: c.stat, Op: readmodel.Equal, Value: c.want}}}, readmodel.Order{}, "", 1)
+		if err != nil || p.Total != 1 {
+			t.Errorf("%v %q == %v: %d runs, error %v", c.context, c.stat, c.want, p.Total, err)
+		}
+	}
+}
+
+func TestCompareInputsOfOneRole(t *testing.T) {
+	l := readmodeltest.Start(t)
+	a, b, c := event.DigestOf([]byte("a")), event.DigestOf([]byte("b")), event.DigestOf([]byte("c"))
+	for run, second := range map[event.RunID]event.Digest{"x": b, "y": c} {
+		l.Tell(event.RunRequested{Run: run, Spec: event.Spec{Kind: event.Train, Config: []byte("{}"), Inputs: []event.Input{{Role: "dataset", Digest: a}, {Role: "dataset", Digest: second}, {Role: "tokenizer", Digest: a}}}})
+	}
+	got, err := l.Compare([]event.RunID{"x", "y"})
+	if err != nil || len(got.Inputs) == 0 {
+		t.Fatalf("%+v, error %v", got, err)
+	}
+	seen := map[string]bool{}
+	for _, d := range got.Inputs {
+		if d.Path != "dataset" && d.Path != "dataset.2" {
+			t.Errorf("%q differs", d.Path)
+		}
+		for _, v := range d.Values {
+			seen[string(v)] = true
+		}
+	}
+	if !seen[strconv.Quote(string(b))] || !seen[strconv.Quote(string(c))] {
+		t.Errorf("differences %+v do not show both datasets", got.Inputs)
+	}
+}
+
+// flat is flattening done with encoding/json.
+func flat(into map[string]string, path string, v any) {
+	join := func(name string) string {
+		if path == "" {
+			return name
+		}
+		return path + "." + name
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for k, child := range v {
+			flat(into, join(k), child)
+		}
+		if len(v) > 0 {
+			return
+		}
+	case []any:
+		for i, child := range v {
+			flat(into, join(strconv.Itoa(i)), child)
+		}
+		if len(v) > 0 {
+			return
+		}
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	if path != "" {
+		into[path] = string(raw)
+	}
+}
+
+// TestConfigLikeJSON compares the flattening of configs, by way of Compare with an empty one, with encoding/json's reading of them.
+func TestConfigLikeJSON(t *testing.T) {
+	name := rapid.OneOf(rapid.StringMatching(`[a-z]{1,4}`), rapid.SampledFrom([]string{"é", `q"uote`, `back\slash`, "line\nbreak", "{", "]", ","}))
+	leaf := rapid.OneOf(
+		rapid.Map(name, func(s string) any { return s }), rapid.Map(rapid.IntRange(-1000, 1000), func(i int) any { return float64(i) }),
+		rapid.SampledFrom([]any{true, false, nil, map[string]any{}, []any{}, 0.25, 1e300}),
+	)
+	var value func(depth int) *rapid.Generator[any]
+	value = func(depth int) *rapid.Generator[any] {
+		if depth == 0 {
+			return leaf
+		}
+		return rapid.OneOf(leaf,
+			rapid.Map(rapid.MapOfN(name, value(depth-1), 0, 4), func(m map[string]any) any { return m }),
+			rapid.Map(rapid.SliceOfN(value(depth-1), 0, 3), func(l []any) any { return l }))
+	}
+	l := readmodeltest.Start(t)
+	l.Tell(event.RunRequested{Run: "none", Spec: event.Spec{Kind: event.Train, Config: []byte("{}")}})
+	n := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		tree := rapid.MapOfN(name, value(3), 0, 5).Draw(rt, "tree")
+		raw, err := json.MarshalIndent(tree, " ", "\t")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		n++
+		run := event.RunID(fmt.Sprint("run-", n))
+		l.Tell(event.RunRequested{Run: run, Spec: event.Spec{Kind: event.Train, Config: raw}})
+		got, err := l.Compare([]event.RunID{run, "none"})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		want := map[string]string{}
+		flat(want, "", tree)
+		is := map[string]string{}
+		for _, d := range got.Config {
+			is[d.Path] = string(d.Values[0])
+		}
+		if !maps.Equal(is, want) {
+			rt.Fatalf("%s is %q, want %q", raw, is, want)
+		}
+	})
+}
+
+// TestPagesAreTheList: pages laid end to end are the list, whatever the order and the size of pages, while runs come and go.
+func TestPagesAreTheList(t *testing.T) {
+	l := readmodeltest.Start(t)
+	for i := range 57 {
+		run := event.RunID(fmt.Sprintf("r%02d", i))
+		l.Tell(event.RunRequested{Run: run, Name: fmt.Sprint("name ", i%5), Spec: event.Spec{Kind: event.Train, Config: []byte(fmt.Sprintf(`{"lr":%d}`, i%7))}})
+		if i%3 > 0 {
+			l.Tell(frameOf(run, event.ByStep, event.Series{Steps: []int64{1}, Times: []int64{1}, Values: []float64{float64(i % 11)}}))
+		}
+	}
+	ctx := context.Background()
+	for _, by := range []string{"", readmodel.OrderUpdated, readmodel.OrderName, readmodel.OrderStatus, readmodel.OrderMetric, readmodel.OrderConfig, readmodel.OrderCost, readmodel.OrderDuration} {
+		for _, desc := range []bool{false, true} {
+			o := readmodel.Order{By: by, Key: map[string]string{readmodel.OrderMetric: "loss", readmodel.OrderConfig: "lr"}[by], Desc: desc}
+			whole, err := l.Runs(ctx, readmodel.RunFilter{}, o, "", 1000)
+			if err != nil || len(whole.Runs) != whole.Total || whole.HasNext {
+				t.Fatalf("%+v: %d of %d, error %v", o, len(whole.Runs), whole.Total, err)
+			}
+			for _, size := range []int{1, 7, 56, 57} {
+				var ids []event.RunID
+				for after := ""; ; {
+					p, err := l.Runs(ctx, readmodel.RunFilter{}, o, after, size)
+					if err != nil || p.Total != whole.Total || len(p.Runs) > size {
+						t.Fatalf("%+v: page of %d of %d, error %v", o, len(p.Runs), p.Total, err)
+					}
+					for _, r := range p.Runs {
+						ids = append(ids, r.ID)
+					}
+					if !p.HasNext {
+						break
+					}
+					after = p.Cursors[len(p.Cursors)-1]
+				}
+				if !slices.EqualFunc(ids, whole.Runs, func(id event.RunID, r readmodel.Run) bool { return id == r.ID }) {
+					t.Errorf("%+v in pages of %d: %v", o, size, ids)
+				}
+			}
+		}
+	}
+	p, err := l.Runs(ctx, readmodel.RunFilter{}, readmodel.Order{}, "", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Tell(event.RunDeleted{Run: p.Runs[9].ID})
+	if p, err = l.Runs(ctx, readmodel.RunFilter{}, readmodel.Order{}, p.Cursors[9], 1); err != nil || p.Runs[0].ID != "r10" {
+		t.Errorf("after the cursor of a deleted run: %v, error %v", p.Runs, err)
+	}
+}
+
+func ExampleModel_Runs() {
+	dir, done := tempDir()
+	defer done()
+	m, err := readmodel.Open(dir+"/model.db", readmodel.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = m.Close() }()
+	for i, lr := range []float64{0.1, 0.01, 0.001} {
+		err := m.Apply(event.Envelope{Seq: uint64(i + 1), Event: event.RunRequested{
+			Run: event.RunID(fmt.Sprint("run-", i)), Spec: event.Spec{Kind: event.Train, Config: []byte(fmt.Sprintf(`{"optim":{"lr":%v}}`, lr))},
+		}})
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	page, err := m.Runs(context.Background(),
+		readmodel.RunFilter{Config: []readmodel.ConfigFilter{{Path: "optim.lr", Op: readmodel.Less, Value: []byte("0.05")}}},
+		readmodel.Order{By: readmodel.OrderConfig, Key: "optim.lr"}, "", 10)
+	for _, r := range page.Runs {
+		fmt.Println(r.ID, r.Status)
+	}
+	fmt.Println(page.Total, err)
+	// Output:
+	// run-2 pending
+	// run-1 pending
+	// 2 <nil>
+}
