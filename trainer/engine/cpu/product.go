@@ -36,7 +36,7 @@ const smallProduct = 1 << 16
 // its thread's cache; nothing is shared, so no thread waits for another's packing.
 func (k *fast) product(p product) {
 	panels := (p.n + k.panel - 1) / k.panel
-	rows, group := k.grid(p.m, panels, p.m*p.n*p.k)
+	rows, group := k.grid(p, panels)
 	blocks := (p.m + rows - 1) / rows
 	groups := (panels + group - 1) / group
 	k.crew.each(blocks*groups, func(s *scratch, task int) {
@@ -45,22 +45,31 @@ func (k *fast) product(p product) {
 	})
 }
 
+// packsA and packsB say which operands are brought together before use.
+func (p product) packsA() bool { return p.aCol >= far }
+func (p product) packsB() bool { return p.bCol != 1 || p.bRow >= far }
+
 // grid returns how many rows and panels a task takes: as many as stay in the second-level cache, fewer until there are
-// tasks enough to keep all threads busy to the end.
-func (k *fast) grid(m, panels, work int) (rows, group int) {
-	rows, group = m, min(panels, 4)
-	if k.crew.threads == 1 || work < smallProduct {
+// tasks enough to keep all threads busy to the end. Every group of panels packs A anew and every block of rows B, so the
+// cut that repeats no packing is made first.
+func (k *fast) grid(p product, panels int) (rows, group int) {
+	if p.m*p.n*p.k < smallProduct {
+		return p.m, panels
+	}
+	rows, group = p.m, min(panels, 8)
+	if k.crew.threads == 1 {
 		return rows, group
 	}
-	tasks := func() int { return ((m + rows - 1) / rows) * ((panels + group - 1) / group) }
-	for tasks() < 4*k.crew.threads {
+	lowest := 2 * k.tileRows
+	if p.packsB() {
+		lowest *= 4
+	}
+	for (p.m+rows-1)/rows*((panels+group-1)/group) < 4*k.crew.threads {
 		switch {
-		case rows > 256:
+		case rows > lowest && (p.packsA() || rows > 4*strip || group == 1):
 			rows = (rows + 1) / 2
 		case group > 1:
 			group = (group + 1) / 2
-		case rows > 4*k.tileRows:
-			rows = (rows + 1) / 2
 		default:
 			return rows, group
 		}
@@ -78,7 +87,7 @@ func (k *fast) block(p product, s *scratch, fromRow, toRow, fromPanel, toPanel i
 	from, to := fromPanel*k.panel, min(p.n, toPanel*k.panel)
 	// Whole panels of near rows, or rows used only once, are read where they lie.
 	inPlace := 0
-	if p.bCol == 1 && (p.bRow < far || toRow-fromRow <= k.tileRows) {
+	if !p.packsB() || p.bCol == 1 && toRow-fromRow <= k.tileRows {
 		inPlace = (to - from) / k.panel
 	}
 	packed := grow(&s.panels, (toPanel-fromPanel)*stride)
@@ -94,7 +103,7 @@ func (k *fast) block(p product, s *scratch, fromRow, toRow, fromPanel, toPanel i
 			tiles := (rows + k.tileRows - 1) / k.tileRows
 			height := (rows + tiles - 1) / tiles // even, so that few tiles are too low to hide the adders' latency
 			a, aRow, aCol, aTile := p.a[row*p.aRow+start*p.aCol:], p.aRow, p.aCol, height*p.aRow
-			if aCol >= far {
+			if p.packsA() {
 				a = grow(&s.columns, (length+1)*k.panel/2*tiles)
 				k.packColumns(a, p.a[row*p.aRow+start*p.aCol:], p.aCol, rows, height, length)
 				aRow, aCol, aTile = 1, k.panel/2, (length+1)*k.panel/2
