@@ -9,8 +9,8 @@ import { CompareSeriesDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { Loading, Trouble } from '../parts/State'
 import { Choice, Toggle } from '../parts/Toggle'
-import { byImportance } from './order'
-import { stepsWithin, xAxes, xOf, type XAxis } from './axis'
+import { byImportance } from '../metrics/order'
+import { stepsWithin, xAxes, xOf, type TokenClock, type XAxis } from './axis'
 import type { Colored, ComparedRun } from './ComparePage'
 
 const atFirst = 4
@@ -42,6 +42,7 @@ export function CompareCurves({ comparison, color }: Colored) {
     { nudge: seq, every: 2_000, pause: shown.length === 0 },
   )
   const curves = useMemo(() => data?.metricSeries.map(decodeCurve), [data])
+  const clocks = useClocks(comparison.runs, axis === 'tokens', seq)
 
   const zoom = useCallback(
     (to: Range | null) => {
@@ -49,12 +50,12 @@ export function CompareCurves({ comparison, color }: Colored) {
       if (!to) return setSteps(null)
       if (axis === 'step') return setSteps([Math.floor(to[0]), Math.ceil(to[1])])
       const all = curves ?? []
-      setSteps(stepsWithin(all, all.map((c) => xs(c, axis, comparison.runs)), to))
+      setSteps(stepsWithin(all, all.map((c) => xs(c, axis, comparison.runs, clocks)), to))
     },
-    [axis, curves, comparison.runs],
+    [axis, curves, comparison.runs, clocks],
   )
   if (keys.length === 0) return null
-  const tokensKnown = comparison.runs.some((r) => r.checkpoints.some((c) => c.tokens > 0))
+  const tokensKnown = keys.includes('tokens') || comparison.runs.some((r) => r.checkpoints.some((c) => c.tokens > 0))
   return (
     <section aria-label="Curves">
       <div className="filters">
@@ -98,7 +99,7 @@ export function CompareCurves({ comparison, color }: Colored) {
       {curves && (
         <div className={`chart-grid chart-grid-${Math.min(shown.length, 2)}`}>
           {shown.map((key) => (
-            <KeyChart key={key} name={key} curves={curves.filter((c) => c.key === key)} runs={comparison.runs} color={color} axis={axis} log={log} smoothing={smoothing} range={range} zoom={zoom} />
+            <KeyChart key={key} name={key} curves={curves.filter((c) => c.key === key)} runs={comparison.runs} color={color} clocks={clocks} axis={axis} log={log} smoothing={smoothing} range={range} zoom={zoom} />
           ))}
         </div>
       )}
@@ -106,9 +107,23 @@ export function CompareCurves({ comparison, color }: Colored) {
   )
 }
 
-const xs = (curve: Curve, axis: XAxis, runs: ComparedRun[]): number[] => {
+type Clocks = Map<string, TokenClock>
+
+const xs = (curve: Curve, axis: XAxis, runs: ComparedRun[], clocks: Clocks): number[] => {
   const run = runs.find((r) => r.id === curve.run)
-  return xOf(curve, axis, run?.startedAt ? Date.parse(run.startedAt) / 1000 : (curve.times[0] ?? 0), run?.checkpoints ?? [])
+  return xOf(curve, axis, run?.startedAt ? Date.parse(run.startedAt) / 1000 : (curve.times[0] ?? 0), clocks.get(curve.run) ?? [])
+}
+
+// How many tokens each run had read at which step: by the metric that says so, else by its checkpoints.
+function useClocks(runs: ComparedRun[], wanted: boolean, nudge: string): Clocks {
+  const { data } = useAsk(CompareSeriesDocument, { runs: runs.map((r) => r.id), keys: ['tokens'], maxPoints: 200 }, { nudge, every: 2_000, pause: !wanted })
+  return useMemo(() => {
+    const clocks: Clocks = new Map(runs.map((r) => [r.id, r.checkpoints]))
+    for (const curve of (data?.metricSeries ?? []).map(decodeCurve)) {
+      if (curve.steps.length > 0) clocks.set(curve.run, curve.steps.map((step, i) => ({ step, tokens: curve.values[i] as number })))
+    }
+    return clocks
+  }, [runs, data])
 }
 
 interface KeyChartProps {
@@ -116,6 +131,7 @@ interface KeyChartProps {
   curves: Curve[]
   runs: ComparedRun[]
   color: (index: number) => string
+  clocks: Clocks
   axis: XAxis
   log: boolean
   smoothing: number
@@ -123,15 +139,15 @@ interface KeyChartProps {
   zoom: (to: Range | null) => void
 }
 
-function KeyChart({ name, curves, runs, color, axis, log, smoothing, range, zoom }: KeyChartProps) {
+function KeyChart({ name, curves, runs, color, clocks, axis, log, smoothing, range, zoom }: KeyChartProps) {
   const lines = useMemo(
     () =>
       runs.flatMap((run, i) =>
         curves
           .filter((c) => c.run === run.id)
-          .flatMap((curve, n) => lineOf(curve, { color: color(i), label: run.name || run.id, smoothing, x: xs(curve, axis, runs), dash: n > 0 ? [4, 3] : i >= 10 ? [8, 3] : undefined })),
+          .flatMap((curve, n) => lineOf(curve, { color: color(i), label: run.name || run.id, smoothing, x: xs(curve, axis, runs, clocks), dash: n > 0 ? [4, 3] : i >= 10 ? [8, 3] : undefined })),
       ),
-    [curves, runs, color(0), axis, smoothing],
+    [curves, runs, clocks, color(0), axis, smoothing],
   )
   return (
     <figure className="chart-card">

@@ -1,12 +1,11 @@
 import { useEffect, useMemo, useRef } from 'react'
 import { Link, useSearchParams } from 'wouter'
 import { usePalette } from '../chart/palette'
-import { CompareChangedDocument, CompareDocument, type CompareQuery } from '../gen/graphql'
+import { CompareDocument, RunNudgeDocument, type CompareQuery } from '../gen/graphql'
 import { throttled } from '../link/throttle'
 import { useAsk } from '../link/useAsk'
 import { useLive } from '../link/useLive'
 import { Empty, Loading, Trouble } from '../parts/State'
-import { ended } from '../parts/Status'
 import { useTitle } from '../parts/title'
 import { ConfigTable } from './ConfigTable'
 import { CompareCurves } from './CompareCurves'
@@ -47,12 +46,11 @@ function Side({ ids, without }: { ids: string[]; without?: (id: string) => void 
   const { data, error, loading, stale, again } = useAsk(CompareDocument, { ids })
   const color = usePalette()
   const comparison = data?.compareRuns
-  const live = comparison?.runs.some((r) => !ended(r.status)) ?? false
   const latest = useRef(again)
   latest.current = again
   const slow = useRef(throttled(3_000, () => latest.current()))
   useEffect(() => () => slow.current.cancel(), [])
-  useLive(CompareChangedDocument, live ? { filter: { ids } } : null, () => slow.current())
+  useLive(RunNudgeDocument, { filter: { ids } }, () => slow.current())
 
   if (error && !comparison) return <Trouble error={error} again={again} />
   if (loading || !comparison) return <Loading what="comparison" rows={10} />

@@ -3,7 +3,7 @@ import { decode, formatInteger, formatPercent, formatValue } from '../format/num
 import { Card } from '../parts/Card'
 import { Choice } from '../parts/Toggle'
 import { bestOf, change, direction } from './best'
-import { byImportance } from './order'
+import { byImportance } from '../metrics/order'
 import { RunHeads } from './CompareHead'
 import type { Colored } from './ComparePage'
 

@@ -4,22 +4,27 @@ export const xAxes = ['step', 'tokens', 'time'] as const
 export type XAxis = (typeof xAxes)[number]
 
 // How many tokens a run had read at which steps, in order of step.
-export type TokenClock = { step: number; tokens: number }[]
+export type TokenClock = Tick[]
 
-// Tokens at a step: straight between checkpoints, from zero at step zero, and on at the last slope beyond the last one. NaN
-// when no checkpoint tells.
-export function tokensAt(clock: TokenClock, step: number): number {
-  const known = clock.filter((c) => c.step > 0 && c.tokens > 0)
-  if (known.length === 0) return NaN
-  let before = { step: 0, tokens: 0 }
-  for (const point of known) {
-    if (step <= point.step) return between(before, point, step)
-    if (point !== known.at(-1)) before = point
-  }
-  return between(before, known.at(-1) as { step: number; tokens: number }, step)
+interface Tick {
+  step: number
+  tokens: number
 }
 
-const between = (a: { step: number; tokens: number }, b: { step: number; tokens: number }, step: number) =>
+// Tokens at steps (ascending): straight between the clock's points, from zero at step zero, and on at the last slope beyond the
+// last point. NaN when the clock tells nothing.
+export function tokensAt(clock: TokenClock, steps: number[]): number[] {
+  const known = [{ step: 0, tokens: 0 }, ...clock.filter((c) => c.step > 0 && c.tokens > 0)]
+  if (known.length === 1) return steps.map(() => NaN)
+  let i = 1
+  return steps.map((step) => {
+    if (step < (known[i - 1] as Tick).step) i = 1 // steps need not ascend; they nearly always do
+    while (i < known.length - 1 && step > (known[i] as Tick).step) i++
+    return between(known[i - 1] as Tick, known[i] as Tick, step)
+  })
+}
+
+const between = (a: Tick, b: Tick, step: number) =>
   b.step === a.step ? b.tokens : a.tokens + ((b.tokens - a.tokens) * (step - a.step)) / (b.step - a.step)
 
 // The curve's x values on an axis. Time is in seconds since the run's start.
@@ -30,7 +35,7 @@ export function xOf(curve: Curve, axis: XAxis, started: number, clock: TokenCloc
     case 'time':
       return curve.times.map((t) => t - started)
     case 'tokens':
-      return curve.steps.map((s) => tokensAt(clock, s))
+      return tokensAt(clock, curve.steps)
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Curve } from '../chart/curve'
 import { stepsWithin, tokensAt, xOf } from './axis'
 import { bestOf, change, direction } from './best'
-import { byImportance } from './order'
+import { byImportance } from '../metrics/order'
 import { sampleRows } from './samples'
 
 const curve: Curve = { run: 'r', key: 'k', context: '', writer: '', steps: [0, 50, 100, 300], values: [1, 2, 3, 4], min: null, max: null, times: [1000, 1005, 1010, 1030], points: 4 }
@@ -10,9 +10,10 @@ const clock = [{ step: 100, tokens: 1000 }, { step: 200, tokens: 4000 }]
 
 describe('x axes', () => {
   test('tokens are straight between checkpoints and go on at the last slope', () => {
-    expect([0, 50, 100, 150, 200, 300].map((s) => tokensAt(clock, s))).toEqual([0, 500, 1000, 2500, 4000, 7000])
-    expect(tokensAt([{ step: 100, tokens: 1000 }], 200)).toBe(2000)
-    expect(tokensAt([], 10)).toBeNaN()
+    expect(tokensAt(clock, [0, 50, 100, 150, 200, 300])).toEqual([0, 500, 1000, 2500, 4000, 7000])
+    expect(tokensAt([{ step: 100, tokens: 1000 }], [200])).toEqual([2000])
+    expect(tokensAt([], [10])).toEqual([NaN])
+    expect(tokensAt(clock, [300, 50])).toEqual([7000, 500])
   })
 
   test('of one curve', () => {

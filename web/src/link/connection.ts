@@ -4,8 +4,8 @@ export type State = 'idle' | 'connecting' | 'live' | 'lost'
 
 export interface Connection {
   state: State
-  // Counts reconnections. What arrived while the line was down was not pushed, so whoever shows live data asks again when
-  // this changes.
+  // Counts how often the line came back. What happened while it was down was not pushed, so whoever shows live data asks again
+  // when this changes.
   epoch: number
 }
 
@@ -39,10 +39,8 @@ export function createConnection() {
       },
       closed: (event: unknown) => {
         clearTimeout(alive)
-        // 1000 is our own good-bye: nothing on the page needs pushes any more.
-        const wanted = (event as { code?: number } | undefined)?.code !== 1000
-        set({ state: wanted ? 'lost' : 'idle' })
-        if (!wanted) opened = false
+        // 1000 is a good-bye: nothing on the page needs pushes any more.
+        set({ state: (event as { code?: number } | undefined)?.code === 1000 ? 'idle' : 'lost' })
       },
       // A line that is up but answers no ping within 5 s is down; closing it starts the way back.
       opened: (raw: unknown) => {

@@ -53,7 +53,7 @@ describe('the line of pushes', () => {
     c.listeners.closed({ code: 1000 })
     expect(c.get().state).toBe('idle')
     c.listeners.connected()
-    expect(c.get()).toEqual({ state: 'live', epoch: 0 })
+    expect(c.get()).toEqual({ state: 'live', epoch: 1 })
   })
 
   test('that answers no ping is closed, and one that answers is not', () => {

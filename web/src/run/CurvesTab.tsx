@@ -19,7 +19,7 @@ export interface View {
 }
 
 export function CurvesTab({ run }: { run: RunHeadFragment }) {
-  const { data, error, loading, again } = useAsk(RunMetricsDocument, { id: run.id }, { nudge: run.seq, every: 3_000 })
+  const { data, error, loading, again } = useAsk(RunMetricsDocument, { id: run.id }, { nudge: run.seq, every: 1_000 })
   const [search, setSearch] = useState('')
   const [range, setRange] = useState<Range | null>(null)
   const [log, setLog] = useState(false)

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
-import { RunDocument, RunLiveDocument, type RunHeadFragment } from '../gen/graphql'
+import { RunDocument, RunLiveDocument, RunNudgeDocument, type RunHeadFragment } from '../gen/graphql'
 import { throttled } from '../link/throttle'
 import { useAsk } from '../link/useAsk'
 import { useLive } from '../link/useLive'
@@ -24,7 +24,7 @@ const tabs = [
   ['lineage', 'Lineage'],
 ] as const
 
-// The run as last heard of: asked once, then pushed at each change until it has ended.
+// The run as last heard of: asked once, then pushed at each change, and asked again when something came after its end.
 function useRun(id: string) {
   const { data, error, again } = useAsk(RunDocument, { id })
   const asked = data?.run
@@ -37,6 +37,8 @@ function useRun(id: string) {
     waiting.current = run
     draw.current()
   })
+  // A run that has ended is still judged, reproduced and tagged.
+  useLive(RunNudgeDocument, known && ended(known.status) ? { filter: { ids: [id], archived: known.archived } } : null, () => again())
   return { run: known, missing: data !== undefined && asked === null, error, again }
 }
 

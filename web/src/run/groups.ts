@@ -1,3 +1,5 @@
+import { byImportance } from '../metrics/order'
+
 export interface Group {
   name: string
   keys: string[]
@@ -31,6 +33,6 @@ export function groups(keys: string[], search = ''): Group[] {
     return at < 0 ? first.length : at
   }
   return [...by.entries()]
-    .map(([name, list]) => ({ name, keys: list.sort() }))
+    .map(([name, list]) => ({ name, keys: byImportance(list) }))
     .sort((a, b) => rank(a.name) - rank(b.name) || a.name.localeCompare(b.name))
 }

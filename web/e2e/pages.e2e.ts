@@ -1,0 +1,171 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openBrowser, openPage, until } from './browser'
+import { openNode, type RealNode } from './node'
+import { curate, reproduce, train } from './wishes'
+
+let node: RealNode
+let browser: Browser
+let page: Page
+let complaints: string[]
+let slow: string
+let fast: string
+const folder = mkdtempSync(join(tmpdir(), 'millrace-text-'))
+const dataset = `mill-${Date.now()}`
+
+beforeAll(async () => {
+  node = await openNode()
+  browser = await openBrowser()
+  ;({ page, complaints } = await openPage(browser))
+  await page.goto(node.url)
+  await page.getByRole('navigation', { name: 'Pages' }).waitFor()
+  // Lost if the page were ever loaded anew.
+  await page.evaluate(() => Object.assign(window, { loadedOnce: true }))
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await node?.close()
+  rmSync(folder, { recursive: true })
+})
+
+const row = (id: string) => page.locator(`tr[data-run="${id}"]`)
+const status = (id: string) => row(id).locator('.status').innerText()
+const loadedOnce = () => page.evaluate(() => 'loadedOnce' in window)
+
+test('a run appears without a reload, and ends before the reader', async () => {
+  const id = await curate(node.url, dataset, folder)
+  await row(id).waitFor({ timeout: 20_000 })
+  expect(await row(id).locator('.name').innerText()).toBe(dataset)
+  await until('the curate run', () => status(id), (s) => s === 'finished')
+  expect(await loadedOnce()).toBe(true)
+})
+
+test('the curve of a run moves while it is looked at', async () => {
+  slow = await train(node.url, 'slow learner', dataset, 1e-4, 60_000)
+  await row(slow).locator('.name').click()
+  await page.getByRole('heading', { name: 'slow learner' }).waitFor()
+  const chart = page.locator('figure.chart-card', { hasText: 'loss' }).first()
+  await chart.locator('canvas').waitFor({ timeout: 60_000 })
+  const picture = () => chart.locator('canvas').evaluate((c: HTMLCanvasElement) => c.toDataURL())
+  const points = async () => Number((await chart.locator('figcaption .dim').innerText()).replace(/[^0-9]/g, ''))
+  const before = await picture()
+  const first = await points()
+  expect(first).toBeGreaterThan(0)
+  await until('the curve', points, (n) => n > first)
+  expect(await picture()).not.toBe(before)
+  await until('progress', () => page.locator('.run-progress').innerText().catch(() => ''), (text) => /\d of 60,000 steps/.test(text), 30)
+  expect(await loadedOnce()).toBe(true)
+})
+
+test('a run that is asked to stop says so, and is stopped', async () => {
+  const stop = page.getByRole('button', { name: 'Stop' })
+  await stop.click()
+  await page.getByRole('button', { name: 'Really stop?' }).click()
+  await until('the status', () => page.locator('.run-title .status').innerText(), (s) => s === 'stopped')
+  expect(await page.locator('.refusal').count()).toBe(0)
+})
+
+test('checkpoints get their scores and samples while they are looked at', async () => {
+  fast = await train(node.url, 'fast learner', dataset, 3e-3, 60)
+  await page.goto(`${node.url}/run/${fast}/checkpoints`)
+  await page.locator('tbody tr .best').first().waitFor({ timeout: 90_000 })
+  await page.locator('.sample pre').first().waitFor({ timeout: 30_000 })
+  await until('the status', () => page.locator('.run-title .status').innerText(), (s) => s === 'finished')
+})
+
+test('two runs are compared by selecting them, and the address can be shared', async () => {
+  await page.goto(node.url)
+  expect(await page.getByText('quick of step').count(), 'evaluations are left out at first').toBe(0)
+  await row(slow).getByRole('checkbox').check()
+  expect(await page.getByRole('button', { name: 'Compare' }).isDisabled()).toBe(true)
+  await row(fast).getByRole('checkbox').check()
+  await page.getByRole('button', { name: 'Compare' }).click()
+  await page.waitForURL(/\/compare\?ids=/)
+  const address = page.url()
+
+  const look = async (on: Page) => {
+    const differs = on.locator('.card', { hasText: 'What differs' })
+    await differs.getByRole('rowheader', { name: 'lr', exact: true }).waitFor()
+    const cells = await differs.locator('tr', { has: on.getByRole('rowheader', { name: 'lr', exact: true }) }).locator('td').allInnerTexts()
+    expect(cells.map(Number).sort()).toEqual([1e-4, 3e-3])
+    expect(await differs.getByRole('rowheader', { name: 'n_layer', exact: true }).count(), 'what is the same is not shown').toBe(0)
+    const chart = on.locator('figure.chart-card', { hasText: 'train/loss' }).first()
+    await chart.locator('canvas').waitFor()
+    expect((await chart.locator('.chart-label').allInnerTexts()).sort()).toEqual(['fast learner', 'slow learner'])
+    await on.locator('.card', { hasText: 'Spent' }).getByRole('rowheader', { name: 'cost', exact: true }).waitFor()
+  }
+  await look(page)
+  const other = await openPage(browser)
+  await other.page.goto(address)
+  await look(other.page)
+  await other.page.getByRole('radio', { name: 'tokens' }).click()
+  await other.page.waitForURL(/x=tokens/)
+  await look(other.page)
+  expect(other.complaints).toEqual([])
+  await other.page.close()
+})
+
+test('a reproduction shows its verdict', async () => {
+  const id = await reproduce(node.url, fast)
+  await page.goto(`${node.url}/run/${id}`)
+  const verdict = page.getByRole('region', { name: 'Verdict of the reproduction' })
+  await until('the verdict', () => verdict.innerText().catch(() => ''), (text) => text.includes('identical') || text.includes('different'), 120)
+  expect(await verdict.innerText()).toMatch(/✓ identical[\s\S]*points and \d+ checkpoint digests?/)
+})
+
+test('filters and order are the node’s, and live in the address', async () => {
+  await page.goto(node.url)
+  await page.getByRole('searchbox').fill('fast')
+  await page.waitForURL(/q=fast/)
+  await until('rows', () => page.locator('tbody tr .name').allInnerTexts(), (names) => names.length > 0 && names.every((n) => n.includes('fast')))
+  await page.getByRole('button', { name: 'train/loss' }).click()
+  await page.waitForURL(/sort=train_loss/)
+  await page.getByRole('searchbox').fill('nothing is called this')
+  await page.getByRole('heading', { name: 'No run fits' }).waitFor()
+  await page.getByRole('button', { name: 'Show all runs' }).click()
+  await row(slow).waitFor()
+})
+
+test('every page shows, and the browser has nothing to complain about', async () => {
+  for (const [path, text] of [
+    [`/run/${fast}/config`, 'weight_decay'],
+    [`/run/${fast}/usage`, 'Environment'],
+    [`/run/${fast}/console`, ''],
+    [`/run/${fast}/lineage`, 'Came from'],
+    ['/datasets', dataset],
+    ['/experiments', 'browser'],
+    ['/compare', 'Nothing to compare yet'],
+    ['/run/absent', 'There is no such run'],
+    ['/nowhere', 'There is no such page'],
+  ] as const) {
+    await page.goto(node.url + path)
+    await page.locator('main', { hasText: text || /./ }).waitFor({ timeout: 15_000 })
+    expect(await page.locator('.trouble').count(), path).toBe(0)
+  }
+  await page.goto(`${node.url}/datasets`)
+  await page.getByRole('link', { name: dataset }).first().click()
+  await page.getByRole('heading', { name: 'Splits' }).waitFor()
+  await page.goto(`${node.url}/experiments`)
+  await page.getByRole('link', { name: 'browser', exact: true }).click()
+  await row(slow).waitFor()
+  expect(complaints).toEqual([])
+})
+
+test('a page that lost its node says so, comes back by itself and catches up', async (context) => {
+  if (!node.kill || !node.start) return context.skip('the node at MILLRACE_URL is not ours to kill')
+  await page.goto(node.url)
+  await until('the line', () => page.locator('.line').innerText(), (text) => text.startsWith('live'))
+  await page.evaluate(() => Object.assign(window, { loadedOnce: true }))
+  await node.kill()
+  await until('the line', () => page.locator('.line').innerText(), (text) => text.startsWith('reconnecting'))
+  expect(await row(slow).count(), 'what was known stays on the page').toBe(1)
+  await node.start()
+  const id = await train(node.url, 'while nobody looked', dataset, 1e-3, 20)
+  await row(id).waitFor({ timeout: 30_000 })
+  await until('the line', () => page.locator('.line').innerText(), (text) => text.startsWith('live'))
+  expect(await loadedOnce()).toBe(true)
+})
