@@ -4,12 +4,15 @@ package engine
 //
 // It is the seam where speed lives. The plain-Go implementation in engine/cpu is the reference; a faster one is right when
 // enginetest cannot tell it from the reference. All matrices are row-major float32. Slices handed in were made by Alloc of
-// the same Kernels, so that a device may own their memory; ids and targets live on the host. Outputs are overwritten unless a
-// comment says "adds". Backward operations overwrite dx and ADD to parameter gradients (dw, db, dgain, dbias, dtable, dpos),
+// the same Kernels, or are parts of such, so that a device may own their memory; ids and targets live on the host. Outputs are
+// overwritten unless a comment says "adds", and overlap no input unless a comment says "may alias". Backward operations overwrite dx and ADD to parameter gradients (dw, db, dgain, dbias, dtable, dpos),
 // so that gradient accumulation is free. A nil bias, or a nil gradient for a parameter or input that needs none, is skipped.
 //
 // Guarantee: for the same inputs the result is the same to the bit on the same device kind, whatever the number of
 // threads: every reduction has a fixed order that does not depend on how the work was split.
+//
+// Several goroutines may use one Kernels at once, on outputs of their own. A slice whose length is not its shape's, a dimension
+// below 1, or an id outside its table is a programming error and panics with the operation's name.
 type Kernels interface {
 	Info() Info
 	// Alloc returns n zeroed float32 of device memory.
@@ -67,6 +70,6 @@ type AdamW struct {
 type Info struct {
 	Kind    string `json:"kind"`    // "cpu"
 	Name    string `json:"name"`    // processor or GPU model, as the system names it
-	Kernels string `json:"kernels"` // "avx512", "avx2", "go"
+	Kernels string `json:"kernels"` // "avx512", "avx2", "go", "reference"
 	Threads int    `json:"threads"`
 }

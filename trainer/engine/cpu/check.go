@@ -114,7 +114,7 @@ func layerNormBackwardShapes(dx, dgain, dbias, dy, x, mean, rstd, gain []float32
 func attentionShapes(y, probs, qkv []float32, b, t, c, h int) {
 	needPositive("Attention", b, t, c, h)
 	if c%h != 0 {
-		panic(fmt.Sprintf("cpu: Attention: %d channels cannot be split over %d heads", c, h))
+		panic(fmt.Sprintf("cpu: Attention cannot split %d channels over %d heads", c, h))
 	}
 	need("Attention y", y, b*t*c)
 	need("Attention probs", probs, b*h*t*t)
@@ -124,7 +124,7 @@ func attentionShapes(y, probs, qkv []float32, b, t, c, h int) {
 func attentionBackwardShapes(dqkv, dy, qkv, probs []float32, b, t, c, h int) {
 	needPositive("AttentionBackward", b, t, c, h)
 	if c%h != 0 {
-		panic(fmt.Sprintf("cpu: AttentionBackward: %d channels cannot be split over %d heads", c, h))
+		panic(fmt.Sprintf("cpu: AttentionBackward cannot split %d channels over %d heads", c, h))
 	}
 	need("AttentionBackward dqkv", dqkv, b*t*3*c)
 	need("AttentionBackward dy", dy, b*t*c)

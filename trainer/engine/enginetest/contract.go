@@ -39,6 +39,8 @@ func Run(t *testing.T, open func() engine.Kernels) {
 	check("SumSquares", func(t *rapid.T) { testSumSquares(t, k) })
 	check("AdamW", func(t *rapid.T) { testAdamW(t, k) })
 	t.Run("NaNSpreads", func(t *testing.T) { testNaN(t, k) })
+	t.Run("SeveralGoroutines", func(t *testing.T) { testGoroutines(t, k) })
+	t.Run("WrongShapesPanic", func(t *testing.T) { testShapes(t, k) })
 }
 
 // root is the size of a sum of n products of unit normals.
