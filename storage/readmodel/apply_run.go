@@ -157,7 +157,10 @@ func (f *fold) runStarted(e event.RunStarted) error {
 			r.StartedAt = f.at
 		}
 		if newest && a.EndedAt.IsZero() {
-			r.Status, r.EndedAt, r.Failure, r.Stop = event.Running, time.Time{}, nil, nil
+			if r.Status == event.Stopped { // the wish was granted; one that no attempt granted yet holds for this one too
+				r.Stop = nil
+			}
+			r.Status, r.EndedAt, r.Failure = event.Running, time.Time{}, nil
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -136,7 +137,7 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 		db, err = bbolt.Open(path, 0o644, &bbolt.Options{
 			Timeout:         time.Second,
 			FreelistType:    bbolt.FreelistMapType,
-			InitialMmapSize: initialMmap,
+			InitialMmapSize: addressSpace(),
 			NoStatistics:    true,
 		})
 		return err
@@ -144,8 +145,14 @@ func openBolt(path string) (db *bbolt.DB, err error) {
 	return db, err
 }
 
-// initialMmap is address space, not memory: growing the map has to wait for readers, so it should be rare.
-const initialMmap = 1 << 30
+// addressSpace is how much of it to set aside for the file: growing the map has to wait for readers, so it should be rare. On Windows the
+// file would be made that long.
+func addressSpace() int {
+	if runtime.GOOS == "windows" {
+		return 0
+	}
+	return 1 << 30
+}
 
 // setAside closes the file and removes it, or keeps a damaged one for whoever wants to know.
 func (m *Model) setAside(db *bbolt.DB, why string, damaged bool) (string, error) {

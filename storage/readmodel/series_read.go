@@ -177,12 +177,14 @@ func (src *source) reduce(tx *bbolt.Tx, lo, hi int64, most int) (out []bucket, f
 			whole = (low + 1) << level
 			err = points(lo, whole-1)
 		}
-		if cutHigh && err == nil {
+		if cutHigh {
 			end = high<<level - 1
-			err = points(end+1, hi)
 		}
 		if whole <= end && err == nil {
 			err = src.whole(tx, whole, end, level, put, points)
+		}
+		if cutHigh && err == nil {
+			err = points(end+1, hi)
 		}
 	}
 	if err != nil {
@@ -195,7 +197,10 @@ func (src *source) reduce(tx *bbolt.Tx, lo, hi int64, most int) (out []bucket, f
 	if total <= int64(most) {
 		return nil, true, nil
 	}
-	slices.SortFunc(all, func(a, b bucket) int { return cmp.Compare(a.last.step, b.last.step) })
+	byStep := func(a, b bucket) int { return cmp.Compare(a.last.step, b.last.step) }
+	if !slices.IsSortedFunc(all, byStep) { // it is, unless several blocks were in memory
+		slices.SortFunc(all, byStep)
+	}
 	return atMost(coarser(all, level), most), false, nil
 }
 
@@ -234,15 +239,6 @@ func (src *source) openFrom(b *bbolt.Bucket) (int64, bool, error) {
 // whole calls put with the stored buckets of steps lo to hi, which are the ends of buckets of the level wanted, and points for what
 // of them lies in the open chunk.
 func (src *source) whole(tx *bbolt.Tx, lo, hi int64, want uint8, put func(bucket), points func(lo, hi int64) error) error {
-	open, isOpen, err := src.openFrom(tx.Bucket([]byte(layout[tableChunk].name)))
-	if err != nil {
-		return err
-	}
-	if isOpen && open <= hi {
-		if err := points(max(open, lo), hi); err != nil {
-			return err
-		}
-	}
 	level := src.base + min((want-src.base)/levelStride, src.levels-1)*levelStride
 	from, _ := blockOf(lo, level)
 	to, _ := blockOf(hi, level)
@@ -251,11 +247,6 @@ func (src *source) whole(tx *bbolt.Tx, lo, hi int64, want uint8, put func(bucket
 			if k := b.buckets[bits.TrailingZeros64(m)]; k.last.step >= lo && k.last.step <= hi {
 				put(k)
 			}
-		}
-	}
-	for id, b := range src.blocks {
-		if id.level == level && id.index >= from && id.index <= to {
-			take(b)
 		}
 	}
 	head := append(appendPart(nil, src.group), level)
@@ -278,7 +269,16 @@ func (src *source) whole(tx *bbolt.Tx, lo, hi int64, want uint8, put func(bucket
 		}
 		take(b)
 	}
-	return nil
+	for id, b := range src.blocks {
+		if id.level == level && id.index >= from && id.index <= to {
+			take(b)
+		}
+	}
+	open, isOpen, err := src.openFrom(tx.Bucket([]byte(layout[tableChunk].name)))
+	if err != nil || !isOpen || open > hi {
+		return err
+	}
+	return points(max(open, lo), hi)
 }
 
 // reduceByCount cuts the points into pieces of equal count.
