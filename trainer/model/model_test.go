@@ -228,6 +228,43 @@ func TestWrittenModelsScoreTheSame(t *testing.T) {
 	}
 }
 
+// A model without biases, written for readers that know only GPT-2 with them, predicts the same.
+func TestPortableFilesScoreTheSame(t *testing.T) {
+	for _, bias := range []bool{true, false} {
+		c := small()
+		c.Bias = bias
+		m, err := model.New(c, cpu.Reference(), 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		portable, f := m.Portable()
+		var b bytes.Buffer
+		if _, err := f.WriteTo(&b); err != nil {
+			t.Fatal(err)
+		}
+		c.Bias = true
+		if portable != c || strings.Contains(string(portable.HuggingFace()), `"bias"`) {
+			t.Errorf("portable config %+v", portable)
+		}
+		back, err := model.Read(portable, cpu.Reference(), &b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := tokens(41, 13, 1)
+		want, err := m.Score(context.Background(), text, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := back.Score(context.Background(), text, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("bias %t: scores changed", bias)
+		}
+	}
+}
+
 // Hugging Face's names, shapes and layout are the file's, so that other tools load it.
 func TestFileIsHuggingFaces(t *testing.T) {
 	m, err := model.New(small(), cpu.Reference(), 4)
