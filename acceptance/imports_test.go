@@ -67,9 +67,11 @@ func packages(t *testing.T) []pkg {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
 	cmd.Dir = ".."
+	var errOut strings.Builder
+	cmd.Stderr = &errOut
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatalf("go list: %v\n%s", err, errOut.String())
 	}
 	var all []pkg
 	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {

@@ -203,7 +203,8 @@ func TestIDs(t *testing.T) {
 	if early != "0000000001"+early[10:] {
 		t.Fatalf("%q does not start with its milliseconds", early)
 	}
-	if event.DerivedID("a", "b") != event.DerivedID("a", "b") || event.DerivedID("a", "b") == event.DerivedID("ab") {
+	first, again := event.DerivedID("a", "b"), event.DerivedID("a", "b")
+	if first != again || first == event.DerivedID("ab") {
 		t.Fatal("a derived id follows from its parts, kept apart")
 	}
 	if _, err := event.NewID(time.UnixMilli(1), strings.NewReader("")); err == nil {
