@@ -20,6 +20,8 @@ type Job struct {
 	writer event.WriterID
 	began  time.Time
 
+	// flushing is held while something is being published, so that who flushes next waits for what was taken before.
+	flushing sync.Mutex
 	mu       sync.Mutex
 	buffered map[string]*event.Series
 	points   int
@@ -110,8 +112,10 @@ func (j *Job) Last(ctx context.Context, subject string) (event.Envelope, error) 
 	return j.runner.Bus.Last(ctx, subject)
 }
 
-// Flush publishes what is buffered and returns once it is durable. On an error the points stay buffered.
+// Flush publishes what was buffered before the call and returns once all of it is durable. On an error the points stay buffered.
 func (j *Job) Flush(ctx context.Context) error {
+	j.flushing.Lock()
+	defer j.flushing.Unlock()
 	j.mu.Lock()
 	frame := event.Frame{Run: j.Request.Run, Writer: j.writer}
 	for _, s := range j.buffered {
