@@ -165,8 +165,8 @@ func (r *runResolver) Config(ctx context.Context, obj *view.Run) (json.RawMessag
 	return config, err
 }
 
-func (r *runResolver) Metrics(ctx context.Context, obj *view.Run, match *string) ([]view.Metric, error) {
-	return r.metrics(obj.ID, match)
+func (r *runResolver) Metrics(ctx context.Context, objs []*view.Run, match *string) ([][]view.Metric, error) {
+	return r.metricsOf(objs, match)
 }
 
 func (r *runResolver) Series(ctx context.Context, obj *view.Run, keys []string, fromStep *int64, toStep *int64, maxPoints *int) ([]view.Series, error) {

@@ -38,12 +38,13 @@ func (r *resolver) runs(ctx context.Context, f *gen.RunFilter, o *gen.RunOrder, 
 // page reads on after a cursor until it has n runs that pass.
 func (r *resolver) page(ctx context.Context, s selection, by readmodel.Order, n int, after string) (*view.RunConnection, error) {
 	asOf := r.Model.Cursor().Applied
-	page := view.Page[view.Run]{HasPrev: after != "", Count: func(ctx context.Context) (int, error) { return r.count(ctx, s) }}
+	page := view.Page[*view.Run]{HasPrev: after != "", Count: func(ctx context.Context) (int, error) { return r.count(ctx, s) }}
 	if n == 0 {
 		total, err := page.Count(ctx)
 		page.HasNext = total > 0
 		return &view.RunConnection{Page: page}, err
 	}
+	page.Items, page.Cursors = make([]*view.Run, 0, n), make([]string, 0, n)
 	size := n
 	if len(s.rest) > 0 {
 		size = batch
@@ -65,7 +66,7 @@ func (r *resolver) page(ctx context.Context, s selection, by readmodel.Order, n 
 				page.HasNext = true
 				return &view.RunConnection{Page: page}, nil
 			}
-			page.Items = append(page.Items, view.Run{Run: run, At: r.Now(), AsOf: asOf})
+			page.Items = append(page.Items, &view.Run{Run: run, At: r.Now(), AsOf: asOf})
 			page.Cursors = append(page.Cursors, got.Cursors[i])
 		}
 		if len(s.rest) == 0 {
@@ -130,7 +131,7 @@ func (r *resolver) runsByKind(ctx context.Context, s selection, dir gen.Directio
 		at, within = i, rest
 	}
 	all := s.filter.Kinds
-	page := view.Page[view.Run]{HasPrev: after != "", Count: func(ctx context.Context) (int, error) { return r.count(ctx, s) }}
+	page := view.Page[*view.Run]{HasPrev: after != "", Count: func(ctx context.Context) (int, error) { return r.count(ctx, s) }}
 	for ; at < len(kinds); at, within = at+1, "" {
 		kind := kinds[at]
 		if dir == gen.DirectionDesc {

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"math"
 	"sort"
 	"strings"
 
@@ -18,16 +19,47 @@ func matches(pattern, key string) bool {
 	return pattern == key
 }
 
-// metrics lists the keys of a run with what is known of each, over contexts and writers. Samples of usage (system/…) are left
-// out unless asked for.
+// manyRuns is from how many runs on one range scan over all runs of a metric beats a look at each run.
+const manyRuns = 50
+
+// metricsOf lists the metrics of several runs, in their order.
+func (r *resolver) metricsOf(runs []*view.Run, pattern *string) ([][]view.Metric, error) {
+	out := make([][]view.Metric, len(runs))
+	if pattern == nil || strings.HasSuffix(*pattern, "*") || len(runs) < manyRuns {
+		for i, run := range runs {
+			var err error
+			if out[i], err = r.metrics(run.ID, pattern); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	all, err := r.Model.LastValues(*pattern)
+	if err != nil {
+		return nil, err
+	}
+	byRun := map[event.RunID][]readmodel.SeriesInfo{}
+	for _, s := range all {
+		byRun[s.Run] = append(byRun[s.Run], s)
+	}
+	for i, run := range runs {
+		out[i] = merge(byRun[run.ID], pattern)
+	}
+	return out, nil
+}
+
+// metrics lists the keys of a run with what is known of each.
 func (r *resolver) metrics(id event.RunID, pattern *string) ([]view.Metric, error) {
 	infos, err := r.Model.Keys(id)
 	if errors.Is(err, readmodel.ErrNotFound) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
+	return merge(infos, pattern), err
+}
+
+// merge makes one metric of all series of a key, over contexts and writers. Samples of usage (system/…) are left out unless
+// asked for.
+func merge(infos []readmodel.SeriesInfo, pattern *string) []view.Metric {
 	var out []view.Metric
 	at := map[string]int{}
 	var firstStep []int64
@@ -50,16 +82,15 @@ func (r *resolver) metrics(id event.RunID, pattern *string) ([]view.Metric, erro
 		if s.FirstStep < firstStep[i] {
 			m.First, firstStep[i] = s.First, s.FirstStep
 		}
-		// min and max are NaN where there was nothing but NaN.
-		if s.Min < m.Min || m.Min != m.Min {
+		if s.Min < m.Min || math.IsNaN(m.Min) { // NaN where there was nothing else
 			m.Min = s.Min
 		}
-		if s.Max > m.Max || m.Max != m.Max {
+		if s.Max > m.Max || math.IsNaN(m.Max) {
 			m.Max = s.Max
 		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Key < out[j].Key })
-	return out, nil
+	return out
 }
 
 // columns are the points of some keys of one run.

@@ -462,7 +462,8 @@ func TestASilentClientIsDropped(t *testing.T) {
 }
 
 func TestPingsKeepASocketAliveAndSilenceEndsIt(t *testing.T) {
-	l := newLab(t, func(c *graph.Config) { c.KeepAlive = 30 * time.Millisecond })
+	t.Parallel() // it waits for seconds
+	l := newLab(t, func(c *graph.Config) { c.KeepAlive = time.Second })
 	c := dial(t, l)
 	pings := 0
 	for {
@@ -474,12 +475,12 @@ func TestPingsKeepASocketAliveAndSilenceEndsIt(t *testing.T) {
 		if m.Type != "ping" {
 			continue
 		}
-		if pings++; pings <= 3 {
+		if pings++; pings == 1 {
 			c.send(message{Type: "pong"})
 		}
 	}
-	if pings < 3 {
-		t.Errorf("%d pings", pings)
+	if pings < 2 {
+		t.Errorf("dropped after %d pings, the first of which was answered", pings)
 	}
 	if c.ctx.Err() != nil {
 		t.Error("nobody dropped the silent socket")

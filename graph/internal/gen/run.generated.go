@@ -38,7 +38,7 @@ type RunResolver interface {
 	Experiment(ctx context.Context, obj *view.Run) (*view.Experiment, error)
 	Config(ctx context.Context, obj *view.Run) (json.RawMessage, error)
 
-	Metrics(ctx context.Context, obj *view.Run, match *string) ([]view.Metric, error)
+	Metrics(ctx context.Context, objs []*view.Run, match *string) ([][]view.Metric, error)
 	Series(ctx context.Context, obj *view.Run, keys []string, fromStep *int64, toStep *int64, maxPoints *int) ([]view.Series, error)
 
 	UsageHistory(ctx context.Context, obj *view.Run, maxPoints *int) ([]view.Usage, error)
@@ -3346,8 +3346,7 @@ func (ec *executionContext) _Run_metrics(ctx context.Context, field graphql.Coll
 			return ec.fieldContext_Run_metrics(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Run().Metrics(ctx, obj, fc.Args["match"].(*string))
+			return ec.resolveBatch_Run_metrics(ctx, field, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []view.Metric) graphql.Marshaler {
@@ -3379,6 +3378,41 @@ func (ec *executionContext) fieldContext_Run_metrics(ctx context.Context, field 
 		return fc, err
 	}
 	return fc, nil
+}
+func (ec *executionContext) resolveBatch_Run_metrics(ctx context.Context, field graphql.CollectedField, obj *view.Run) (any, error) {
+	resolver := ec.Resolvers.Run()
+	fc := graphql.GetFieldContext(ctx)
+	group := graphql.GetBatchParentGroup(ctx, "Run")
+	if group != nil {
+		parents, ok := group.Parents.([]*view.Run)
+		if ok {
+			idx, ok := graphql.BatchParentIndex(ctx)
+			if ok {
+				key := field.Alias
+				if key == "" {
+					key = field.Name
+				}
+				result := group.GetFieldResult(key, func() (any, error) {
+					return resolver.Metrics(ctx, parents, fc.Args["match"].(*string))
+				})
+				return graphql.ResolveBatchGroupResult[[]view.Metric](
+					ctx,
+					idx,
+					len(parents),
+					result,
+					"Run.metrics",
+					group.IndexMap,
+				)
+			}
+		}
+	}
+	results, err := resolver.Metrics(ctx, []*view.Run{obj}, fc.Args["match"].(*string))
+	return graphql.ResolveBatchSingleResult[[]view.Metric](
+		ctx,
+		results,
+		err,
+		"Run.metrics",
+	)
 }
 
 func (ec *executionContext) _Run_series(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
@@ -3793,7 +3827,7 @@ func (ec *executionContext) _RunConnection_edges(ctx context.Context, field grap
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []view.Edge[view.Run]) graphql.Marshaler {
+		func(ctx context.Context, selections ast.SelectionSet, v []view.Edge[*view.Run]) graphql.Marshaler {
 			return ec.marshalNRunEdge2ᚕmillraceᚋgraphᚋinternalᚋviewᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
@@ -3825,8 +3859,8 @@ func (ec *executionContext) _RunConnection_nodes(ctx context.Context, field grap
 			return obj.Nodes(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []view.Run) graphql.Marshaler {
-			return ec.marshalNRun2ᚕmillraceᚋgraphᚋinternalᚋviewᚐRunᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*view.Run) graphql.Marshaler {
+			return ec.marshalNRun2ᚕᚖmillraceᚋgraphᚋinternalᚋviewᚐRunᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -3900,7 +3934,7 @@ func (ec *executionContext) fieldContext_RunConnection_totalCount(_ context.Cont
 	return graphql.NewScalarFieldContext("RunConnection", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _RunEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *view.Edge[view.Run]) (ret graphql.Marshaler) {
+func (ec *executionContext) _RunEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *view.Edge[*view.Run]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3923,7 +3957,7 @@ func (ec *executionContext) fieldContext_RunEdge_cursor(_ context.Context, field
 	return graphql.NewScalarFieldContext("RunEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _RunEdge_node(ctx context.Context, field graphql.CollectedField, obj *view.Edge[view.Run]) (ret graphql.Marshaler) {
+func (ec *executionContext) _RunEdge_node(ctx context.Context, field graphql.CollectedField, obj *view.Edge[*view.Run]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -3935,8 +3969,8 @@ func (ec *executionContext) _RunEdge_node(ctx context.Context, field graphql.Col
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v view.Run) graphql.Marshaler {
-			return ec.marshalNRun2millraceᚋgraphᚋinternalᚋviewᚐRun(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Run) graphql.Marshaler {
+			return ec.marshalNRun2ᚖmillraceᚋgraphᚋinternalᚋviewᚐRun(ctx, selections, v)
 		},
 		true,
 		true,
@@ -7931,7 +7965,7 @@ func (ec *executionContext) _RunConnection(ctx context.Context, sel ast.Selectio
 
 var runEdgeImplementors = []string{"RunEdge"}
 
-func (ec *executionContext) _RunEdge(ctx context.Context, sel ast.SelectionSet, obj *view.Edge[view.Run]) graphql.Marshaler {
+func (ec *executionContext) _RunEdge(ctx context.Context, sel ast.SelectionSet, obj *view.Edge[*view.Run]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, runEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -8394,6 +8428,7 @@ func (ec *executionContext) marshalNAlert2millraceᚋstorageᚋreadmodelᚐAlert
 }
 
 func (ec *executionContext) marshalNAlert2ᚕmillraceᚋstorageᚋreadmodelᚐAlertᚄ(ctx context.Context, sel ast.SelectionSet, v []readmodel.Alert) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Alert", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8419,6 +8454,7 @@ func (ec *executionContext) marshalNArtifact2millraceᚋeventᚐInput(ctx contex
 }
 
 func (ec *executionContext) marshalNArtifact2ᚕmillraceᚋeventᚐInputᚄ(ctx context.Context, sel ast.SelectionSet, v []event.Input) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Artifact", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8457,6 +8493,7 @@ func (ec *executionContext) marshalNConfigDifference2millraceᚋgraphᚋinternal
 }
 
 func (ec *executionContext) marshalNConfigDifference2ᚕmillraceᚋgraphᚋinternalᚋviewᚐConfigDifferenceᚄ(ctx context.Context, sel ast.SelectionSet, v []view.ConfigDifference) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "ConfigDifference", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8482,6 +8519,7 @@ func (ec *executionContext) marshalNConsoleLine2millraceᚋgraphᚋinternalᚋvi
 }
 
 func (ec *executionContext) marshalNConsoleLine2ᚕmillraceᚋgraphᚋinternalᚋviewᚐConsoleLineᚄ(ctx context.Context, sel ast.SelectionSet, v []view.ConsoleLine) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "ConsoleLine", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8535,6 +8573,7 @@ func (ec *executionContext) marshalNDeviceSpent2millraceᚋgraphᚋinternalᚋvi
 }
 
 func (ec *executionContext) marshalNDeviceSpent2ᚕmillraceᚋgraphᚋinternalᚋviewᚐDeviceSpentᚄ(ctx context.Context, sel ast.SelectionSet, v []view.DeviceSpent) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "DeviceSpent", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8555,6 +8594,7 @@ func (ec *executionContext) marshalNFieldDifference2millraceᚋgraphᚋinternal�
 }
 
 func (ec *executionContext) marshalNFieldDifference2ᚕmillraceᚋgraphᚋinternalᚋviewᚐFieldDifferenceᚄ(ctx context.Context, sel ast.SelectionSet, v []view.FieldDifference) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "FieldDifference", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8575,6 +8615,7 @@ func (ec *executionContext) marshalNGpuUsage2millraceᚋeventᚐGPUUsage(ctx con
 }
 
 func (ec *executionContext) marshalNGpuUsage2ᚕmillraceᚋeventᚐGPUUsageᚄ(ctx context.Context, sel ast.SelectionSet, v []event.GPUUsage) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "GpuUsage", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8604,6 +8645,7 @@ func (ec *executionContext) marshalNMetric2millraceᚋgraphᚋinternalᚋviewᚐ
 }
 
 func (ec *executionContext) marshalNMetric2ᚕmillraceᚋgraphᚋinternalᚋviewᚐMetricᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Metric) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Metric", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8624,6 +8666,7 @@ func (ec *executionContext) marshalNMetricComparison2millraceᚋgraphᚋinternal
 }
 
 func (ec *executionContext) marshalNMetricComparison2ᚕmillraceᚋgraphᚋinternalᚋviewᚐMetricComparisonᚄ(ctx context.Context, sel ast.SelectionSet, v []view.MetricComparison) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "MetricComparison", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8664,10 +8707,28 @@ func (ec *executionContext) marshalNRun2millraceᚋgraphᚋinternalᚋviewᚐRun
 }
 
 func (ec *executionContext) marshalNRun2ᚕmillraceᚋgraphᚋinternalᚋviewᚐRunᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Run) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Run", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNRun2millraceᚋgraphᚋinternalᚋviewᚐRun(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNRun2ᚕᚖmillraceᚋgraphᚋinternalᚋviewᚐRunᚄ(ctx context.Context, sel ast.SelectionSet, v []*view.Run) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Run", v, nil)
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRun2ᚖmillraceᚋgraphᚋinternalᚋviewᚐRun(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -8703,11 +8764,12 @@ func (ec *executionContext) marshalNRunConnection2ᚖmillraceᚋgraphᚋinternal
 	return ec._RunConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNRunEdge2millraceᚋgraphᚋinternalᚋviewᚐEdge(ctx context.Context, sel ast.SelectionSet, v view.Edge[view.Run]) graphql.Marshaler {
+func (ec *executionContext) marshalNRunEdge2millraceᚋgraphᚋinternalᚋviewᚐEdge(ctx context.Context, sel ast.SelectionSet, v view.Edge[*view.Run]) graphql.Marshaler {
 	return ec._RunEdge(ctx, sel, &v)
 }
 
-func (ec *executionContext) marshalNRunEdge2ᚕmillraceᚋgraphᚋinternalᚋviewᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Edge[view.Run]) graphql.Marshaler {
+func (ec *executionContext) marshalNRunEdge2ᚕmillraceᚋgraphᚋinternalᚋviewᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Edge[*view.Run]) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "RunEdge", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8822,6 +8884,7 @@ func (ec *executionContext) marshalNScoreComparison2millraceᚋgraphᚋinternal�
 }
 
 func (ec *executionContext) marshalNScoreComparison2ᚕmillraceᚋgraphᚋinternalᚋviewᚐScoreComparisonᚄ(ctx context.Context, sel ast.SelectionSet, v []view.ScoreComparison) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "ScoreComparison", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8842,6 +8905,7 @@ func (ec *executionContext) marshalNSeries2millraceᚋgraphᚋinternalᚋviewᚐ
 }
 
 func (ec *executionContext) marshalNSeries2ᚕmillraceᚋgraphᚋinternalᚋviewᚐSeriesᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Series) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Series", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8872,6 +8936,7 @@ func (ec *executionContext) marshalNTag2millraceᚋgraphᚋinternalᚋviewᚐTag
 }
 
 func (ec *executionContext) marshalNTag2ᚕmillraceᚋgraphᚋinternalᚋviewᚐTagᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Tag) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Tag", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8907,6 +8972,7 @@ func (ec *executionContext) marshalNTextSample2millraceᚋstorageᚋreadmodelᚐ
 }
 
 func (ec *executionContext) marshalNTextSample2ᚕmillraceᚋstorageᚋreadmodelᚐTextᚄ(ctx context.Context, sel ast.SelectionSet, v []readmodel.Text) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "TextSample", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -8927,6 +8993,7 @@ func (ec *executionContext) marshalNUsage2millraceᚋgraphᚋinternalᚋviewᚐU
 }
 
 func (ec *executionContext) marshalNUsage2ᚕmillraceᚋgraphᚋinternalᚋviewᚐUsageᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Usage) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "Usage", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

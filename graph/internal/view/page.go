@@ -49,7 +49,7 @@ func (p Page[T]) PageInfo() PageInfo {
 func (p Page[T]) TotalCount(ctx context.Context) (int, error) { return p.Count(ctx) }
 
 // RunConnection is a page of runs.
-type RunConnection struct{ Page[Run] }
+type RunConnection struct{ Page[*Run] }
 
 // ExperimentConnection is a page of experiments.
 type ExperimentConnection struct{ Page[Experiment] }
@@ -59,7 +59,7 @@ type DatasetConnection struct{ Page[Dataset] }
 
 // The items of those pages.
 type (
-	RunEdge        = Edge[Run]
+	RunEdge        = Edge[*Run]
 	ExperimentEdge = Edge[Experiment]
 	DatasetEdge    = Edge[Dataset]
 )
