@@ -34,8 +34,11 @@ func transcript(t *testing.T, k engine.Kernels) []entry {
 	var entries []entry
 	keep := func(name string, device []float32) { entries = append(entries, entry{name, wide(r.down(device))}) }
 
-	for _, transposed := range []bool{false, true} {
+	for i, transposed := range []bool{false, true, false, true} {
 		m, kk, n := 301, 133, 211
+		if i >= 2 {
+			m, kk, n = 97, 601, 530
+		}
 		x, w, b, dy := r.in(r.normal(m*kk, 1)), r.in(r.normal(kk*n, 1)), r.in(r.normal(n, 1)), r.in(r.normal(m*n, 1))
 		y, dx, dw, db := r.out(m*n), r.out(m*kk), r.inout(r.normal(kk*n, 1)), r.inout(r.normal(n, 1))
 		k.Linear(y, x, w, b, m, kk, n, transposed)
