@@ -129,6 +129,8 @@ func explain(ctx context.Context, err error) error {
 		return job.Fail("source_changed", "the files changed while they were read; start again when they are at rest", err)
 	case errors.Is(err, blob.ErrDenied):
 		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
+	case errors.Is(err, blob.ErrUnavailable):
+		return job.Retry("storage_unavailable", "see that the object store is up, then start the run again", err)
 	case errors.Is(err, blob.ErrFull):
 		return job.Fail("storage_full", "free space where objects are stored", err)
 	}

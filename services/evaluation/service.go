@@ -238,6 +238,8 @@ func final(err error) error {
 		return job.Fail("corrupt_input", "its bytes in storage are not what was written", err)
 	case errors.Is(err, blob.ErrDenied):
 		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
+	case errors.Is(err, blob.ErrUnavailable):
+		return job.Retry("storage_unavailable", "see that the object store is up, then start the run again", err)
 	}
 	return err
 }

@@ -12,7 +12,9 @@ import (
 type Failed struct {
 	Code string // stable, for programs: "bad_config", "nan_loss", …
 	Hint string // what to do, for people
-	Err  error
+	// Passing says that trying again may help: only when it comes again and again is it the run's end.
+	Passing bool
+	Err     error
 }
 
 func (f *Failed) Error() string { return f.Err.Error() }
@@ -24,6 +26,11 @@ func Fail(code, hint string, err error) error { return &Failed{Code: code, Hint:
 // Failf is Fail with a message made here.
 func Failf(code, hint, format string, args ...any) error {
 	return Fail(code, hint, fmt.Errorf(format, args...))
+}
+
+// Retry marks an error that may pass: the run is tried again, a few times.
+func Retry(code, hint string, err error) error {
+	return &Failed{Code: code, Hint: hint, Err: err, Passing: true}
 }
 
 // ErrStopRequested is the cause of a job's context when a person or a rule asked the run to stop.
@@ -42,4 +49,13 @@ func failureOf(err error) *event.Failure {
 // interrupted tells whether the job ended because the worker is going away, not because of anything in the run.
 func interrupted(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), ErrStopRequested)
+}
+
+// again tells whether an error is worth another try: a marked one says so itself, any other is, unless it is only how a stop ends.
+func again(err error, stop bool) bool {
+	var marked *Failed
+	if errors.As(err, &marked) {
+		return marked.Passing
+	}
+	return err != nil && !stop
 }

@@ -15,47 +15,53 @@ type Job struct {
 	Request   event.RunRequested
 	Requested time.Time // when the request was made
 	Attempt   int
+	// Checkpoint is the last that an earlier attempt saved, to go on from; nil: begin at the beginning.
+	Checkpoint *event.CheckpointSaved
 
-	runner *Runner
-	writer event.WriterID
-	began  time.Time
+	runner  *Runner
+	writer  event.WriterID
+	began   time.Time
+	lasting context.Context
 
-	// flushing is held while something is being published, so that who flushes next waits for what was taken before.
-	flushing sync.Mutex
+	flushing chan struct{} // holds one: so that facts come in the order in which they were told
+	wake     chan struct{} // asks the sampler to flush now
+
 	mu       sync.Mutex
-	buffered map[string]*event.Series
-	points   int
-	lines    []string
-	line     int64
-	progress *event.RunProgressed
+	buffered buffer
+	lines    int64 // how many console lines are in the log
 	spent    event.ResourcesSpent
 	// joulesBefore is what the device had counted when the job began.
 	joulesBefore *float64
 }
 
-// Flushing bounds: how many points wait at most before they are published with the next sample.
-const flushPoints = 4096
+const (
+	// flushPoints is how many points wait at most for the next tick.
+	flushPoints = 4096
+	// mostPoints is how many wait while the log is away, 24 bytes each, before the run waits for it too.
+	mostPoints = 1 << 20
+)
 
-// Metrics buffers one step's points; they are published with the next flush, a few times a second.
+// Lasting is a context for what must still be said or saved when the worker has been told to leave: it ends a while after the worker's.
+func (j *Job) Lasting() context.Context { return j.lasting }
+
+// Metrics buffers one step's points; they are published with the next flush, a few times a second. It waits only when the log has been away
+// for so long that very many points wait for it.
 func (j *Job) Metrics(ctx context.Context, step int64, keys []string, values []float64) error {
 	at := j.runner.Now().UnixMicro()
 	j.mu.Lock()
-	if j.buffered == nil {
-		j.buffered = map[string]*event.Series{}
-	}
 	for i, key := range keys {
-		s := j.buffered[key]
-		if s == nil {
-			s = &event.Series{Key: key}
-			j.buffered[key] = s
-		}
-		s.Steps, s.Times, s.Values = append(s.Steps, step), append(s.Times, at), append(s.Values, values[i])
-		j.points++
+		j.buffered.add(key, step, at, values[i])
 	}
-	full := j.points >= flushPoints
+	points := j.buffered.points
 	j.mu.Unlock()
-	if full {
+	switch {
+	case points >= mostPoints:
 		return j.Flush(ctx)
+	case points >= flushPoints:
+		select {
+		case j.wake <- struct{}{}:
+		default:
+		}
 	}
 	return nil
 }
@@ -63,7 +69,7 @@ func (j *Job) Metrics(ctx context.Context, step int64, keys []string, values []f
 // Print adds a console line.
 func (j *Job) Print(line string) {
 	j.mu.Lock()
-	j.lines = append(j.lines, line)
+	j.buffered.lines = append(j.buffered.lines, clip(line))
 	j.mu.Unlock()
 }
 
@@ -75,7 +81,7 @@ func (j *Job) Progress(phase string, done, total int64, unit string, left time.D
 		p.SecondsLeft = &s
 	}
 	j.mu.Lock()
-	j.progress = p
+	j.buffered.progress = p
 	j.mu.Unlock()
 }
 
@@ -89,7 +95,7 @@ func (j *Job) Spend(flops float64, tokens, stored, moved int64) {
 	j.mu.Unlock()
 }
 
-// Publish adds a fact about the run after everything that was buffered before it.
+// Publish adds a fact about the run after everything that was told before it.
 func (j *Job) Publish(ctx context.Context, e event.Event) error {
 	if err := j.Flush(ctx); err != nil {
 		return err
@@ -100,68 +106,12 @@ func (j *Job) Publish(ctx context.Context, e event.Event) error {
 
 // PublishOnce is Publish for a fact whose subject may hold only one; that it is there already is no error.
 func (j *Job) PublishOnce(ctx context.Context, e event.Event) error {
+	if err := j.Flush(ctx); err != nil {
+		return err
+	}
 	_, err := j.runner.Bus.PublishOnce(ctx, e)
 	if errors.Is(err, bus.ErrExists) {
 		return nil
 	}
 	return err
-}
-
-// Last returns the newest fact on a subject about this run, or bus.ErrNone.
-func (j *Job) Last(ctx context.Context, subject string) (event.Envelope, error) {
-	return j.runner.Bus.Last(ctx, subject)
-}
-
-// Flush publishes what was buffered before the call and returns once all of it is durable. On an error the points stay buffered.
-func (j *Job) Flush(ctx context.Context) error {
-	j.flushing.Lock()
-	defer j.flushing.Unlock()
-	j.mu.Lock()
-	frame := event.Frame{Run: j.Request.Run, Writer: j.writer}
-	for _, s := range j.buffered {
-		frame.Series = append(frame.Series, *s)
-	}
-	points, lines, progress := j.buffered, j.lines, j.progress
-	j.buffered, j.points, j.lines, j.progress = nil, 0, nil, nil
-	first := j.line
-	j.line += int64(len(lines))
-	j.mu.Unlock()
-
-	if len(frame.Series) > 0 {
-		sortSeries(frame.Series)
-		if _, err := j.runner.Bus.Publish(ctx, event.MetricsLogged{Gateway: j.runner.Worker, Frames: []event.Frame{frame}}); err != nil {
-			j.putBack(points)
-			return err
-		}
-	}
-	if len(lines) > 0 {
-		if _, err := j.runner.Bus.Publish(ctx, event.LinesLogged{Run: j.Request.Run, Stream: "log", First: first, Lines: lines}); err != nil {
-			return err
-		}
-	}
-	if progress != nil {
-		if _, err := j.runner.Bus.Publish(ctx, *progress); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// putBack keeps points that could not be published in front of those that came since.
-func (j *Job) putBack(points map[string]*event.Series) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for key, newer := range j.buffered {
-		if s := points[key]; s != nil {
-			s.Steps = append(s.Steps, newer.Steps...)
-			s.Times = append(s.Times, newer.Times...)
-			s.Values = append(s.Values, newer.Values...)
-		} else {
-			points[key] = newer
-		}
-	}
-	j.buffered, j.points = points, 0
-	for _, s := range points {
-		j.points += len(s.Steps)
-	}
 }

@@ -21,8 +21,12 @@ type Runner struct {
 	// Environment tells what jobs run on; Device is what they are charged for.
 	Environment func() event.Environment
 	Device      event.Device
-	Now         func() time.Time
-	Log         *slog.Logger
+	// Grace is how long a job may take to save and say its last words once the worker is told to leave; 0 is 20 s.
+	Grace time.Duration
+	// Backoff is how long to wait before the nth further try of a fault that may pass; nil is 1 s, 5 s, 30 s.
+	Backoff []time.Duration
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Outcome is what a job made, for the record.
@@ -44,7 +48,10 @@ func (r *Runner) Work(ctx context.Context, kind event.RunKind, do Do) error {
 	group := bus.Group{
 		Name: string(kind), Filters: []string{event.Requested(kind)}, Parallel: 1,
 		MaxAttempts: -1, // every restart of a worker is a delivery: a long run sees many
-		Backoff:     []time.Duration{time.Second, 5 * time.Second, 30 * time.Second},
+		Backoff:     r.Backoff,
+	}
+	if len(group.Backoff) == 0 {
+		group.Backoff = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
 	}
 	return r.Bus.Work(ctx, group, func(ctx context.Context, env event.Envelope, d bus.Delivery) error {
 		req, ok := env.Event.(event.RunRequested)
@@ -66,61 +73,101 @@ func (r *Runner) one(ctx context.Context, req event.RunRequested, requested time
 	if over, err := r.alreadyEnded(ctx, req.Run); err != nil || over {
 		return err
 	}
-	jobCtx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	j := &Job{Request: req, Requested: requested, Attempt: attempt, runner: r, writer: "worker", began: r.Now(),
-		spent: event.ResourcesSpent{Run: req.Run, Attempt: attempt, Worker: r.Worker, Device: r.Device}}
-
-	stopped := make(chan struct{})
-	go func() { // a stop may have been asked for before we began
-		defer close(stopped)
-		filter := event.RunStopRequested{Run: req.Run}.Subject()
-		_ = r.Bus.Follow(jobCtx, 1, []string{filter}, func(event.Envelope) error {
-			cancel(ErrStopRequested)
-			return nil
-		})
-	}()
-	sampled := make(chan struct{})
-	go func() {
-		defer close(sampled)
-		j.sample(jobCtx)
-	}()
-
-	out, err := protect(jobCtx, j, do)
-	stop := errors.Is(context.Cause(jobCtx), ErrStopRequested)
-	going := interrupted(jobCtx, err)
-	cancel(nil)
-	<-stopped
-	<-sampled
-
-	if going {
+	lasting, release := r.lasting(ctx)
+	defer release()
+	j := &Job{
+		Request: req, Requested: requested, Attempt: attempt,
+		runner: r, writer: "worker", began: r.Now(), lasting: lasting, flushing: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		spent: event.ResourcesSpent{Run: req.Run, Attempt: attempt, Worker: r.Worker, Device: r.Device},
+	}
+	switch saved, err := r.lastCheckpoint(ctx, req.Run); {
+	case err == nil:
+		j.Checkpoint = &saved
+	case !errors.Is(err, bus.ErrNone):
+		return err
+	}
+	out, stop, err := r.carry(ctx, j, do)
+	if interrupted(ctx, err) {
+		if serr := j.publishSpent(lasting); serr != nil {
+			r.Log.Warn("what an interrupted run spent could not be told", "run", req.Run, "error", serr)
+		}
 		return fmt.Errorf("job: run %s interrupted: %w", req.Run, err)
 	}
-	var failed *Failed
-	if err != nil && !stop && !errors.As(err, &failed) && !final {
+	if again(err, stop) && !final {
 		r.Log.Warn("a job will be tried again", "run", req.Run, "attempt", attempt, "error", err)
 		return err
 	}
-	// The last words are said even while the worker is asked to leave.
-	last, done := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-	defer done()
-	if ferr := j.Flush(last); err == nil {
-		err = ferr
+	return j.end(out, stop, err)
+}
+
+// carry does the job while its stop is awaited and its buffer is published.
+func (r *Runner) carry(ctx context.Context, j *Job, do Do) (out Outcome, stop bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stopped, sampled := make(chan struct{}), make(chan struct{})
+	go func() { // a stop may have been asked for before we began
+		defer close(stopped)
+		filter := event.RunStopRequested{Run: j.Request.Run}.Subject()
+		err := r.Bus.Follow(ctx, 1, []string{filter}, func(event.Envelope) error {
+			cancel(ErrStopRequested)
+			return ErrStopRequested
+		})
+		if ctx.Err() == nil {
+			r.Log.Warn("a run cannot be stopped", "run", j.Request.Run, "error", err)
+		}
+	}()
+	go func() {
+		defer close(sampled)
+		j.sample(ctx)
+	}()
+	out, err = protect(ctx, j, do)
+	stop = errors.Is(context.Cause(ctx), ErrStopRequested)
+	cancel(nil)
+	<-stopped
+	<-sampled
+	return out, stop, err
+}
+
+// end says the last words. They are said even while the worker is asked to leave.
+func (j *Job) end(out Outcome, stop bool, err error) error {
+	ferr := errors.Join(j.Flush(j.lasting), j.publishSpent(j.lasting))
+	switch {
+	case ferr != nil && j.lasting.Err() != nil: // no time left: another worker does it again from the last checkpoint
+		return ferr
+	case ferr != nil && err == nil:
+		err = Fail("log", "the node's log tells more; start the run again", ferr)
 	}
-	if serr := j.publishSpent(last); err == nil {
-		err = serr
-	}
-	ended := event.RunEnded{Run: req.Run, Attempt: attempt, Status: event.Finished, Steps: out.Steps, Outputs: out.Outputs}
+	ended := event.RunEnded{Run: j.Request.Run, Attempt: j.Attempt, Status: event.Finished, Steps: out.Steps, Outputs: out.Outputs}
+	var failed *Failed
 	switch {
 	case err == nil:
 	case stop && !errors.As(err, &failed):
 		ended.Status = event.Stopped
 	default:
 		ended.Status, ended.Failure = event.Failed, failureOf(err)
-		r.Log.Warn("run failed", "run", req.Run, "code", ended.Failure.Code, "error", err)
+		j.runner.Log.Warn("run failed", "run", j.Request.Run, "code", ended.Failure.Code, "error", err)
 	}
-	_, perr := r.Bus.Publish(last, ended)
+	_, perr := j.runner.Bus.Publish(j.lasting, ended)
 	return perr
+}
+
+// lasting is a context that ends Grace after ctx does.
+func (r *Runner) lasting(ctx context.Context) (context.Context, func()) {
+	grace := r.Grace
+	if grace <= 0 {
+		grace = 20 * time.Second
+	}
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-lasting.Done():
+		}
+	})
+	return lasting, func() { unhook(); cancel() }
 }
 
 // alreadyEnded guards against a delivery after the last word: the acknowledgement may have been lost.
@@ -130,6 +177,19 @@ func (r *Runner) alreadyEnded(ctx context.Context, run event.RunID) (bool, error
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// lastCheckpoint finds where an earlier attempt got to: bus.ErrNone when it saved none.
+func (r *Runner) lastCheckpoint(ctx context.Context, run event.RunID) (event.CheckpointSaved, error) {
+	env, err := r.Bus.Last(ctx, event.CheckpointSaved{Run: run}.Subject())
+	if err != nil {
+		return event.CheckpointSaved{}, err
+	}
+	saved, ok := env.Event.(event.CheckpointSaved)
+	if !ok {
+		return saved, fmt.Errorf("job: %s lies where a checkpoint should", env.Event.Type())
+	}
+	return saved, nil
 }
 
 // protect turns a panic into a failed run: the node stays up, and the record says where.

@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"sort"
 	"time"
 
 	"millrace/event"
@@ -14,57 +13,65 @@ const (
 	sampleEvery = time.Second
 )
 
-// started says that this worker has the run.
+// started says that this worker has the run, and from which step it goes on.
 func (j *Job) started(ctx context.Context) error {
-	_, err := j.runner.Bus.Publish(ctx, event.RunStarted{
-		Run: j.Request.Run, Attempt: j.Attempt, Worker: j.runner.Worker, Environment: j.runner.Environment(),
-	})
-	return err
-}
-
-// Resumed says from which step this attempt goes on.
-func (j *Job) Resumed(ctx context.Context, step int64) error {
-	_, err := j.runner.Bus.Publish(ctx, event.RunStarted{
-		Run: j.Request.Run, Attempt: j.Attempt, Worker: j.runner.Worker, Environment: j.runner.Environment(), ResumedFrom: &step,
-	})
+	e := event.RunStarted{Run: j.Request.Run, Attempt: j.Attempt, Worker: j.runner.Worker, Environment: j.runner.Environment()}
+	if j.Checkpoint != nil {
+		e.ResumedFrom = &j.Checkpoint.Step
+	}
+	_, err := j.runner.Bus.Publish(ctx, e)
 	return err
 }
 
 // sample publishes, until ctx ends, what is buffered and what the worker consumes. A fault here is logged and tried again with the
-// next tick: a tracker that is away must not end a training run. What is lost by a final fault is told by the last Flush.
+// next tick: a log that is away must not end a training run. What is lost by a final fault is told by the last Flush.
 func (j *Job) sample(ctx context.Context) {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	var sampled time.Time
+	waiting := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-j.wake:
 		case <-tick.C:
 		}
-		if err := j.Flush(ctx); err != nil && ctx.Err() == nil {
+		err := j.Flush(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !waiting: // said once, not with every tick
 			j.runner.Log.Warn("points wait for the log", "run", j.Request.Run, "error", err)
-			continue
+		case err == nil && waiting:
+			j.runner.Log.Warn("the points that waited are in the log", "run", j.Request.Run)
 		}
-		now := j.runner.Now()
-		if now.Sub(sampled) < sampleEvery {
-			continue
+		waiting = err != nil
+		if now := j.runner.Now(); !waiting && now.Sub(sampled) >= sampleEvery {
+			sampled = now
+			j.account(ctx)
 		}
-		sampled = now
-		usage, err := j.runner.Meter.Sample(ctx)
-		if err != nil {
+	}
+}
+
+// account publishes what the worker consumes now and what the run has spent so far.
+func (j *Job) account(ctx context.Context) {
+	usage, err := j.runner.Meter.Sample(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
 			j.runner.Log.Warn("usage could not be sampled", "run", j.Request.Run, "error", err)
-			continue
 		}
-		if usage.Joules != nil {
-			j.noteJoules(float64(*usage.Joules))
-		}
-		if _, err := j.runner.Bus.Publish(ctx, event.UsageSampled{Run: j.Request.Run, Worker: j.runner.Worker, Usage: usage}); err != nil {
-			continue
-		}
-		if err := j.publishSpent(ctx); err != nil && ctx.Err() == nil {
-			j.runner.Log.Warn("spending could not be published", "run", j.Request.Run, "error", err)
-		}
+		return
+	}
+	if usage.Joules != nil {
+		j.noteJoules(float64(*usage.Joules))
+	}
+	_, err = j.runner.Bus.Publish(ctx, event.UsageSampled{Run: j.Request.Run, Worker: j.runner.Worker, Usage: usage})
+	if err == nil {
+		err = j.publishSpent(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		j.runner.Log.Warn("usage could not be told", "run", j.Request.Run, "error", err)
 	}
 }
 
@@ -87,8 +94,4 @@ func (j *Job) publishSpent(ctx context.Context) error {
 	s.Seconds = event.Number(j.runner.Now().Sub(j.began).Seconds() * float64(max(1, s.Device.Count)))
 	_, err := j.runner.Bus.Publish(ctx, s)
 	return err
-}
-
-func sortSeries(s []event.Series) {
-	sort.Slice(s, func(a, b int) bool { return s[a].Key < s[b].Key })
 }

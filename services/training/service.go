@@ -67,16 +67,11 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	if config, err = config.Resolve(); err != nil {
 		return job.Outcome{}, job.Fail("bad_config", "correct the key and start the run again", err)
 	}
-	resume, from, err := s.lastCheckpoint(ctx, j)
-	if err != nil {
-		return job.Outcome{}, err
-	}
-	if resume != nil {
-		if err := j.Resumed(ctx, from); err != nil {
-			return job.Outcome{}, err
-		}
-	}
 	rec := &recorder{s: s, j: j, config: config, total: config.Steps, dataset: j.Request.Spec.Input("dataset"), began: s.Now(), tokens: -1}
+	var resume trainer.Open
+	if j.Checkpoint != nil {
+		rec.saved, resume = *j.Checkpoint, s.open(ctx, *j.Checkpoint)
+	}
 	if stop := j.Request.StopAfter; stop > 0 && stop < rec.total {
 		rec.total = stop
 	}
@@ -91,11 +86,19 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	return out, explain(err)
 }
 
+// unavailable is what to do about an object store that was away for too long.
+const unavailable = "see that the object store is up, then start the run again"
+
 // explain marks what trying again cannot mend. Storage and log faults may pass; anything else comes out the same again.
 func explain(err error) error {
+	var marked *job.Failed
 	switch {
-	case err == nil, errors.Is(err, trainer.ErrStopped), errors.Is(err, blob.ErrUnavailable), errors.Is(err, bus.ErrUnreachable):
+	case err == nil, errors.As(err, &marked), errors.Is(err, bus.ErrUnreachable), errors.Is(err, bus.ErrClosed):
 		return err
+	case errors.Is(err, trainer.ErrStopped), errors.Is(err, job.ErrStopRequested), errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, blob.ErrUnavailable):
+		return job.Retry("storage_unavailable", unavailable, err)
 	case errors.Is(err, trainer.ErrDiverged):
 		return job.Fail("nan_loss", "lower optimizer.lr or lengthen schedule.warmup; the last good checkpoint is kept", err)
 	case errors.Is(err, blob.ErrDenied):
@@ -163,31 +166,26 @@ func missing(what string, digest event.Digest, err error) error {
 		return job.Fail("corrupt_input", "its bytes in storage are not what was written; restore or make it again", err)
 	case errors.Is(err, blob.ErrDenied):
 		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
+	case errors.Is(err, blob.ErrUnavailable):
+		return job.Retry("storage_unavailable", unavailable, err)
 	}
 	return err
 }
 
-// lastCheckpoint finds where an earlier attempt got to: nil, when there is none.
-func (s *Service) lastCheckpoint(ctx context.Context, j *job.Job) (func(string) (io.ReadCloser, error), int64, error) {
-	env, err := j.Last(ctx, event.CheckpointSaved{Run: j.Request.Run}.Subject())
-	if errors.Is(err, bus.ErrNone) {
-		return nil, 0, nil
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	saved, ok := env.Event.(event.CheckpointSaved)
-	if !ok {
-		return nil, 0, fmt.Errorf("training: %s lies where a checkpoint should", env.Event.Type())
-	}
+// open gives the files of a checkpoint.
+func (s *Service) open(ctx context.Context, saved event.CheckpointSaved) trainer.Open {
 	return func(name string) (io.ReadCloser, error) {
 		for _, f := range saved.Files {
 			if f.Name == name {
-				return s.Blobs.Reader(ctx, blob.Digest(f.Digest))
+				r, err := s.Blobs.Reader(ctx, blob.Digest(f.Digest))
+				if err != nil {
+					return nil, missing("checkpoint file", f.Digest, err)
+				}
+				return r, nil
 			}
 		}
-		return nil, fmt.Errorf("training: checkpoint of step %d has no %s", saved.Step, name)
-	}, saved.Step, nil
+		return nil, job.Failf("bad_checkpoint", "", "training: the checkpoint of step %d has no %s", saved.Step, name)
+	}
 }
 
 // recorder carries what the trainer says into the log and storage.
@@ -203,8 +201,8 @@ type recorder struct {
 	saved   event.CheckpointSaved
 }
 
-// Metrics records one step's points.
-func (r *recorder) Metrics(ctx context.Context, step int64, points []trainer.Point) error {
+// Metrics records one step's points. The trainer's context does not end; the job's lasting one does.
+func (r *recorder) Metrics(_ context.Context, step int64, points []trainer.Point) error {
 	keys, values := make([]string, len(points)), make([]float64, len(points))
 	for i, p := range points {
 		keys[i], values[i] = p.Key, p.Value
@@ -219,7 +217,7 @@ func (r *recorder) Metrics(ctx context.Context, step int64, points []trainer.Poi
 		left := time.Duration(float64(r.s.Now().Sub(r.began)) / float64(done) * float64(r.total-step))
 		r.j.Progress("train", step, r.total, "steps", left)
 	}
-	return r.j.Metrics(ctx, step, keys, values)
+	return r.j.Metrics(r.j.Lasting(), step, keys, values)
 }
 
 // spend charges the tokens since the last step, with the arithmetic of the model.
@@ -233,7 +231,8 @@ func (r *recorder) spend(tokens int64) {
 }
 
 // Checkpoint stores the files, then says so.
-func (r *recorder) Checkpoint(ctx context.Context, c trainer.Checkpoint) error {
+func (r *recorder) Checkpoint(_ context.Context, c trainer.Checkpoint) error {
+	ctx := r.j.Lasting()
 	var files []blob.Entry
 	saved := event.CheckpointSaved{
 		Run: r.j.Request.Run, Experiment: r.j.Request.Experiment, Step: c.Step, Dataset: r.dataset,
