@@ -160,7 +160,7 @@ func (v view) get(t table, g, rest string) []byte {
 // span bounds a scan inside a group.
 type span struct {
 	prefix   string // keys must begin so
-	from     string // and not be less than this
+	from     string // and not be less than this, or backward not be greater; "" is no bound
 	backward bool
 }
 
@@ -189,7 +189,7 @@ func (v view) scan(t table, g string, s span, fn func(rest, value []byte) bool) 
 	head := appendPart(nil, g)
 	prefix := append(head[:len(head):len(head)], s.prefix...)
 	c := v.bucket(t).Cursor()
-	k, value := first(c, prefix, append(head[:len(head):len(head)], s.from...), s.backward)
+	k, value := s.first(c, prefix, append(head[:len(head):len(head)], s.from...))
 	for {
 		for k != nil && bytes.HasPrefix(k, prefix) {
 			rest := k[len(head):]
@@ -243,23 +243,23 @@ func (v view) overlaid(t table, g string, s span) (map[string][]byte, bool) {
 	return over, false
 }
 
-// first places a cursor on a span's first pair; backward, from is the greatest key wanted, or the prefix for no bound.
-func first(c *bbolt.Cursor, prefix, from []byte, backward bool) (k, value []byte) {
-	if !backward {
+// first places a cursor on a span's first pair, prefix and from being whole keys.
+func (s span) first(c *bbolt.Cursor, prefix, from []byte) (k, value []byte) {
+	if !s.backward {
 		if bytes.Compare(from, prefix) < 0 {
 			from = prefix
 		}
 		return c.Seek(from)
 	}
-	bounded := bytes.HasPrefix(from, prefix) && len(from) > len(prefix)
-	if !bounded {
-		from = append(bytes.Clone(prefix), bytes.Repeat([]byte{0xFF}, 32)...)
+	end := append(bytes.Clone(prefix), bytes.Repeat([]byte{0xFF}, 32)...) // after all with the prefix
+	if s.from == "" || bytes.Compare(from, end) > 0 {
+		from = end
 	}
 	k, value = c.Seek(from)
 	if k == nil {
 		return c.Last()
 	}
-	if bounded && bytes.Equal(k, from) {
+	if bytes.Equal(k, from) {
 		return k, value
 	}
 	return c.Prev()
