@@ -2,7 +2,7 @@ import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vitest/config'
 
 // The page asks for everything from its own host. While developing, `MILLRACE_URL` names a running node to ask instead.
-const node = process.env.MILLRACE_URL ?? 'http://127.0.0.1:7717'
+const node = process.env.MILLRACE_URL ?? 'http://127.0.0.1:7070'
 
 export default defineConfig({
   plugins: [react()],
@@ -11,6 +11,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
   },
-  server: { proxy: { '/graphql': { target: node, ws: true } } },
+  server: { proxy: { '/graphql': { target: node, ws: true, rewriteWsOrigin: true } } },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
 })

@@ -11,7 +11,8 @@ export function ConfigTable(props: Colored) {
   const groups = differenceGroups(comparison.config)
   const others: [string, { field: string; values: (string | null)[] }[]][] = [
     ['inputs', comparison.inputs],
-    ['environment', comparison.environment],
+    // The digest of the spec differs whenever the spec does, and stands in the head of the page.
+    ['environment', comparison.environment.filter((row) => row.field !== 'code.spec_digest')],
   ]
   const none = groups.length === 0 && others.every(([, list]) => list.length === 0)
   return (

@@ -1,14 +1,15 @@
 import { Link } from 'wouter'
-import { formatBytes, formatCount, formatInteger, formatPercent } from '../format/number'
+import { formatInteger } from '../format/number'
 import { formatTime } from '../format/time'
 import { DatasetDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { Card } from '../parts/Card'
 import { Command, Digest } from '../parts/Command'
-import { Facts, Figure } from '../parts/Facts'
+import { Facts } from '../parts/Facts'
 import { RunLink } from '../parts/RunLink'
 import { Empty, Loading, Trouble } from '../parts/State'
 import { useTitle } from '../parts/title'
+import { DatasetFigures, Dropped, Splits } from './Contents'
 
 export function DatasetPage({ id }: { id: string }) {
   const { data, error, again } = useAsk(DatasetDocument, { id })
@@ -21,9 +22,6 @@ export function DatasetPage({ id }: { id: string }) {
       </Empty>
     )
   if (!d) return error ? <Trouble error={error} again={again} /> : <Loading what="dataset" rows={8} />
-  const kept = d.splits.reduce((n, s) => n + s.documents, 0)
-  const dropped = d.dropped.reduce((n, r) => n + r.documents, 0)
-  const total = kept + dropped
   return (
     <article>
       <header className="run-head">
@@ -32,63 +30,11 @@ export function DatasetPage({ id }: { id: string }) {
           <span className="kind kind-curate">dataset</span>
           <Digest digest={d.id} />
         </div>
-        <div className="figures">
-          <Figure name="tokens" value={formatCount(d.splits.reduce((n, s) => n + s.tokens, 0))} />
-          <Figure name="documents" value={formatCount(kept)} note={total > 0 && dropped > 0 ? `${formatPercent((kept / total) * 100)} of what was read` : undefined} />
-          <Figure name="vocabulary" value={formatInteger(d.vocabSize)} />
-          <Figure name="stored" value={formatBytes(d.bytes)} />
-        </div>
+        <DatasetFigures of={d} />
       </header>
       <div className="columns">
-        <Card title="Splits" flush>
-          <div className="table-wrap">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">split</th>
-                  <th scope="col" className="right">tokens</th>
-                  <th scope="col" className="right">documents</th>
-                  <th scope="col" className="right">text</th>
-                  <th scope="col" className="right">bytes/token</th>
-                  <th scope="col" className="right">shards</th>
-                </tr>
-              </thead>
-              <tbody>
-                {d.splits.map((s) => (
-                  <tr key={s.name}>
-                    <th scope="row">{s.name}</th>
-                    <td className="right num">{formatInteger(s.tokens)}</td>
-                    <td className="right num">{formatInteger(s.documents)}</td>
-                    <td className="right num">{formatBytes(s.bytes)}</td>
-                    <td className="right num">{s.tokens > 0 ? (s.bytes / s.tokens).toFixed(2) : '–'}</td>
-                    <td className="right num">{formatInteger(s.shards)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        </Card>
-        <Card title="Dropped, by reason" aside={<span className="dim num">{formatInteger(dropped)} documents</span>}>
-          {d.dropped.length === 0 ? (
-            <p className="dim">Nothing was dropped.</p>
-          ) : (
-            <ul className="shares">
-              {[...d.dropped]
-                .sort((a, b) => b.documents - a.documents)
-                .map((r) => (
-                  <li key={r.reason}>
-                    <span>{r.reason}</span>
-                    <span className="share" aria-hidden="true">
-                      <i style={{ width: `${total > 0 ? Math.max(0.5, (r.documents / total) * 100) : 0}%` }} />
-                    </span>
-                    <span className="num right">{formatInteger(r.documents)}</span>
-                    <span className="num right dim">{total > 0 ? formatPercent((r.documents / total) * 100) : ''}</span>
-                    <span className="num right dim">{formatBytes(r.bytes)}</span>
-                  </li>
-                ))}
-            </ul>
-          )}
-        </Card>
+        <Splits of={d} />
+        <Dropped of={d} />
         <Card title="Made of">
           <Facts
             facts={[

@@ -32,7 +32,7 @@ export function formatValue(x: number | null | undefined, digits = 4): string {
     const short = mantissa.includes('.') ? mantissa.replace(/\.?0+$/, '') : mantissa
     return minus(`${short}e${exponent.replace('+', '')}`).replace('e-', 'e−')
   }
-  if (Number.isInteger(v) || size >= 10 ** digits) return minus(Math.round(v).toLocaleString('en-US'))
+  if (Number.isInteger(v) || size >= 10 ** (digits - 1)) return minus(Math.round(v).toLocaleString('en-US'))
   // A column of one metric reads best when its digits stand under each other, so zeros at the end are kept.
   return minus(v.toPrecision(digits))
 }

@@ -39,10 +39,16 @@ export function useAsk<Data, Variables extends AnyVariables>(
     first.current = false
   }, [epoch])
 
+  // A question that fails when it is asked again takes nothing away from what the node said before.
+  const written = JSON.stringify(variables)
+  const held = useRef<{ to: string; data: Data }>(undefined)
+  if (result.data !== undefined && !result.stale) held.current = { to: written, data: result.data }
+  const data = result.data ?? (held.current?.to === written ? held.current.data : undefined)
+
   return {
-    data: result.data,
+    data,
     error: result.error,
-    loading: result.data === undefined && !result.error,
+    loading: data === undefined && !result.error,
     stale: result.stale,
     again: () => ask.current(),
   }

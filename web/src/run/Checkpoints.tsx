@@ -17,32 +17,12 @@ export function Checkpoints({ run }: { run: RunHeadFragment }) {
   const { data, error, again } = useAsk(RunCheckpointsDocument, { id: run.id }, { nudge: run.seq, every: 3_000 })
   const r = data?.run
   if (!r) return error ? <Trouble error={error} again={again} /> : <Loading what="checkpoints" rows={6} />
-  const judged = r.evaluations.filter((e) => e.ofId !== run.id)
   return (
     <>
-      {judged.map((e, i) => (
-        <Card key={i} title={<>{e.suite} judged {e.of ? <RunLink run={e.of} /> : e.ofId} at step {formatInteger(e.step)}</>} aside={<span className="dim">{formatSeconds(decode(e.seconds))}</span>}>
-          <table className="plain">
-            <tbody>
-              {e.scores.map((s) => (
-                <tr key={s.task + s.metric}>
-                  <td>{s.task}</td>
-                  <td className="dim">{s.metric.replaceAll('_', ' ')}</td>
-                  <td className="right num">
-                    <ScoreValue score={s} />
-                  </td>
-                  <td className="dim num">{formatInteger(s.n)} examples</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Card>
-      ))}
-      {judged.length > 0 && <Samples samples={judged.flatMap((e) => e.samples.map((s) => ({ ...s, step: e.step })))} />}
       {r.checkpoints.length > 0 ? (
         <Table run={run} of={r} again={again} />
       ) : (
-        judged.length === 0 && <Empty title="No checkpoints">{run.kind === 'CURATE' ? 'A curate run makes a dataset: see Lineage.' : 'They appear here when the first is durable, and are evaluated by themselves.'}</Empty>
+        <Empty title="No checkpoints">They appear here when the first is durable, and are evaluated by themselves.</Empty>
       )}
       <Samples
         samples={[

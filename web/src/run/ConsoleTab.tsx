@@ -23,21 +23,23 @@ export function ConsoleTab({ run }: { run: RunHeadFragment }) {
   return (
     <>
       <div className="filters">
-        <Toggle on={follow} set={setFollow}>
-          follow
-        </Toggle>
+        {!ended(run.status) && (
+          <Toggle on={follow} set={setFollow}>
+            follow
+          </Toggle>
+        )}
         {more && lines.length >= last && (
           <button type="button" onClick={() => setLast(more)}>
             Show last {formatInteger(more)}
           </button>
         )}
         <span className="spacer" />
-        <span className="dim num">last {formatInteger(lines.length)} lines</span>
+        <span className="dim num">{lines.length < last ? 'all' : 'last'} {formatInteger(lines.length)} lines</span>
       </div>
       <pre className="console" ref={box} tabIndex={0} aria-label="Console lines">
         {lines.map((l) => (
           <span key={`${l.stream}${l.line}`} className={l.stream === 'stderr' ? 'stderr' : undefined}>
-            <i className="num">{l.line}</i>
+            <i className="num">{l.line + 1}</i>
             {l.text}
             {'\n'}
           </span>

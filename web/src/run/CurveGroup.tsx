@@ -11,25 +11,29 @@ import type { View } from './CurvesTab'
 import type { Group } from './groups'
 import { useCurves } from './useCurves'
 
-const atOnce = 12 // charts a group shows before it is asked for all
+const first = 12 // charts that a group shows at once
+const more = 48 // and with each further wish; also as many keys as are asked of the node in one question
 
 export function CurveGroup({ run, group, view, openAtFirst }: { run: RunHeadFragment; group: Group; view: View; openAtFirst: boolean }) {
   const [open, setOpen] = useState(openAtFirst)
-  const [all, setAll] = useState(false)
-  const [box, seen] = useSeen<HTMLElement>()
-  const keys = useMemo(() => (all ? group.keys : group.keys.slice(0, atOnce)), [group.keys, all])
+  const [limit, setLimit] = useState(first)
+  const parts = useMemo(() => {
+    const list = [group.keys.slice(0, first)]
+    for (let at = first; at < Math.min(limit, group.keys.length); at += more) list.push(group.keys.slice(at, at + more))
+    return list
+  }, [group.keys, limit])
+  const rest = group.keys.length - limit
   return (
-    <section className="curves" ref={box}>
+    <section className="curves">
       <h2>
         <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
           <span aria-hidden="true">{open ? '▾' : '▸'}</span> {group.name} <span className="dim num">{group.keys.length}</span>
         </button>
       </h2>
-      {open && seen && <Charts run={run} keys={keys} view={view} together={group.name === 'loss'} />}
-      {open && !seen && <div style={{ minHeight: 220 }} />}
-      {open && group.keys.length > atOnce && !all && (
-        <button type="button" onClick={() => setAll(true)}>
-          Show all {group.keys.length}
+      {open && parts.map((keys) => <Charts key={keys[0]} run={run} keys={keys} view={view} together={group.name === 'loss'} />)}
+      {open && rest > 0 && (
+        <button type="button" onClick={() => setLimit(limit + more)}>
+          Show {Math.min(more, rest)} more of {group.keys.length}
         </button>
       )}
     </section>
@@ -49,8 +53,12 @@ function useSeen<E extends Element>(): [React.RefObject<E | null>, boolean] {
   return [box, seen]
 }
 
+const none: string[] = []
+
 function Charts({ run, keys, view, together }: { run: RunHeadFragment; keys: string[]; view: View; together: boolean }) {
-  const { curves, error, again } = useCurves(run.id, keys, view.range, !ended(run.status), run.attempts)
+  const [box, seen] = useSeen<HTMLDivElement>()
+  const { curves, error, again } = useCurves(run.id, seen ? keys : none, view.range, !ended(run.status), run.attempts)
+  if (!seen) return <div ref={box} style={{ minHeight: 220 }} />
   if (error && !curves) return <Trouble error={error} again={again} />
   if (!curves) return <Loading what="curves" />
   if (together) return <KeyChart name="loss" curves={curves} view={view} height={260} />

@@ -41,7 +41,7 @@ export function Head({ run }: { run: RunHeadFragment }) {
             <span className="dot">·</span>
             <span>
               {run.branch.kind} of {run.branch.run ? <RunLink run={run.branch.run} /> : run.branch.runId}
-              {run.branch.step > 0 && ` from step ${formatInteger(run.branch.step)}`}
+              {run.branch.step > 0 && ` ${run.branch.kind === 'evaluation' ? 'at' : 'from'} step ${formatInteger(run.branch.step)}`}
             </span>
           </>
         )}

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
-import { RunDocument, RunLiveDocument, RunNudgeDocument, type RunHeadFragment } from '../gen/graphql'
+import { RunDocument, RunLiveDocument, RunNudgeDocument, type RunHeadFragment, type RunKind } from '../gen/graphql'
 import { throttled } from '../link/throttle'
 import { useAsk } from '../link/useAsk'
 import { useLive } from '../link/useLive'
@@ -12,17 +12,29 @@ import { ConfigTab } from './ConfigTab'
 import { ConsoleTab } from './ConsoleTab'
 import { CurvesTab } from './CurvesTab'
 import { Head } from './Head'
+import { Judgement } from './Judgement'
 import { LineageTab } from './LineageTab'
+import { MadeDataset } from './MadeDataset'
 import { UsageTab } from './UsageTab'
 
-const tabs = [
-  ['', 'Curves'],
-  ['checkpoints', 'Checkpoints'],
+const always = [
   ['config', 'Config'],
   ['usage', 'Usage & cost'],
   ['console', 'Console'],
   ['lineage', 'Lineage'],
 ] as const
+
+// What a reader comes for stands first: curves of a training, the scores of an evaluation, the dataset of a curation.
+function tabsOf(kind: RunKind): readonly (readonly [path: string, title: string])[] {
+  switch (kind) {
+    case 'CURATE':
+      return [['', 'Dataset'], ['curves', 'Curves'], ...always]
+    case 'EVALUATE':
+      return [['', 'Scores'], ['curves', 'Curves'], ...always]
+    default:
+      return [['', 'Curves'], ['checkpoints', 'Checkpoints'], ...always]
+  }
+}
 
 // The run as last heard of: asked once, then pushed at each change, and asked again when something came after its end.
 function useRun(id: string) {
@@ -59,7 +71,7 @@ export function RunPage({ id, tab = '' }: { id: string; tab?: string }) {
       {error && <Trouble error={error} again={again} />}
       <Head run={run} />
       <nav className="tabs" aria-label="Parts of the run">
-        {tabs.map(([path, title]) => (
+        {tabsOf(run.kind).map(([path, title]) => (
           <Link key={path} href={`/run/${id}${path && '/' + path}`} aria-current={tab === path ? 'page' : undefined}>
             {title}
           </Link>
@@ -82,7 +94,9 @@ function Tab({ run, tab }: { run: RunHeadFragment; tab: string }) {
       return <ConsoleTab run={run} />
     case 'lineage':
       return <LineageTab run={run} />
-    default:
+    case 'curves':
       return <CurvesTab run={run} />
+    default:
+      return run.kind === 'CURATE' ? <MadeDataset run={run} /> : run.kind === 'EVALUATE' ? <Judgement run={run} /> : <CurvesTab run={run} />
   }
 }

@@ -30,7 +30,7 @@ export function UsageTab({ run }: { run: RunHeadFragment }) {
               facts={[
                 ['host', environment.environment.host],
                 ['cpu', `${environment.environment.cpu}, ${environment.environment.cores} cores`],
-                ['memory', formatBytes(environment.environment.memory)],
+                ['memory', environment.environment.memory > 0 ? formatBytes(environment.environment.memory) : ''],
                 ['gpus', environment.environment.gpus.join(', ')],
                 ['engine', `${environment.environment.engine} ${environment.environment.kernels}`.trim()],
                 ['threads', environment.environment.threads],
