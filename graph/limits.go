@@ -99,7 +99,7 @@ func (d depthLimit) MutateOperationContext(_ context.Context, op *graphql.Operat
 }
 
 // deeper tells whether a selection goes deeper than left levels. Introspection is let through: its queries are deep by habit, and
-// what they ask is small. Fragments cannot contain themselves: validation comes first.
+// validation bounds their lists. Fragments cannot contain themselves: validation comes first, too.
 func deeper(set ast.SelectionSet, left int) bool {
 	for _, s := range set {
 		switch s := s.(type) {

@@ -18,12 +18,14 @@ func TestWhatCostsTooMuchIsRefusedBeforeItRuns(t *testing.T) {
 	l.write(t, story(t)...)
 	deep := strings.Repeat("runs(first: 1) { nodes { experiment { ", 4) + "id" + strings.Repeat(" } } }", 4)
 	for query, want := range map[string]string{
-		`{ runs(first: 500) { nodes { id name status kind note by worker attempts seconds seq archived } } }`:      "COMPLEXITY_LIMIT_EXCEEDED",
-		`{ runs(first: 10) { nodes { series(keys: ["a"], maxPoints: 200000) { steps } } } }`:                       "COMPLEXITY_LIMIT_EXCEEDED",
-		`{ metricSeries(runs: ["a","b","c","d"], keys: ["a","b","c"], maxPoints: 100000) { steps } }`:              "COMPLEXITY_LIMIT_EXCEEDED",
-		"{ experiment(id: \"exp-lr\") { " + deep + " } }":                                                          "DEPTH_LIMIT_EXCEEDED",
-		"query { ...f } fragment f on Query { experiment(id: \"exp-lr\") { ... on Experiment { " + deep + " } } }": "DEPTH_LIMIT_EXCEEDED",
-		"{ a" + strings.Repeat(" a", 30_000) + " }":                                                                "GRAPHQL_PARSE_FAILED",
+		`{ runs(first: 500) { nodes { id name status kind note by worker attempts seconds seq archived } } }`:                                     "COMPLEXITY_LIMIT_EXCEEDED",
+		`{ runs(first: 10) { nodes { series(keys: ["a"], maxPoints: 200000) { steps } } } }`:                                                      "COMPLEXITY_LIMIT_EXCEEDED",
+		`{ metricSeries(runs: ["a","b","c","d"], keys: ["a","b","c"], maxPoints: 100000) { steps } }`:                                             "COMPLEXITY_LIMIT_EXCEEDED",
+		"{ experiment(id: \"exp-lr\") { " + deep + " } }":                                                                                         "DEPTH_LIMIT_EXCEEDED",
+		"query { ...f } fragment f on Query { experiment(id: \"exp-lr\") { ... on Experiment { " + deep + " } } }":                                "DEPTH_LIMIT_EXCEEDED",
+		"{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }":                                                      "GRAPHQL_VALIDATION_FAILED",
+		"{ __type(name: \"Run\") { possibleTypes { ...f } } } fragment f on __Type { fields { type { ... on __Type { interfaces { name } } } } }": "GRAPHQL_VALIDATION_FAILED",
+		"{ a" + strings.Repeat(" a", 30_000) + " }":                                                                                               "GRAPHQL_PARSE_FAILED",
 		`{ nope }`: "GRAPHQL_VALIDATION_FAILED",
 		`{ run(`:   "GRAPHQL_PARSE_FAILED",
 		`{ run(id: "train-1") { series(keys: ["a"], maxPoints: 0) { key } } }`:          "BAD_USER_INPUT",

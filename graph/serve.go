@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -41,7 +42,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
-			s.stream(&patient{ResponseWriter: w, idle: s.idle}, r)
+			p := &patient{ResponseWriter: w, idle: s.idle}
+			defer p.end()
+			s.stream(p, r)
 			return
 		}
 	}
@@ -55,9 +58,9 @@ func onSocket(ctx context.Context) bool { return ctx.Value(socketKey{}) != nil }
 
 // stream serves what lasts until the client or the server ends it.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, ok := s.live.enter(r.Context())
-	if !ok {
-		refuse(w, http.StatusServiceUnavailable, "UNAVAILABLE", "the server is shutting down")
+	ctx, leave, err := s.live.enter(r.Context())
+	if err != nil {
+		refuse(w, http.StatusServiceUnavailable, codeUnavailable, err.Error())
 		return
 	}
 	defer leave()
@@ -136,24 +139,43 @@ func offers(r *http.Request, protocol string) bool {
 }
 
 // patient gives every write of a stream its own deadline, so that a reader who takes nothing is dropped and one who takes little
-// is not.
+// is not. After the end it swallows what gqlgen's pings, which are not waited for, may still write.
 type patient struct {
 	http.ResponseWriter
 	idle time.Duration
+
+	mu    sync.Mutex
+	ended bool
 }
 
 func (p *patient) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return 0, io.ErrClosedPipe
+	}
 	p.extend()
 	return p.ResponseWriter.Write(b)
 }
 
 // Flush sends what was written.
 func (p *patient) Flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
 	p.extend()
-	http.NewResponseController(p.ResponseWriter).Flush()
+	_ = http.NewResponseController(p.ResponseWriter).Flush()
 }
 
 func (p *patient) extend() {
 	// Not every writer has deadlines; then the server's own hold.
 	_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.idle))
+}
+
+func (p *patient) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
 }

@@ -133,10 +133,14 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// lives are the subscriptions that go on.
+// maxLives bounds the sockets, streams and subscriptions that go on at once.
+const maxLives = 10_000
+
+// lives are the sockets, streams and subscriptions that go on.
 type lives struct {
 	mu     sync.Mutex
 	wg     sync.WaitGroup
+	count  int
 	ctx    context.Context
 	cancel context.CancelFunc
 }
@@ -147,18 +151,28 @@ func newLives() *lives {
 	return l
 }
 
-// enter joins the living: the context ends with the server too. It reports false once the server is closed; otherwise leave must
-// be called.
-func (l *lives) enter(ctx context.Context) (_ context.Context, leave func(), ok bool) {
+// enter joins the living: the context ends with the server too. Without an error leave must be called.
+func (l *lives) enter(ctx context.Context) (_ context.Context, leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil {
-		return ctx, nil, false
+		return nil, nil, question{codeUnavailable, "the server is shutting down"}
 	}
+	if l.count >= maxLives {
+		return nil, nil, question{codeUnavailable, "there are too many subscriptions already; try again later"}
+	}
+	l.count++
 	l.wg.Add(1)
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(l.ctx, cancel)
-	return ctx, func() { stop(); cancel(); l.wg.Done() }, true
+	return ctx, func() {
+		stop()
+		cancel()
+		l.mu.Lock()
+		l.count--
+		l.mu.Unlock()
+		l.wg.Done()
+	}, nil
 }
 
 func (l *lives) close() {

@@ -44,9 +44,9 @@ func (r *resolver) watch(ctx context.Context, w *readmodel.Watcher, interval tim
 
 // follow starts a subscription: body sends values until it returns. What it returns is told to the reader.
 func follow[T any](r *resolver, ctx context.Context, body func(ctx context.Context, send func(T) error) error) (<-chan T, error) {
-	ctx, leave, ok := r.live.enter(ctx)
-	if !ok {
-		return nil, question{codeUnavailable, "the server is shutting down"}
+	ctx, leave, err := r.live.enter(ctx)
+	if err != nil {
+		return nil, err
 	}
 	out := make(chan T)
 	go func() {
@@ -281,7 +281,9 @@ func subjects(types []string) ([]string, error) {
 		if filter == "" {
 			return nil, badInput("there is no type of fact called %q", t)
 		}
-		out = append(out, filter)
+		if !slices.Contains(out, filter) { // filters must not overlap
+			out = append(out, filter)
+		}
 	}
 	return out, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,9 +18,6 @@ type Config struct {
 	Graph http.Handler
 	// Drain is called when the shutdown begins, to end what lasts (sockets); nil: nothing lasts.
 	Drain func() error
-	// Web holds the page: index.html and what it loads. A path without a dot that is no file is the page's own and answers
-	// index.html. nil: no page.
-	Web fs.FS
 	// Metrics answers /metrics; nil: 404.
 	Metrics http.Handler
 	// Ready are the conditions of /readyz.
@@ -29,7 +25,7 @@ type Config struct {
 	// Blob opens a blob by its digest for /api/v1/blob/{digest}, with its size in bytes (-1: unknown). An error that is
 	// fs.ErrNotExist answers 404. nil: 404.
 	Blob func(ctx context.Context, digest string) (io.ReadCloser, int64, error)
-	// Mount adds patterns of http.ServeMux (foreign protocols), e.g. "/api/2.0/mlflow/".
+	// Mount adds patterns of http.ServeMux: the page at "/", foreign protocols at, e.g., "/api/2.0/mlflow/".
 	Mount map[string]http.Handler
 
 	// Token, when set, is asked of every request but those for /healthz and /readyz: "Authorization: Bearer <token>", the
@@ -92,23 +88,30 @@ func New(c Config) (_ *Server, err error) {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	own := func(pattern string, h http.Handler) { mux.Handle(pattern, limited(h, s.MaxBody)) }
-	own("/graphql", s.Graph)
-	own("GET /healthz", http.HandlerFunc(healthz))
-	own("GET /readyz", http.HandlerFunc(s.readyz))
+	mux.Handle("/graphql", limited(s.Graph, s.MaxBody))
+	// Other methods, and what is not there, must not fall through to the page, which answers anything.
+	read := func(path string, h http.Handler) {
+		mux.Handle("GET "+path, limited(h, s.MaxBody))
+		mux.Handle(path, http.HandlerFunc(onlyRead))
+	}
+	read("/healthz", http.HandlerFunc(healthz))
+	read("/readyz", http.HandlerFunc(s.readyz))
 	if s.Metrics != nil {
-		own("GET /metrics", s.Metrics)
+		read("/metrics", s.Metrics)
 	}
 	if s.Blob != nil {
-		own("GET /api/v1/blob/{digest}", http.HandlerFunc(s.blob))
+		read("/api/v1/blob/{digest}", http.HandlerFunc(s.blob))
 	}
+	mux.Handle("/api/v1/", http.NotFoundHandler())
 	for pattern, h := range s.Mount {
 		mux.Handle(pattern, limited(h, s.MaxMountBody))
 	}
-	if s.Web != nil {
-		own("/", http.HandlerFunc(s.page))
-	}
 	return mux
+}
+
+func onlyRead(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, "this can only be read", http.StatusMethodNotAllowed)
 }
 
 func limited(h http.Handler, max int64) http.Handler {
