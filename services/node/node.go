@@ -170,7 +170,7 @@ func (n *Node) openTracker(ctx context.Context) error {
 }
 
 // openWorkers makes the roles that do jobs. Each has a device of its own; they share the meter.
-func (n *Node) openWorkers(context.Context) error {
+func (n *Node) openWorkers(ctx context.Context) error {
 	if !n.config.plays(Curation) && !n.config.plays(Training) && !n.config.plays(Evaluation) {
 		return nil
 	}
@@ -191,7 +191,11 @@ func (n *Node) openWorkers(context.Context) error {
 			return fmt.Errorf("node: %w", err)
 		}
 		n.closeLater(k)
-		s := &training.Service{Jobs: n.runner(Training, device(k.Info())), Blobs: n.blobs, Kernels: k, Now: time.Now}
+		usage, err := n.meter.Sample(ctx)
+		if err != nil {
+			return fmt.Errorf("node: %w", err)
+		}
+		s := &training.Service{Jobs: n.runner(Training, device(k.Info())), Blobs: n.blobs, Kernels: k, Memory: usage.MemoryTotal / 10 * 8, Now: time.Now}
 		n.jobs = append(n.jobs, s.Run)
 	}
 	if n.config.plays(Evaluation) {

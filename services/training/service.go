@@ -23,7 +23,9 @@ type Service struct {
 	Jobs    *job.Runner
 	Blobs   *blob.Store
 	Kernels engine.Kernels
-	Now     func() time.Time
+	// Memory is how many bytes a run may take; 0 is any.
+	Memory int64
+	Now    func() time.Time
 }
 
 // Run takes jobs until ctx ends.
@@ -77,7 +79,7 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	}
 	result, err := trainer.Run(ctx, trainer.Job{
 		Config: config, Kernels: s.Kernels, Train: set.train, Val: set.heldOut, Recorder: rec,
-		Resume: resume, StopAfter: j.Request.StopAfter, Now: s.Now,
+		Resume: resume, StopAfter: j.Request.StopAfter, MemoryLimit: s.Memory, Now: s.Now,
 	})
 	out := job.Outcome{Steps: result.Step}
 	if rec.saved.Checkpoint != "" {

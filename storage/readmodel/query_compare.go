@@ -47,9 +47,8 @@ func (m *Model) Compare(ids []event.RunID) (Comparison, error) {
 		config = append(config, st.config())
 		code = append(code, fields(struct {
 			event.Code
-			Engine     string       `json:"engine,omitempty"`
-			SpecDigest event.Digest `json:"spec_digest,omitempty"`
-		}{st.Spec.Code, st.Spec.Engine, st.SpecDigest}))
+			Engine string `json:"engine,omitempty"`
+		}{st.Spec.Code, st.Spec.Engine}))
 		environment = append(environment, fields(st.Environment()))
 		var in flatConfig
 		for _, x := range st.Spec.Inputs {
