@@ -4,13 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"millrace/event"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden answers")
@@ -158,6 +164,10 @@ func TestPagesGoOnWhereTheyEnded(t *testing.T) {
 		`first: 1, filter: {kind: [TRAIN], name: {contains: ""}}, orderBy: {field: METRIC, key: "val/loss"}`,
 	} {
 		query := `query($after: String) { runs(after: $after, ` + of + `) { nodes { id } totalCount pageInfo { hasNextPage hasPreviousPage endCursor } } }`
+		var first int
+		if _, err := fmt.Sscanf(of, "first: %d", &first); err != nil {
+			t.Fatal(err)
+		}
 		seen := map[string]bool{}
 		var after any
 		for {
@@ -167,6 +177,9 @@ func TestPagesGoOnWhereTheyEnded(t *testing.T) {
 					t.Fatalf("%s: %s comes twice", of, n.ID)
 				}
 				seen[n.ID] = true
+			}
+			if len(p.Nodes) != first && p.PageInfo.HasNextPage || len(p.Nodes) > first {
+				t.Fatalf("%s: a page of %d", of, len(p.Nodes))
 			}
 			if p.PageInfo.HasPreviousPage != (after != nil) {
 				t.Errorf("%s: hasPreviousPage is %v after %v", of, p.PageInfo.HasPreviousPage, after)
@@ -187,5 +200,42 @@ func TestPagesGoOnWhereTheyEnded(t *testing.T) {
 		if code := l.code(t, bad, nil); code != "BAD_USER_INPUT" {
 			t.Errorf("%s: %s", bad, code)
 		}
+	}
+}
+
+// A list of many runs reads a metric of all of them at once; that must say what each run says for itself, over writers and contexts.
+func TestAMetricOfManyRunsIsThatOfEach(t *testing.T) {
+	l := newLab(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 70 {
+		id := fmt.Sprintf("run-%02d", i)
+		l.write(t, request(t, id, id, trainSpec(fmt.Sprint(i))))
+		for writer := range random.IntN(4) {
+			m := points(id, "loss", int64(random.IntN(5)), random.NormFloat64(), math.NaN(), random.NormFloat64())
+			m.Frames[0].Writer = event.WriterID(fmt.Sprint("rank-", writer))
+			m.Frames[0].Series[0].Context = []string{"", `{"split":"val"}`}[random.IntN(2)]
+			l.write(t, m, points(id, "lossy", 0, 1))
+		}
+	}
+	type metrics []struct{ Key, Last, Min, Max, First, LastStep, Points any }
+	const fields = `metrics(match: "loss") { key last min max first lastStep points }`
+	list := get[struct {
+		Runs struct {
+			Nodes []struct {
+				ID      string
+				Metrics metrics
+			}
+		}
+	}](t, l, `{ runs(first: 100) { nodes { id `+fields+` } } }`, nil).Runs.Nodes
+	some := 0
+	for _, n := range list {
+		one := get[struct{ Run struct{ Metrics metrics } }](t, l, `query($id: ID!) { run(id: $id) { `+fields+` } }`, map[string]any{"id": n.ID}).Run.Metrics
+		if !reflect.DeepEqual(n.Metrics, one) {
+			t.Errorf("%s: in the list %v, by itself %v", n.ID, n.Metrics, one)
+		}
+		some += len(one)
+	}
+	if len(list) != 70 || some < 20 {
+		t.Errorf("%d runs with %d metrics", len(list), some)
 	}
 }
