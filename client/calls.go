@@ -82,7 +82,7 @@ func (c *Client) Run(ctx context.Context, id string) (Run, error) {
 		return Run{}, err
 	}
 	if data.Run == nil {
-		return Run{}, fmt.Errorf("client: run %q: %w", id, ErrNotFound)
+		return Run{}, fmt.Errorf("client: there is no run %q: %w", id, ErrNotFound)
 	}
 	return *data.Run, nil
 }
@@ -120,7 +120,7 @@ func (c *Client) Checkpoints(ctx context.Context, id string) ([]Checkpoint, erro
 		return nil, err
 	}
 	if data.Run == nil {
-		return nil, fmt.Errorf("client: run %q: %w", id, ErrNotFound)
+		return nil, fmt.Errorf("client: there is no run %q: %w", id, ErrNotFound)
 	}
 	return data.Run.Checkpoints, nil
 }
@@ -149,7 +149,7 @@ func (c *Client) Dataset(ctx context.Context, idOrName string) (Dataset, error) 
 		return Dataset{}, err
 	}
 	if data.Dataset == nil {
-		return Dataset{}, fmt.Errorf("client: dataset %q: %w", idOrName, ErrNotFound)
+		return Dataset{}, fmt.Errorf("client: there is no dataset %q: %w", idOrName, ErrNotFound)
 	}
 	return *data.Dataset, nil
 }

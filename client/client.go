@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -19,9 +20,9 @@ type Client struct {
 	http  *http.Client
 }
 
-// New makes a client of the node at url, e.g. "http://127.0.0.1:7070". The token is needed only where the node asks for one.
-func New(url, token string) *Client {
-	return &Client{url: strings.TrimRight(url, "/"), token: token, http: &http.Client{}}
+// New makes a client of the node at an address, e.g. "http://127.0.0.1:7070". The token is needed only where the node asks for one.
+func New(address, token string) *Client {
+	return &Client{url: strings.TrimRight(address, "/"), token: token, http: &http.Client{}}
 }
 
 // URL is the node's address.
@@ -199,6 +200,10 @@ func (c *Client) post(ctx context.Context, query string, vars map[string]any, ac
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		var wrapped *url.Error // says the address again
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
 		}
 		return nil, fmt.Errorf("client: %w at %s: %w", ErrUnreachable, c.url, err)
 	}

@@ -30,33 +30,44 @@ func (cmd *evalCmd) Run(ctx context.Context, g *Global) error {
 		}
 	}
 	c := g.client()
-	run, err := c.Evaluate(ctx, id, step, cmd.Suite)
+	of, err := c.Find(ctx, id)
 	if err != nil {
 		return err
 	}
-	if !cmd.Detach {
-		if run, err = follow(ctx, c, run.ID, g.JSON); err != nil {
-			return err
-		}
-		if run.Status != "FINISHED" {
-			return runFailed(run)
-		}
-		checkpoints, err := c.Checkpoints(ctx, id)
-		if err != nil {
-			return err
-		}
-		for _, k := range checkpoints {
-			if k.Step == step || step == 0 && k.Step == checkpoints[len(checkpoints)-1].Step {
-				return g.print(k, func(w io.Writer) error { return showScores(w, k) })
-			}
+	run, err := c.Evaluate(ctx, of.ID, step, cmd.Suite)
+	if err != nil {
+		return err
+	}
+	if cmd.Detach {
+		return finish(g, run)
+	}
+	if run, err = follow(ctx, c, run.ID, g.JSON); err != nil {
+		return err
+	}
+	if run.Status != "FINISHED" {
+		return runFailed(run)
+	}
+	checkpoints, err := c.Checkpoints(ctx, of.ID)
+	if err != nil {
+		return err
+	}
+	for i, k := range checkpoints {
+		if k.Step == step || step == 0 && i == len(checkpoints)-1 {
+			return g.print(k, func(w io.Writer) error { return showScores(w, k, cmd.Suite) })
 		}
 	}
 	return finish(g, run)
 }
 
-func showScores(w io.Writer, k client.Checkpoint) error {
+// showScores prints what one suite says of a checkpoint.
+func showScores(w io.Writer, k client.Checkpoint, suite string) error {
 	rows := [][]string{{"SUITE", "TASK", "METRIC", "VALUE", "N"}}
+	var samples []client.Sample
 	for _, e := range k.Evaluations {
+		if e.Suite != suite {
+			continue
+		}
+		samples = append(samples, e.Samples...)
 		for _, s := range e.Scores {
 			value := number(float64(s.Value))
 			if s.Stderr != nil {
@@ -65,19 +76,31 @@ func showScores(w io.Writer, k client.Checkpoint) error {
 			rows = append(rows, []string{e.Suite, s.Task, s.Metric, value, fmt.Sprint(s.N)})
 		}
 	}
-	return table(w, rows)
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	for _, s := range samples {
+		if _, err := fmt.Fprintf(w, "sample: %q\n", clip(s.Prompt+s.Text, 160)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reproduceCmd does a run again.
 type reproduceCmd struct {
-	Run_   string `arg:"" name:"run" help:"Id of the run."`
+	ID     string `arg:"" name:"run" help:"${run}"`
 	Steps  int64  `short:"n" help:"Only the first steps (default: all)." placeholder:"N"`
 	Detach bool   `short:"d" help:"Do not wait for the verdict."`
 }
 
 func (cmd *reproduceCmd) Run(ctx context.Context, g *Global) error {
 	c := g.client()
-	run, err := c.Reproduce(ctx, cmd.Run_, cmd.Steps)
+	of, err := c.Find(ctx, cmd.ID)
+	if err != nil {
+		return err
+	}
+	run, err := c.Reproduce(ctx, of.ID, cmd.Steps)
 	if err != nil {
 		return err
 	}
@@ -97,20 +120,22 @@ func (cmd *reproduceCmd) Run(ctx context.Context, g *Global) error {
 	return err
 }
 
-// verdict follows a reproduction until it is judged.
+// verdict follows a reproduction until it is judged. Moments after its end the verdict may still be on its way, and a run that has ended
+// without one is shown as incomplete: that is believed only when it stays so.
 func verdict(ctx context.Context, c *client.Client, id string, quiet bool) (client.Run, error) {
 	run, err := follow(ctx, c, id, quiet)
-	for deadline := time.Now().Add(30 * time.Second); err == nil; {
-		if r := run.Reproduction; r != nil && r.Verdict != "running" {
+	ended := time.Now()
+	for err == nil {
+		if r := run.Reproduction; r != nil && r.Verdict != "running" && (r.Verdict != "incomplete" || time.Since(ended) > 3*time.Second) {
 			return run, nil
 		}
-		if time.Now().After(deadline) {
+		if time.Since(ended) > 30*time.Second {
 			return run, fmt.Errorf("run %s has ended (%s), but there is no verdict", id, strings.ToLower(run.Status))
 		}
 		select {
 		case <-ctx.Done():
 			return run, ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 		}
 		run, err = c.Run(ctx, id)
 	}
@@ -130,14 +155,18 @@ func verdictLine(v client.Reproduction) string {
 
 // stopCmd stops a run.
 type stopCmd struct {
-	Run_   string `arg:"" name:"run" help:"Id of the run."`
+	ID     string `arg:"" name:"run" help:"${run}"`
 	Reason string `help:"Why, for the record."`
 	Detach bool   `short:"d" help:"Do not wait until it has stopped."`
 }
 
 func (cmd *stopCmd) Run(ctx context.Context, g *Global) error {
 	c := g.client()
-	run, err := c.Stop(ctx, cmd.Run_, cmd.Reason)
+	run, err := c.Find(ctx, cmd.ID)
+	if err != nil {
+		return err
+	}
+	run, err = c.Stop(ctx, run.ID, cmd.Reason)
 	if err != nil {
 		return err
 	}
@@ -151,13 +180,17 @@ func (cmd *stopCmd) Run(ctx context.Context, g *Global) error {
 
 // watchCmd watches runs.
 type watchCmd struct {
-	Run_ string `arg:"" optional:"" name:"run" help:"Id of a run; all runs without one."`
+	ID string `arg:"" optional:"" name:"run" help:"${run} All runs without one."`
 }
 
 func (cmd *watchCmd) Run(ctx context.Context, g *Global) error {
 	c := g.client()
-	if cmd.Run_ != "" {
-		run, err := follow(ctx, c, cmd.Run_, g.JSON)
+	if cmd.ID != "" {
+		run, err := c.Find(ctx, cmd.ID)
+		if err != nil {
+			return err
+		}
+		run, err = follow(ctx, c, run.ID, g.JSON)
 		if err != nil {
 			return err
 		}

@@ -13,14 +13,23 @@ import (
 
 // compareCmd compares runs.
 type compareCmd struct {
-	Runs []string `arg:"" help:"Ids of two runs or more."`
+	Runs []string `arg:"" name:"run" help:"Two runs or more. ${run}"`
 }
 
 func (cmd *compareCmd) Run(ctx context.Context, g *Global) error {
 	if len(cmd.Runs) < 2 {
 		return &exitError{exitUsage, fmt.Errorf("compare: name two runs or more")}
 	}
-	c, err := g.client().Compare(ctx, cmd.Runs)
+	node := g.client()
+	ids := make([]string, len(cmd.Runs))
+	for i, r := range cmd.Runs {
+		run, err := node.Find(ctx, r)
+		if err != nil {
+			return err
+		}
+		ids[i] = run.ID
+	}
+	c, err := node.Compare(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -29,11 +38,11 @@ func (cmd *compareCmd) Run(ctx context.Context, g *Global) error {
 
 // showComparison is a table with a column for each run: what differs first, then how they did, then what they cost.
 func showComparison(w io.Writer, c client.Comparison) error {
-	heading := []string{""}
+	heading, ids := []string{""}, []string{"run"}
 	for _, r := range c.Runs {
-		heading = append(heading, clip(r.Name, 24))
+		heading, ids = append(heading, clip(r.Name, 26)), append(ids, r.ID)
 	}
-	rows := [][]string{heading}
+	rows := [][]string{heading, ids}
 	for _, d := range c.Config {
 		row := []string{d.Path}
 		for _, v := range d.Values {
@@ -42,6 +51,9 @@ func showComparison(w io.Writer, c client.Comparison) error {
 		rows = append(rows, row)
 	}
 	for _, d := range append(c.Inputs, c.Environment...) {
+		if d.Field == "code.spec_digest" { // says what the rows above say
+			continue
+		}
 		row := []string{d.Field}
 		for _, v := range d.Values {
 			if v == nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,7 +42,7 @@ func (cmd *doctorCmd) Run(ctx context.Context, g *Global) error {
 	c := g.client()
 	v, applied, lastSeq, roles, err := c.System(ctx)
 	if err != nil {
-		found = append(found, finding{"node", false, err.Error() + "; start one with \"millrace up\""})
+		found = append(found, finding{"node", false, plain(err) + "; start one with \"millrace up\""})
 	} else {
 		found = append(found, finding{"node", true, fmt.Sprintf("%s, version %s, roles %s, log at %d, view at %d", c.URL(), v, strings.Join(roles, " "), lastSeq, applied)})
 		found = append(found, ready(ctx, c.URL()))
@@ -96,6 +97,21 @@ func ready(ctx context.Context, url string) finding {
 		return finding{"ready", false, err.Error()}
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	return finding{"ready", resp.StatusCode == http.StatusOK, strings.TrimSpace(string(body))}
+	var answer struct {
+		Checks []struct {
+			Name  string
+			OK    bool
+			Error string
+		}
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&answer); err != nil {
+		return finding{"ready", false, fmt.Sprintf("the node answers %s to /readyz: %v", resp.Status, err)}
+	}
+	says := make([]string, len(answer.Checks))
+	for i, c := range answer.Checks {
+		if says[i] = c.Name + " is ready"; !c.OK {
+			says[i] = c.Name + ": " + c.Error
+		}
+	}
+	return finding{"ready", resp.StatusCode == http.StatusOK, strings.Join(says, ", ")}
 }

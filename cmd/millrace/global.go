@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"millrace/client"
 	"millrace/services/node"
@@ -76,7 +77,7 @@ func codeOf(err error) int {
 		return exitInterrupted
 	case errors.Is(err, client.ErrUnreachable):
 		return exitNoNode
-	case errors.As(err, &refused), errors.Is(err, client.ErrNotFound):
+	case errors.As(err, &refused), errors.Is(err, client.ErrNotFound), errors.Is(err, client.ErrAmbiguous):
 		return exitRefused
 	case errors.Is(err, node.ErrConfig):
 		return exitUsage
@@ -87,7 +88,7 @@ func codeOf(err error) int {
 // runFailed is a run that ended badly, as an error.
 func runFailed(r client.Run) error {
 	if r.Failure == nil {
-		return fmt.Errorf("run %s is %s", r.ID, r.Status)
+		return fmt.Errorf("run %s is %s", r.ID, strings.ToLower(r.Status))
 	}
 	return &failedRun{r}
 }
@@ -95,6 +96,6 @@ func runFailed(r client.Run) error {
 type failedRun struct{ run client.Run }
 
 func (f *failedRun) Error() string {
-	return fmt.Sprintf("run %s failed: %s", f.run.ID, f.run.Failure.Message)
+	return fmt.Sprintf("run %s failed: %s", f.run.ID, plain(errors.New(f.run.Failure.Message)))
 }
 func (f *failedRun) Hint() string { return f.run.Failure.Hint }

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"millrace/client"
 )
 
 // version is set by the linker.
@@ -28,17 +31,32 @@ func run(args []string) int {
 	}()
 	var c cli
 	parser, err := kong.New(&c, kong.Name("millrace"), kong.Description(about), kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": version, "data": defaultData()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": version, "data": defaultData(), "run": runHelp},
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {
 		panic(err) // the command line is described wrongly: a defect, found by any test
 	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
 	cmd, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "millrace: %v\n", err)
+		fmt.Fprintf(os.Stderr, "millrace: %v\n  what to do: %s\n", err, helpFor(err))
 		return exitUsage
 	}
 	return report(cmd.Run(&c.Global, cmd.Model))
+}
+
+// runHelp says how commands take runs.
+const runHelp = "A run: its id, the beginning or end of it, or its name (the newest of that name)."
+
+// helpFor names the help that an error of the command line asks for.
+func helpFor(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
+		return "millrace " + parse.Context.Selected().Name + " --help"
+	}
+	return "millrace --help"
 }
 
 const about = `The lab in one program for people who build language models from scratch.
@@ -102,14 +120,44 @@ func report(err error) int {
 		fmt.Fprintln(os.Stderr, "millrace: interrupted")
 		return code
 	}
-	fmt.Fprintf(os.Stderr, "millrace: %v\n", err)
-	var h hinted
-	if errors.As(err, &h) && h.Hint() != "" {
-		fmt.Fprintf(os.Stderr, "  what to do: %s\n", h.Hint())
-	} else if code == exitNoNode {
-		fmt.Fprintln(os.Stderr, "  what to do: start one with \"millrace up\", or name it with --url")
+	fmt.Fprintln(os.Stderr, "millrace:", plain(err))
+	if hint := hintOf(err, code); hint != "" {
+		fmt.Fprintln(os.Stderr, "  what to do:", hint)
 	}
 	return code
+}
+
+// hintOf is what a person can do about an error, "" when nobody knows.
+func hintOf(err error, code int) string {
+	var h hinted
+	var query *client.QueryError
+	switch {
+	case errors.As(err, &h) && h.Hint() != "":
+		return h.Hint()
+	case code == exitNoNode:
+		return "start one with \"millrace up\", or name it with --url"
+	case errors.Is(err, client.ErrNotFound):
+		return "list runs with: millrace runs"
+	case errors.As(err, &query) && query.Code == "UNAUTHENTICATED":
+		return "give the node's token with --token or MILLRACE_TOKEN"
+	}
+	return ""
+}
+
+// plain is an error without the names of the packages that it came through.
+func plain(err error) string {
+	s := err.Error()
+	for {
+		room, rest, ok := strings.Cut(s, ": ")
+		switch room {
+		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api":
+			if ok {
+				s = rest
+				continue
+			}
+		}
+		return s
+	}
 }
 
 type versionCmd struct{}

@@ -21,6 +21,7 @@ type bar struct {
 	quiet bool
 	last  time.Time
 	phase string
+	line  string
 	drawn bool
 }
 
@@ -47,8 +48,11 @@ func (b *bar) draw(r client.Run) {
 	if !b.live && !changed && now.Sub(b.last) < plainEvery && !r.Ended() {
 		return
 	}
-	b.last, b.phase = now, r.Progress.Phase
 	line := progressLine(r)
+	if line == b.line {
+		return
+	}
+	b.last, b.phase, b.line = now, r.Progress.Phase, line
 	if b.live {
 		fmt.Fprintf(b.out, "\r\x1b[K%s", clip(line, b.width-1))
 		b.drawn = true

@@ -13,12 +13,13 @@ import (
 
 // runsCmd lists runs.
 type runsCmd struct {
-	Kind       []string `help:"Only these kinds: curate, train, evaluate, …" placeholder:"KIND,…"`
-	Status     []string `help:"Only these statuses: running, finished, failed, …" placeholder:"STATUS,…"`
+	Kind       []string `help:"Only these kinds: ${enum}." enum:"curate,train,finetune,evaluate,external" placeholder:"KIND,…"`
+	Status     []string `help:"Only these statuses: ${enum}." enum:"pending,running,finished,failed,stopped,crashed" placeholder:"STATUS,…"`
 	Experiment string   `short:"e" help:"Only of this experiment (its id)."`
 	Text       string   `short:"t" help:"Words in name, note, tags or labels."`
 	Number     int      `short:"n" help:"How many." default:"20"`
-	All        bool     `short:"a" help:"Evaluations and archived runs too."`
+	All        bool     `short:"a" help:"Evaluations too."`
+	Archived   bool     `help:"Archived runs instead of the others."`
 }
 
 func (cmd *runsCmd) Run(ctx context.Context, g *Global) error {
@@ -39,13 +40,21 @@ func (cmd *runsCmd) Run(ctx context.Context, g *Global) error {
 	if cmd.Text != "" {
 		filter["text"] = cmd.Text
 	}
+	if cmd.Archived {
+		filter["archived"] = true
+	}
+	narrowed := len(cmd.Kind)+len(cmd.Status) > 0 || cmd.Experiment != "" || cmd.Text != "" || cmd.Archived
 	runs, total, _, err := g.client().Runs(ctx, filter, min(max(cmd.Number, 1), 500), "")
 	if err != nil {
 		return err
 	}
 	return g.print(runs, func(w io.Writer) error {
 		if total == 0 {
-			_, err := fmt.Fprintln(w, "no runs yet; begin with: millrace curate DIR")
+			says := "no runs yet; begin with: millrace curate DIR"
+			if narrowed {
+				says = "no such runs"
+			}
+			_, err := fmt.Fprintln(w, says)
 			return err
 		}
 		rows := [][]string{{"ID", "NAME", "KIND", "STATUS", "STEP", "LOSS", "BITS/BYTE", "TOKENS/S", "COST", "TIME", "STARTED"}}
@@ -110,16 +119,16 @@ func upper(s []string) []string {
 
 // showCmd shows one run.
 type showCmd struct {
-	Run_ string `arg:"" name:"run" help:"Id of the run."`
+	ID string `arg:"" name:"run" help:"${run}"`
 }
 
 func (cmd *showCmd) Run(ctx context.Context, g *Global) error {
 	c := g.client()
-	run, err := c.Run(ctx, cmd.Run_)
+	run, err := c.Find(ctx, cmd.ID)
 	if err != nil {
 		return err
 	}
-	checkpoints, err := c.Checkpoints(ctx, cmd.Run_)
+	checkpoints, err := c.Checkpoints(ctx, run.ID)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 
 // curateCmd makes a dataset.
 type curateCmd struct {
-	Folders []string `arg:"" optional:"" help:"Folders of text, or .jsonl files." type:"path" placeholder:"DIR"`
+	Folders []string `arg:"" optional:"" name:"dir" help:"Folders of text, or .jsonl files."`
 	Recipe  string   `help:"Recipe, YAML or JSON; names everything itself." type:"existingfile" placeholder:"FILE"`
 	Name    string   `help:"Name of the dataset (default: the folder's)."`
 	Include []string `help:"Patterns of files to read, e.g. *.go,*.md." placeholder:"GLOB,…"`
@@ -46,11 +46,16 @@ func (cmd *curateCmd) recipe() (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := cmd.Name
-	if name == "" {
-		name = filepath.Base(cmd.Folders[0])
+	folders := make([]string, len(cmd.Folders))
+	for i, f := range cmd.Folders { // the worker may stand in another directory
+		if folders[i], err = filepath.Abs(f); err != nil {
+			return nil, err
+		}
 	}
-	return folderRecipe(name, cmd.Folders, cmd.Include, limit, cmd.Vocab)
+	if cmd.Name == "" {
+		cmd.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(folders[0]), ".gz"), ".jsonl")
+	}
+	return folderRecipe(cmd.Name, folders, cmd.Include, limit, cmd.Vocab)
 }
 
 // folderRecipe is the recipe of some folders and files with everything else left to its default.
