@@ -75,6 +75,7 @@ var types = map[string]string{
 	".json":  "application/json",
 	".map":   "application/json",
 	".txt":   "text/plain; charset=utf-8",
+	".md":    "text/plain; charset=utf-8",
 	".png":   "image/png",
 	".ico":   "image/x-icon",
 	".woff2": "font/woff2",

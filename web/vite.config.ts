@@ -10,6 +10,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // the content security policy allows no data: URLs
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
+    license: { fileName: 'licenses.md' }, // of what is bundled: their texts have to go where their code goes
   },
   server: { proxy: { '/graphql': { target: node, ws: true, rewriteWsOrigin: true } } },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },

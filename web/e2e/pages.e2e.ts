@@ -69,6 +69,27 @@ test('a run that is asked to stop says so, and is stopped', async () => {
   expect(await page.locator('.refusal').count()).toBe(0)
 })
 
+test('a part of a curve is asked for anew when it is dragged over', async () => {
+  const chart = page.locator('figure.chart-card', { hasText: 'loss' }).first()
+  const answered = page.waitForResponse((r) => /"fromStep":\d/.test(r.request().postData() ?? ''))
+  const box = await chart.locator('.u-over').boundingBox()
+  if (!box) throw new Error('the chart has no plot')
+  await page.mouse.move(box.x + box.width * 0.3, box.y + box.height / 2)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.4, box.y + box.height / 2, { steps: 5 })
+  await page.mouse.up()
+  const answer = await answered
+  const { fromStep, toStep } = (answer.request().postDataJSON() as { variables: { fromStep: number; toStep: number } }).variables
+  const { data } = (await answer.json()) as { data: { run: { series: { steps: number[] }[] } } }
+  const steps = data.run.series.flatMap((s) => s.steps)
+  expect(steps.length).toBeGreaterThan(0)
+  expect(steps.every((s) => s >= fromStep && s <= toStep), `${fromStep} to ${toStep}`).toBe(true)
+  const chip = page.locator('.chip', { hasText: 'steps' })
+  await chip.waitFor()
+  await page.mouse.dblclick(box.x + box.width / 2, box.y + box.height / 2)
+  await chip.waitFor({ state: 'detached' })
+})
+
 test('checkpoints get their scores and samples while they are looked at', async () => {
   fast = await train(node.url, 'fast learner', dataset, 3e-3, 60)
   await page.goto(`${node.url}/run/${fast}/checkpoints`)

@@ -20,7 +20,7 @@ export interface ChartProps {
   height?: number
   // Shown part of the x axis; everything when left out.
   range?: Range | null
-  // Called with the part that was dragged over, and with null for everything (double click, Escape).
+  // Called with the part that was dragged over, and with null for everything (double click).
   onRange?: (range: Range | null) => void
   // Charts with one key move their cursors together.
   sync?: string
@@ -77,7 +77,6 @@ export function Chart(props: ChartProps) {
         style={{ height }}
         role="img"
         aria-label={`${name}. ${shown.map((l) => `${l.label}: ${formatY(l.y.at(-1) ?? NaN)}`).join('; ')}`}
-        onKeyDown={(e) => e.key === 'Escape' && props.onRange?.(null)}
       />
       <div className="chart-legend" ref={legend}>
         {shown.map((l) => (

@@ -35,7 +35,7 @@ export function SpentTable(props: Colored) {
         <table className="sides">
           <thead>
             <tr>
-              <th scope="col">&nbsp;</th>
+              <th scope="col">what</th>
               <RunHeads {...props} />
             </tr>
           </thead>

@@ -19,6 +19,8 @@ const socket = createClient({
 export const client = new Client({
   url: '/graphql',
   preferGetMethod: false,
+  // Answers whole: a stream of events is for subscriptions, and cannot be compressed on its way.
+  fetchOptions: { headers: { accept: 'application/graphql-response+json, application/json' } },
   requestPolicy: 'cache-and-network',
   exchanges: [
     cacheExchange,

@@ -78,12 +78,15 @@ const KeyChart = memo(
       const keys = [...new Set(curves.map((c) => c.key))]
       return curves.flatMap((curve, i) => lineOf(curve, { color: color(keys.length > 1 ? keys.indexOf(curve.key) : i), label: label(curve, curves), smoothing: view.smoothing, x: curve.steps }))
     }, [curves, view.smoothing, color(0)])
+    const thinned = curves.some((c) => c.min !== null)
     const points = curves.reduce((n, c) => n + c.points, 0)
     return (
       <figure className="chart-card">
         <figcaption>
           <span title={name}>{name}</span>
-          <span className="dim num">{formatTick(points)} points</span>
+          <span className="dim num" title={thinned ? 'More points than pixels: the line is each bucket’s last value, the shade spans its smallest and largest' : undefined}>
+            {formatTick(points)} points{thinned && ', min–max shaded'}
+          </span>
         </figcaption>
         <Chart name={name} lines={lines} xLabel="step" formatX={formatTick} formatY={formatValue} log={view.log} range={view.range} onRange={view.setRange} sync="steps" height={height} />
       </figure>

@@ -21,7 +21,7 @@ export function LineageTab({ run }: { run: RunHeadFragment }) {
     <>
       <div className="lineage">
         <div>
-          <h3>Came from</h3>
+          <h2>Came from</h2>
           {from === 0 && <p className="dim">nothing recorded</p>}
           {datasets.map((d) => (
             <DatasetNode key={d.id} dataset={d} />
@@ -34,7 +34,7 @@ export function LineageTab({ run }: { run: RunHeadFragment }) {
           →
         </div>
         <div>
-          <h3>This run</h3>
+          <h2>This run</h2>
           <div className="node node-self">
             <b>{run.name || run.id}</b>
             <div>
@@ -46,7 +46,7 @@ export function LineageTab({ run }: { run: RunHeadFragment }) {
           →
         </div>
         <div>
-          <h3>Came of it</h3>
+          <h2>Came of it</h2>
           {to === 0 && <p className="dim">nothing yet</p>}
           {madeDataset && <DatasetNode dataset={madeDataset} />}
           {children.map((c) => (

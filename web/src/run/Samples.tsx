@@ -40,7 +40,7 @@ export function Samples({ samples, title = 'Generated samples' }: { samples: Sam
 export function SampleText({ prompt, text }: { prompt: string; text: string }) {
   const written = text.startsWith(prompt) ? text.slice(prompt.length) : text
   return (
-    <pre>
+    <pre tabIndex={0}>
       <mark>{prompt}</mark>
       {written}
     </pre>
