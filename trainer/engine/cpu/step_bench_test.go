@@ -14,21 +14,22 @@ type gpt struct {
 	k                                           engine.Kernels
 	layers, width, heads, context, batch, vocab int
 	params, grads, m, v                         []float32
-	acts                                        []float32
 	ids, targets                                []int32
 	steps                                       int
-	paramsAt, actsAt                            int
+	paramsAt                                    int
 }
 
+// block is one layer's parameters.
 type block struct {
-	gain1, bias1, wQKV, bQKV, wOut, bOut, gain2, bias2, wUp, bUp, wDown, bDown span2
+	gain1, bias1, wQKV, bQKV, wOut, bOut, gain2, bias2, wUp, bUp, wDown, bDown tensor
 }
 
-// span2 is a parameter and its gradient.
-type span2 struct{ p, g []float32 }
+// tensor is a parameter and its gradient.
+type tensor struct{ p, g []float32 }
 
-func (g *gpt) take(n int) span2 {
-	s := span2{g.params[g.paramsAt : g.paramsAt+n], g.grads[g.paramsAt : g.paramsAt+n]}
+// take cuts the next n parameters, and their gradients, from the flat buffers.
+func (g *gpt) take(n int) tensor {
+	s := tensor{g.params[g.paramsAt : g.paramsAt+n], g.grads[g.paramsAt : g.paramsAt+n]}
 	g.paramsAt += n
 	return s
 }
@@ -49,6 +50,7 @@ func newGPT(k engine.Kernels, layers, width, heads, context, batch, vocab int) *
 	return g
 }
 
+// saved is what one layer's forward pass keeps for its backward pass.
 type saved struct {
 	x, n1, mean1, rstd1, qkv, y, probs, o, x2, n2, mean2, rstd2, up, act, down []float32
 }
@@ -144,8 +146,7 @@ func (g *gpt) build() func() {
 			k.Add(dx, dx, s.n1)
 		}
 		k.EmbedBackward(table.g, pos.g, dx, g.ids, g.batch, g.context, c)
-		norm := k.SumSquares(g.grads)
-		_ = norm
+		k.SumSquares(g.grads)
 		k.AdamW(g.params, g.m, g.v, g.grads, engine.AdamW{
 			LR: 1e-4, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 1, Step: g.steps,
 		})
