@@ -125,7 +125,7 @@ function options(now: Now, legend: { current: HTMLDivElement | null }, width: nu
     padding: [8, 18, 0, 0],
     scales: {
       x: { time: false, range: (_u, min, max) => now.current.range ?? widen(min, max) },
-      y: log ? { distr: 3, log: 10 } : fromZero ? { range: (_u, _min, max) => [0, max > 0 ? max * 1.05 : 1] } : {},
+      y: log ? { distr: 3, log: 10, range: (_u, min, max) => (min > 0 ? [min / 1.08, max * 1.08] : [1, 10]) } : fromZero ? { range: (_u, _min, max) => [0, max > 0 ? max * 1.05 : 1] } : {},
     },
     axes: axes((x) => now.current.formatX(x), log, now.current.bytes ?? false),
     cursor: {
