@@ -161,18 +161,32 @@ func (l *lives) enter(ctx context.Context) (_ context.Context, leave func(), err
 	if l.count >= maxLives {
 		return nil, nil, question{codeUnavailable, "there are too many subscriptions already; try again later"}
 	}
-	l.count++
-	l.wg.Add(1)
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(l.ctx, cancel)
-	return ctx, func() {
-		stop()
-		cancel()
+	release := l.add()
+	return ctx, func() { stop(); cancel(); release() }, nil
+}
+
+// hold makes close wait for something short, unless close has nothing left to wait for.
+func (l *lives) hold() (release func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.count == 0 && l.ctx.Err() != nil {
+		return nil, false
+	}
+	return l.add(), true
+}
+
+// add counts one more. The lock must be held: nothing may join once close waits for none.
+func (l *lives) add() (release func()) {
+	l.count++
+	l.wg.Add(1)
+	return func() {
 		l.mu.Lock()
 		l.count--
 		l.mu.Unlock()
 		l.wg.Done()
-	}, nil
+	}
 }
 
 func (l *lives) close() {

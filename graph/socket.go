@@ -79,9 +79,12 @@ func (s *socket) WriteClose(code int, reason string) error {
 	if s.live.ctx.Err() != nil {
 		code, reason = int(websocket.StatusGoingAway), "the server is shutting down"
 	}
-	s.live.wg.Add(1) // the handler, which is among the living, has not left yet
+	release, ok := s.live.hold()
+	if !ok {
+		return s.conn.CloseNow()
+	}
 	go func() {
-		defer s.live.wg.Done()
+		defer release()
 		_ = s.conn.Close(websocket.StatusCode(code), reason)
 	}()
 	return nil
