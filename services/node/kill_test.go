@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+	"gopkg.in/yaml.v3"
 
 	"millrace/client"
 	"millrace/event"
@@ -22,26 +26,29 @@ import (
 )
 
 // A child of this test binary is a node: it is killed for real.
-const childData = "MILLRACE_TEST_CHILD_DATA"
+const childConfig = "MILLRACE_TEST_CHILD_CONFIG"
 
 func TestMain(m *testing.M) {
-	if data := os.Getenv(childData); data != "" {
-		os.Exit(child(data))
+	if file := os.Getenv(childConfig); file != "" {
+		os.Exit(child(file))
 	}
 	goleak.VerifyTestMain(m)
 }
 
-func child(data string) int {
-	ctx := context.Background()
-	n, err := node.Open(ctx, node.Config{
-		Data: data, Addr: os.Getenv("MILLRACE_TEST_ADDR"), Roles: []node.Role{node.Tracker},
-		NATS: node.NATS{Listen: os.Getenv("MILLRACE_TEST_NATS"), Token: "a-test-token"}, Version: "test",
-	})
+func child(file string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	c := node.Config{Version: "test"}
+	if err := c.ReadFile(file); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	n, err := node.Open(ctx, c)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if err := n.Run(ctx); err != nil {
+	if err := errors.Join(n.Run(ctx), n.Close()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -49,17 +56,25 @@ func child(data string) int {
 }
 
 // spawn starts a child and waits until it serves.
-func spawn(t *testing.T, data, addr, nats string) *exec.Cmd {
+func spawn(t *testing.T, c node.Config) *exec.Cmd {
 	t.Helper()
+	raw, err := yaml.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "node.yaml")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childData+"="+data, "MILLRACE_TEST_ADDR="+addr, "MILLRACE_TEST_NATS="+nats)
+	cmd.Env = append(os.Environ(), childConfig+"="+file)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c := client.New("http://"+addr, "")
+	cl := client.New("http://"+c.Addr, "")
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, _, _, _, err := c.System(t.Context()); err == nil {
+		if _, _, _, _, err := cl.System(t.Context()); err == nil {
 			return cmd
 		} else if time.Now().After(deadline) {
 			t.Fatalf("the node does not come up: %v", err)
@@ -67,11 +82,19 @@ func spawn(t *testing.T, data, addr, nats string) *exec.Cmd {
 	}
 }
 
+// end kills a child, if it still lives, and waits for it.
+func end(proc *exec.Cmd) {
+	_ = proc.Process.Kill()
+	_ = proc.Wait()
+	http.DefaultClient.CloseIdleConnections()
+}
+
 func TestKilledTwentyTimesUnderLoadEveryAcknowledgedPointIsThereOnce(t *testing.T) {
 	const kills, writers = 20, 4
 	data, addr, nats := t.TempDir(), freeAddr(t), freeAddr(t)
-	proc := spawn(t, data, addr, nats)
-	defer func() { _ = proc.Process.Kill(); _ = proc.Wait() }()
+	config := node.Config{Data: data, Addr: addr, Roles: []node.Role{node.Tracker}, NATS: node.NATS{Listen: nats, Token: "a-test-token"}}
+	proc := spawn(t, config)
+	defer func() { end(proc) }()
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -108,7 +131,7 @@ func TestKilledTwentyTimesUnderLoadEveryAcknowledgedPointIsThereOnce(t *testing.
 			t.Fatal(err)
 		}
 		_ = proc.Wait()
-		proc = spawn(t, data, addr, nats)
+		proc = spawn(t, config)
 	}
 	time.Sleep(100 * time.Millisecond)
 	cancel()

@@ -195,7 +195,9 @@ func (n *Node) openWorkers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("node: %w", err)
 		}
-		s := &training.Service{Jobs: n.runner(Training, device(k.Info())), Blobs: n.blobs, Kernels: k, Memory: usage.MemoryTotal / 10 * 8, Now: time.Now}
+		on := device(k.Info())
+		on.Memory = usage.MemoryTotal
+		s := &training.Service{Jobs: n.runner(Training, on), Blobs: n.blobs, Kernels: k, Memory: usage.MemoryTotal / 10 * 8, Now: time.Now}
 		n.jobs = append(n.jobs, s.Run)
 	}
 	if n.config.plays(Evaluation) {
