@@ -20,7 +20,7 @@ build: ## the program, bin/millrace (with the pages where Node is found)
 	@if [ -n "$(NODE)" ]; then $(MAKE) --no-print-directory web; else echo "no Node: building without the web pages; the program says how to add them"; fi
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/millrace
 
-web: web/dist/index.html ## the web pages (Node 20 or newer)
+web: web/dist/index.html ## the web pages (Node 20.19 or newer)
 web/dist/index.html: $(shell git ls-files web graph/schema 2>/dev/null | grep -v '^web/e2e/')
 	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run build
 	@touch $@

@@ -25,7 +25,7 @@ fi
 step "browser"
 chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
 if [ -z "${NODE:-}" ]; then
-	echo "SKIPPED: the browser tests: they need Node 20 or newer"
+	echo "SKIPPED: the browser tests: they need Node 20.19 or newer"
 elif [ -z "$chromium" ]; then
 	echo "SKIPPED: the browser tests: they need Chromium (set CHROMIUM to its path)"
 else

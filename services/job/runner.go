@@ -23,6 +23,9 @@ type Runner struct {
 	Device      event.Device
 	// Grace is how long a job may take to save and say its last words once the worker is told to leave; 0 is 20 s.
 	Grace time.Duration
+	// Lease is how long after this worker's last sign of life another one takes its job; 0 is 10 s. A process that was killed and comes
+	// back waits for it too.
+	Lease time.Duration
 	// Backoff is how long to wait before the nth further try of a fault that may pass; nil is 1 s, 5 s, 30 s.
 	Backoff []time.Duration
 	Now     func() time.Time
@@ -48,7 +51,11 @@ func (r *Runner) Work(ctx context.Context, kind event.RunKind, do Do) error {
 	group := bus.Group{
 		Name: string(kind), Filters: []string{event.Requested(kind)}, Parallel: 1,
 		MaxAttempts: -1, // every restart of a worker is a delivery: a long run sees many
+		Lease:       r.Lease,
 		Backoff:     r.Backoff,
+	}
+	if group.Lease <= 0 {
+		group.Lease = 10 * time.Second
 	}
 	if len(group.Backoff) == 0 {
 		group.Backoff = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
