@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -245,11 +244,7 @@ func (cmd *eventsCmd) Run(ctx context.Context, g *Global) error {
 
 func printEvent(g *Global, e client.LoggedEvent) error {
 	return g.print(e, func(w io.Writer) error {
-		body := string(e.Body)
-		if w == io.Writer(os.Stdout) {
-			body = clip(body, 240)
-		}
-		_, err := fmt.Fprintf(w, "%7d  %s  %-22s %s\n", e.Seq, e.Time.Local().Format("15:04:05.000"), e.Type, body)
+		_, err := fmt.Fprintf(w, "%7d  %s  %-22s %s\n", e.Seq, e.Time.Local().Format("15:04:05.000"), e.Type, clip(sentence(e), 240))
 		return err
 	})
 }
