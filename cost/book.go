@@ -94,7 +94,11 @@ func less(a, b [3]int64) bool {
 
 // pattern and foldName keep '/' and '[' of device names from meaning anything to path.Match.
 func pattern(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "?", `\?`, "[", `\[`).Replace(foldName(s))
+	s = foldName(s)
+	if !strings.ContainsAny(s, `\?[`) {
+		return s // as every price is, on every read of a cost
+	}
+	return strings.NewReplacer(`\`, `\\`, "?", `\?`, "[", `\[`).Replace(s)
 }
 
 func foldName(s string) string { return strings.ToLower(strings.ReplaceAll(s, "/", "_")) }
