@@ -68,6 +68,7 @@ func natsAt(t *testing.T, addr, store string) *server.Server {
 }
 
 func TestATrainingGoesOnWhileNATSIsAway(t *testing.T) {
+	t.Parallel()
 	const steps = 1500
 	addr, store := freeAddr(t), t.TempDir()
 	nats := natsAt(t, addr, store)
@@ -92,6 +93,7 @@ func TestATrainingGoesOnWhileNATSIsAway(t *testing.T) {
 }
 
 func TestATrainingGoesOnWhileS3IsAway(t *testing.T) {
+	t.Parallel()
 	const steps, every = 1000, 20
 	addr, data := freeAddr(t), t.TempDir()
 	serve := func() (stop func()) {
@@ -132,6 +134,7 @@ func TestATrainingGoesOnWhileS3IsAway(t *testing.T) {
 }
 
 func TestACorruptReadModelIsRebuiltLoudly(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	c, stop := lab(t, node.Config{Data: data, Addr: "127.0.0.1:0"})
 	made := finish(t, c, begin(t, c, curation(t, corpus(t, 40), 300)).ID)
@@ -161,6 +164,7 @@ func TestACorruptReadModelIsRebuiltLoudly(t *testing.T) {
 }
 
 func TestACorruptLogIsNamed(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	_, stop := lab(t, node.Config{Data: data, Addr: "127.0.0.1:0"})
 	stop()

@@ -19,6 +19,7 @@ func TestATrainingThatWasKilledAndStoppedEndsAsIfNothingHadHappened(t *testing.T
 	if testing.Short() {
 		t.Skip("SKIPPED in the race pass: a child process is killed, run in the pass before it")
 	}
+	t.Parallel()
 	const steps, every = 1200, 150
 	config := node.Config{Data: t.TempDir(), Addr: freeAddr(t), Threads: 1}
 	proc := spawn(t, config)
@@ -85,6 +86,7 @@ func TestAnEvaluationThatWasKilledIsDoneOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED in the race pass: a child process is killed, run in the pass before it")
 	}
+	t.Parallel()
 	config := node.Config{Data: t.TempDir(), Addr: freeAddr(t), Threads: 1}
 	proc := spawn(t, config)
 	defer func() { end(proc) }()
@@ -118,6 +120,7 @@ func TestAnEvaluationThatWasKilledIsDoneOnce(t *testing.T) {
 }
 
 func TestACurationThatIsStoppedPublishesNothing(t *testing.T) {
+	t.Parallel()
 	config := node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0"}
 	c, stop := lab(t, config)
 	folder := corpus(t, 3000)
