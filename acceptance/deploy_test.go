@@ -329,7 +329,7 @@ func TestTheClusterOfDeployKeepsThreeSyncedCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 		if opts.ServerName != name || opts.Authorization != token || !opts.SyncAlways || !opts.JetStream || opts.StoreDir != "/data" || opts.HTTPPort != 8222 || len(opts.Routes) != 3 {
-			t.Fatalf("%+v", opts)
+			t.Fatalf("name %q, JetStream %v in %q, sync always %v, monitoring %d, %d routes", opts.ServerName, opts.JetStream, opts.StoreDir, opts.SyncAlways, opts.HTTPPort, len(opts.Routes))
 		}
 		if alias := words(at(services, name, "networks", "default", "aliases")); len(alias) != 1 || opts.Routes[i].Hostname() != alias[0] {
 			t.Errorf("%s is called %v, its fellows look for %s", name, alias, opts.Routes[i].Hostname())
