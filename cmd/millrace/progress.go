@@ -69,7 +69,7 @@ func (b *bar) end() {
 	}
 }
 
-// progressLine is one run in one line: name, phase, bar, speed, loss, time left.
+// progressLine is one run in one line: name, phase, bar, loss, time left, speed.
 func progressLine(r client.Run) string {
 	p := r.Progress
 	var s strings.Builder
@@ -88,14 +88,15 @@ func progressLine(r client.Run) string {
 		}
 		s.WriteString(" " + p.Unit)
 	}
-	if v, ok := r.Last("tokens_per_second"); ok {
-		fmt.Fprintf(&s, "  %s tokens/s", count(v))
-	}
+	// The most wanted first: what does not fit is cut off.
 	if v, ok := r.Last("train/loss"); ok {
-		fmt.Fprintf(&s, "  loss %.3f", v)
+		fmt.Fprintf(&s, "  loss %s", number(v))
 	}
 	if p.SecondsLeft != nil && !r.Ended() {
 		fmt.Fprintf(&s, "  %s left", clock(seconds(float64(*p.SecondsLeft))))
+	}
+	if v, ok := r.Last("tokens_per_second"); ok {
+		fmt.Fprintf(&s, "  %s tokens/s", count(v))
 	}
 	return s.String()
 }
