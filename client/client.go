@@ -99,7 +99,11 @@ type answer struct {
 func decode(raw []byte, status int, out any) error {
 	var a answer
 	if err := json.Unmarshal(raw, &a); err != nil {
-		return &QueryError{Message: fmt.Sprintf("the node answered %d %s", status, strings.TrimSpace(string(raw[:min(len(raw), 200)])))}
+		e := &QueryError{Message: fmt.Sprintf("the node answers %d: %s", status, strings.TrimSpace(string(raw[:min(len(raw), 200)])))}
+		if status == http.StatusUnauthorized {
+			e.Code = "UNAUTHENTICATED"
+		}
+		return e
 	}
 	if len(a.Errors) > 0 {
 		return &QueryError{Message: a.Errors[0].Message, Code: a.Errors[0].Extensions.Code}
@@ -144,8 +148,14 @@ func (c *Client) Subscribe(ctx context.Context, query string, vars map[string]an
 	}
 	defer resp.Body.Close()
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
-		raw, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		return decode(raw, resp.StatusCode, nil)
+		raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		if err != nil {
+			return fmt.Errorf("client: %s: %w: %w", c.url, ErrUnreachable, err)
+		}
+		if err := decode(raw, resp.StatusCode, nil); err != nil {
+			return err
+		}
+		return &QueryError{Message: fmt.Sprintf("%s answers a subscription at once: is it a node?", c.url)}
 	}
 	lines := bufio.NewReaderSize(resp.Body, 64<<10)
 	kind := ""

@@ -137,7 +137,7 @@ type EvaluationCompleted struct {
 	SuiteDigest Digest   `json:"suite_digest"`
 	Scores      []Score  `json:"scores"`
 	Samples     []Sample `json:"samples,omitempty"`
-	// SecondsWaited is from the checkpoint's event to the evaluation's start.
+	// SecondsWaited is from the evaluation's request, which follows a checkpoint's event within moments, to its start.
 	SecondsWaited Number `json:"seconds_waited"`
 	Seconds       Number `json:"seconds"`
 }

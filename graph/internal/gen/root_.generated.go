@@ -3078,7 +3078,7 @@ type Evaluation {
   suiteDigest: String!
   scores: [Score!]!
   samples: [Sample!]!
-  "From the checkpoint's event to the start of the evaluation."
+  "From the request of the evaluation, which follows a checkpoint's event within moments, to its start."
   secondsWaited: Number!
   seconds: Number!
   at: Time!
