@@ -106,7 +106,7 @@ func explain(err error) error {
 	case errors.Is(err, blob.ErrDenied):
 		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
 	case errors.Is(err, blob.ErrFull), errors.Is(err, bus.ErrFull):
-		return job.Fail("storage_full", "free space; the run can be started again from its last checkpoint", err)
+		return job.Fail("storage_full", "free space, then start the run again", err)
 	}
 	return job.Fail("cannot_train", "", err)
 }
@@ -232,7 +232,7 @@ func (r *recorder) spend(tokens int64) {
 	r.j.Spend(float64(delta)*r.config.Model.FLOPsPerToken(r.config.Model.Context), delta, 0, 0)
 }
 
-// Checkpoint stores the files, then says so.
+// Checkpoint stores the files, then says so. The trainer adds to an error which step's checkpoint it was.
 func (r *recorder) Checkpoint(_ context.Context, c trainer.Checkpoint) error {
 	ctx := r.j.Lasting()
 	var files []blob.Entry
@@ -244,11 +244,11 @@ func (r *recorder) Checkpoint(_ context.Context, c trainer.Checkpoint) error {
 	for _, f := range c.Files {
 		var buf bytes.Buffer
 		if _, err := f.Body.WriteTo(&buf); err != nil {
-			return fmt.Errorf("training: checkpoint of step %d: %s: %w", c.Step, f.Name, err)
+			return fmt.Errorf("%s: %w", f.Name, err)
 		}
 		ref, err := r.s.Blobs.Put(ctx, buf.Bytes())
 		if err != nil {
-			return fmt.Errorf("training: checkpoint of step %d: %s: %w", c.Step, f.Name, err)
+			return fmt.Errorf("%s: %w", f.Name, err)
 		}
 		stored += ref.Size
 		files = append(files, blob.Entry{Name: f.Name, Ref: ref})
@@ -256,7 +256,7 @@ func (r *recorder) Checkpoint(_ context.Context, c trainer.Checkpoint) error {
 	}
 	ref, err := r.s.Blobs.PutTree(ctx, files)
 	if err != nil {
-		return fmt.Errorf("training: checkpoint of step %d: %w", c.Step, err)
+		return fmt.Errorf("its list of files: %w", err)
 	}
 	r.j.Spend(0, 0, stored, stored)
 	saved.Checkpoint = event.Digest(ref.Digest)
