@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -46,6 +47,11 @@ func (cmd *doctorCmd) Run(ctx context.Context, g *Global) error {
 	} else {
 		found = append(found, finding{"node", true, fmt.Sprintf("%s, version %s, roles %s, log at %d, view at %d", c.URL(), v, strings.Join(roles, " "), lastSeq, applied)})
 		found = append(found, ready(ctx, c.URL()))
+		summary, warnings, derr := c.Durability(ctx)
+		if derr != nil {
+			summary, warnings = plain(derr), []string{"the log does not tell what an acknowledged fact survives"}
+		}
+		found = append(found, finding{"log", len(warnings) == 0, strings.Join(append([]string{summary}, warnings...), "; ")})
 	}
 	if err := g.print(found, func(w io.Writer) error {
 		rows := make([][]string, len(found))
@@ -62,6 +68,11 @@ func (cmd *doctorCmd) Run(ctx context.Context, g *Global) error {
 	}
 	if err != nil {
 		return &exitError{exitNoNode, err}
+	}
+	for _, f := range found {
+		if f.Name == "ready" && !f.OK {
+			return errors.New("the node is not ready")
+		}
 	}
 	return nil
 }

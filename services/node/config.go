@@ -130,6 +130,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.S3.Endpoint != "" && (c.S3.AccessKey == "" || c.S3.SecretKey == "") {
 		return c, fmt.Errorf("node: S3 endpoint %s needs a key: set MILLRACE_S3_ACCESS_KEY and MILLRACE_S3_SECRET_KEY: %w", c.S3.Endpoint, ErrConfig)
 	}
+	if c.NATS.URL != "" && c.S3.Endpoint == "" && len(c.Roles) < len(Roles()) {
+		return c, fmt.Errorf("node: the log is shared with other processes, but the object store would be this process's own: give --s3-endpoint too: %w", ErrConfig)
+	}
 	if c.Worker == "" {
 		c.Worker, _ = os.Hostname()
 	}

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -25,7 +27,7 @@ func (n *Node) door() (*api.Server, error) {
 	for i, r := range n.config.Roles {
 		roles[i] = string(r)
 	}
-	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Log: n.log})
+	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Log: n.log})
 	return api.New(api.Config{
 		Graph: g, Drain: g.Close, Mount: map[string]http.Handler{"/": web.Handler()}, Token: n.config.Token, Hosts: n.config.Hosts, Log: n.log,
 		Metrics: promhttp.HandlerFor(n.metrics(), promhttp.HandlerOpts{}),
@@ -79,14 +81,33 @@ func (n *Node) URL() string {
 	if n.listener == nil {
 		return ""
 	}
-	return "http://" + n.listener.Addr().String()
+	return "http://" + reachable(n.listener.Addr().String(), "127.0.0.1")
 }
 
-// Joining is how another process reaches what is embedded here: the log's URL and the object store's endpoint.
+// reachable replaces the address that stands for all of a machine's by one that can be called.
+func reachable(addr, host string) string {
+	if h, port, err := net.SplitHostPort(addr); err == nil {
+		if ip := net.ParseIP(h); ip != nil && ip.IsUnspecified() {
+			return net.JoinHostPort(host, port)
+		}
+	}
+	return addr
+}
+
+// Joining is how another process reaches what is embedded here: the log's URL and the object store's endpoint. Both are empty
+// unless the log listens.
 func (n *Node) Joining() (natsURL, s3Endpoint string) {
-	natsURL = n.bus.URL()
+	if n.config.NATS.URL != "" || n.config.NATS.Listen == "" {
+		return "", ""
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "127.0.0.1"
+	}
+	natsURL = "nats://" + reachable(strings.TrimPrefix(n.bus.URL(), "nats://"), host)
+	s3Endpoint = n.config.S3.Endpoint
 	if n.s3 != nil {
-		s3Endpoint = n.s3.Endpoint()
+		s3Endpoint = "http://" + reachable(n.s3.Addr(), host)
 	}
 	return natsURL, s3Endpoint
 }

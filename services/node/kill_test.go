@@ -90,7 +90,8 @@ func end(proc *exec.Cmd) {
 }
 
 func TestKilledTwentyTimesUnderLoadEveryAcknowledgedPointIsThereOnce(t *testing.T) {
-	const kills, writers = 20, 4
+	const writers = 4
+	kills := shorter(20, 5)
 	data, addr, nats := t.TempDir(), freeAddr(t), freeAddr(t)
 	config := node.Config{Data: data, Addr: addr, Roles: []node.Role{node.Tracker}, NATS: node.NATS{Listen: nats, Token: "a-test-token"}}
 	proc := spawn(t, config)

@@ -123,7 +123,7 @@ func TestACurationThatIsStoppedPublishesNothing(t *testing.T) {
 	t.Parallel()
 	config := node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0"}
 	c, stop := lab(t, config)
-	folder := corpus(t, 3000)
+	folder := corpus(t, shorter(3000, 800))
 	busy := func(id string) {
 		t.Helper()
 		until(t, c, id, "reading", func(r client.Run) bool { return r.Progress != nil })
