@@ -210,6 +210,18 @@ func (c *Client) Events(ctx context.Context, from, until int64, types []string, 
 	return err
 }
 
+// Durability tells what an acknowledged fact survives, and what to mend.
+func (c *Client) Durability(ctx context.Context) (summary string, warnings []string, err error) {
+	var data struct {
+		Durability struct {
+			Summary  string
+			Warnings []string
+		}
+	}
+	err = c.Do(ctx, `{ durability { summary warnings } }`, nil, &data)
+	return data.Durability.Summary, data.Durability.Warnings, err
+}
+
 // System tells the node's version and where it is in the log.
 func (c *Client) System(ctx context.Context) (version string, applied, last int64, roles []string, err error) {
 	var data struct {

@@ -63,6 +63,17 @@ func (r *queryResolver) System(ctx context.Context) (*view.System, error) {
 	return &view.System{Version: r.Version, AppliedSeq: int64(r.Model.Cursor().Applied), LastSeq: int64(last), Roles: r.Roles}, nil
 }
 
+func (r *queryResolver) Durability(ctx context.Context) (*view.Durability, error) {
+	if r.Config.Durability == nil {
+		return &view.Durability{Summary: "not known", Warnings: []string{}}, nil
+	}
+	summary, warnings, err := r.Config.Durability(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the log does not tell how durable it is: %w", err)
+	}
+	return &view.Durability{Summary: summary, Warnings: warnings}, nil
+}
+
 func (r *queryResolver) Prices(ctx context.Context) ([]view.Price, error) {
 	book := r.Model.Book()
 	out := make([]view.Price, len(book))

@@ -188,7 +188,8 @@ func newLab(t testing.TB, change ...func(*graph.Config)) *lab {
 	}
 	l := &lab{log: &log{model: model, more: make(chan struct{})}, errors: &bytes.Buffer{}}
 	config := graph.Config{
-		Model: model, Tracker: l.log, Version: "v0.1.0", Roles: []string{"tracker", "api"},
+		Durability: func(context.Context) (string, []string, error) { return "one copy", []string{"keep three"}, nil },
+		Model:      model, Tracker: l.log, Version: "v0.1.0", Roles: []string{"tracker", "api"},
 		Log:         slog.New(slog.NewTextHandler(l.errors, &slog.HandlerOptions{Level: slog.LevelError})),
 		Now:         func() time.Time { return epoch.Add(time.Hour) },
 		MinInterval: time.Millisecond,

@@ -25,6 +25,8 @@ type Config struct {
 	// Version and Roles are shown by Query.system.
 	Version string
 	Roles   []string
+	// Durability tells what an acknowledged fact survives and what to mend; nil: nothing is known.
+	Durability func(context.Context) (summary string, warnings []string, err error)
 	// Log takes internal errors, which askers do not see; nil: slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil: time.Now.

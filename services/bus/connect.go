@@ -74,7 +74,7 @@ func (b *Bus) connOptions() []nats.Option {
 			b.unlink()
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
-			b.conf.Log.Info("bus: connected again", "nats", b.where)
+			b.conf.Log.Warn("bus: connected again", "nats", b.where)
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.trouble = nil

@@ -39,6 +39,7 @@ type MutationResolver interface {
 type QueryResolver interface {
 	Node(ctx context.Context, id string) (view.Node, error)
 	System(ctx context.Context) (*view.System, error)
+	Durability(ctx context.Context) (*view.Durability, error)
 	Prices(ctx context.Context) ([]view.Price, error)
 	Experiment(ctx context.Context, id string) (*view.Experiment, error)
 	Experiments(ctx context.Context, first *int, after *string, archived *bool) (*view.ExperimentConnection, error)
@@ -562,6 +563,52 @@ func (ec *executionContext) field_Subscription_run_args(ctx context.Context, raw
 // endregion ***************************** args.gotpl *****************************
 
 // region    **************************** field.gotpl *****************************
+
+func (ec *executionContext) _Durability_summary(ctx context.Context, field graphql.CollectedField, obj *view.Durability) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Durability_summary(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Summary, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Durability_summary(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Durability", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Durability_warnings(ctx context.Context, field graphql.CollectedField, obj *view.Durability) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Durability_warnings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Warnings, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Durability_warnings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Durability", field, false, false, errors.New("field of type String does not have child fields"))
+}
 
 func (ec *executionContext) _LoggedEvent_seq(ctx context.Context, field graphql.CollectedField, obj *view.LoggedEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
@@ -1553,6 +1600,38 @@ func (ec *executionContext) fieldContext_Query_system(_ context.Context, field g
 		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_System(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_durability(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_durability(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Durability(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Durability) graphql.Marshaler {
+			return ec.marshalNDurability2ᚖmillraceᚋgraphᚋinternalᚋviewᚐDurability(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_durability(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Durability(ctx, field)
 		},
 	}
 	return fc, nil
@@ -2597,6 +2676,49 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 
 // region    **************************** object.gotpl ****************************
 
+var durabilityImplementors = []string{"Durability"}
+
+func (ec *executionContext) _Durability(ctx context.Context, sel ast.SelectionSet, obj *view.Durability) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, durabilityImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Durability")
+		case "summary":
+			out.Values[i] = ec._Durability_summary(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "warnings":
+			out.Values[i] = ec._Durability_warnings(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var loggedEventImplementors = []string{"LoggedEvent"}
 
 func (ec *executionContext) _LoggedEvent(ctx context.Context, sel ast.SelectionSet, obj *view.LoggedEvent) graphql.Marshaler {
@@ -2958,6 +3080,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_system(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "durability":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_durability(ctx, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}
@@ -3428,6 +3572,20 @@ func (ec *executionContext) unmarshalNDirection2millraceᚋgraphᚋinternalᚋge
 
 func (ec *executionContext) marshalNDirection2millraceᚋgraphᚋinternalᚋgenᚐDirection(ctx context.Context, sel ast.SelectionSet, v Direction) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) marshalNDurability2millraceᚋgraphᚋinternalᚋviewᚐDurability(ctx context.Context, sel ast.SelectionSet, v view.Durability) graphql.Marshaler {
+	return ec._Durability(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNDurability2ᚖmillraceᚋgraphᚋinternalᚋviewᚐDurability(ctx context.Context, sel ast.SelectionSet, v *view.Durability) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._Durability(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNErrorCode2millraceᚋgraphᚋinternalᚋgenᚐErrorCode(ctx context.Context, v any) (ErrorCode, error) {

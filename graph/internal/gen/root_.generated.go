@@ -176,6 +176,11 @@ type ComplexityRoot struct {
 		Reason    func(childComplexity int) int
 	}
 
+	Durability struct {
+		Summary  func(childComplexity int) int
+		Warnings func(childComplexity int) int
+	}
+
 	Environment struct {
 		Arch    func(childComplexity int) int
 		Binary  func(childComplexity int) int
@@ -351,6 +356,7 @@ type ComplexityRoot struct {
 		CompareRuns  func(childComplexity int, ids []string) int
 		Dataset      func(childComplexity int, id string) int
 		Datasets     func(childComplexity int, first *int, after *string, recipeDigest *string) int
+		Durability   func(childComplexity int) int
 		Experiment   func(childComplexity int, id string) int
 		Experiments  func(childComplexity int, first *int, after *string, archived *bool) int
 		MetricSeries func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int) int
@@ -1076,6 +1082,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Dropped.Reason(childComplexity), true
+
+	case "Durability.summary":
+		if e.ComplexityRoot.Durability.Summary == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Durability.Summary(childComplexity), true
+	case "Durability.warnings":
+		if e.ComplexityRoot.Durability.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Durability.Warnings(childComplexity), true
 
 	case "Environment.arch":
 		if e.ComplexityRoot.Environment.Arch == nil {
@@ -1883,6 +1902,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Datasets(childComplexity, args["first"].(*int), args["after"].(*string), args["recipeDigest"].(*string)), true
+	case "Query.durability":
+		if e.ComplexityRoot.Query.Durability == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Durability(childComplexity), true
 	case "Query.experiment":
 		if e.ComplexityRoot.Query.Experiment == nil {
 			break
@@ -2947,6 +2972,17 @@ type Query {
   system: System!
 }
 
+extend type Query {
+  "What an acknowledged fact survives, as far as the log's server tells."
+  durability: Durability!
+}
+
+type Durability {
+  summary: String!
+  "What to mend, for people; empty when all is well."
+  warnings: [String!]!
+}
+
 type System {
   version: String!
   "Place in the log up to which this node has read, and the log's last."
@@ -3699,6 +3735,16 @@ func (ec *executionContext) childFields_Dropped(ctx context.Context, field graph
 		return ec.fieldContext_Dropped_bytes(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Dropped", field.Name)
+}
+
+func (ec *executionContext) childFields_Durability(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "summary":
+		return ec.fieldContext_Durability_summary(ctx, field)
+	case "warnings":
+		return ec.fieldContext_Durability_warnings(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Durability", field.Name)
 }
 
 func (ec *executionContext) childFields_Environment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

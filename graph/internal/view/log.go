@@ -13,6 +13,12 @@ type LoggedEvent struct {
 	Body                      json.RawMessage
 }
 
+// Durability is what an acknowledged fact survives.
+type Durability struct {
+	Summary  string
+	Warnings []string
+}
+
 // System is this node and the log it reads.
 type System struct {
 	Version             string
