@@ -34,7 +34,8 @@ type Config struct {
 	Data string `yaml:"data"`
 	// Roles to play; none means all.
 	Roles []Role `yaml:"roles"`
-	// Addr is where the tracker serves; loopback unless told otherwise. Port 0 picks one.
+	// Addr is where the tracker serves, DefaultAddr unless told otherwise; a process without that role serves its health and
+	// metrics there, when it is given. Port 0 picks one.
 	Addr string `yaml:"addr"`
 	// Token guards the door when it is open beyond loopback.
 	Token string `yaml:"token"`
@@ -118,7 +119,7 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("node: no role %q; there are %v: %w", r, Roles(), ErrConfig)
 		}
 	}
-	if c.Addr == "" {
+	if c.Addr == "" && c.plays(Tracker) {
 		c.Addr = DefaultAddr
 	}
 	if c.Engine == "" {

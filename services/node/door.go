@@ -21,37 +21,49 @@ import (
 	"millrace/web"
 )
 
-// door puts GraphQL, the page, health and metrics behind one address.
+// door puts GraphQL, the page, health and metrics behind one address; a worker's has health and metrics only.
 func (n *Node) door() (*api.Server, error) {
+	c := api.Config{
+		Graph: http.NotFoundHandler(), Token: n.config.Token, Hosts: n.config.Hosts, Log: n.log,
+		Metrics: promhttp.HandlerFor(n.metrics(), promhttp.HandlerOpts{}),
+		Ready: []api.Check{
+			{Name: "log", Run: func(context.Context) error { return n.bus.Ready() }},
+			{Name: "storage", Run: n.storageReady},
+		},
+	}
+	if n.tracker != nil {
+		n.serveTracker(&c)
+	}
+	return api.New(c)
+}
+
+// serveTracker adds what only the tracker's role can answer.
+func (n *Node) serveTracker(c *api.Config) {
 	roles := make([]string, len(n.config.Roles))
 	for i, r := range n.config.Roles {
 		roles[i] = string(r)
 	}
 	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Log: n.log})
-	return api.New(api.Config{
-		Graph: g, Drain: g.Close, Mount: map[string]http.Handler{"/": web.Handler()}, Token: n.config.Token, Hosts: n.config.Hosts, Log: n.log,
-		Metrics: promhttp.HandlerFor(n.metrics(), promhttp.HandlerOpts{}),
-		Ready: []api.Check{
-			{Name: "log", Run: func(context.Context) error { return n.bus.Ready() }},
-			{Name: "storage", Run: n.storageReady},
-			{Name: "read model", Run: n.caughtUp},
-		},
-		Blob: func(ctx context.Context, digest string) (io.ReadCloser, int64, error) {
-			d, err := blob.ParseDigest(digest)
-			if err != nil {
-				return nil, 0, fs.ErrNotExist
-			}
-			info, err := n.blobs.Stat(ctx, d)
-			if errors.Is(err, blob.ErrNotFound) {
-				return nil, 0, fs.ErrNotExist
-			}
-			if err != nil {
-				return nil, 0, err
-			}
-			r, err := n.blobs.Reader(ctx, d)
-			return r, info.Size, err
-		},
-	})
+	c.Graph, c.Drain, c.Mount = g, g.Close, map[string]http.Handler{"/": web.Handler()}
+	c.Ready = append(c.Ready, api.Check{Name: "read model", Run: n.caughtUp})
+	c.Blob = n.blob
+}
+
+// blob opens an object for download.
+func (n *Node) blob(ctx context.Context, digest string) (io.ReadCloser, int64, error) {
+	d, err := blob.ParseDigest(digest)
+	if err != nil {
+		return nil, 0, fs.ErrNotExist
+	}
+	info, err := n.blobs.Stat(ctx, d)
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil, 0, fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := n.blobs.Reader(ctx, d)
+	return r, info.Size, err
 }
 
 // storageReady asks for an object that is not there: the answer shows that the endpoint and the key work.

@@ -17,8 +17,6 @@ func (n *Node) metrics() *prometheus.Registry {
 	gauge := func(name, help string, f func() float64) {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "millrace", Name: name, Help: help}, f))
 	}
-	gauge("applied_seq", "Place in the log up to which the read model has folded.", func() float64 { return float64(n.model.Cursor().Applied) })
-	gauge("committed_seq", "Place in the log up to which the read model is durable.", func() float64 { return float64(n.model.Cursor().Committed) })
 	gauge("last_seq", "Last place in the log.", func() float64 {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -28,16 +26,20 @@ func (n *Node) metrics() *prometheus.Registry {
 		}
 		return float64(s.Last)
 	})
-	for _, status := range []event.RunStatus{event.Pending, event.Running, event.Finished, event.Failed, event.Stopped, event.Crashed} {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: "millrace", Name: "runs", Help: "Runs by status.", ConstLabels: prometheus.Labels{"status": string(status)},
-		}, func() float64 {
-			counts, err := n.model.CountRuns(context.Background(), readmodel.RunFilter{Archived: readmodel.AnyArchived})
-			if err != nil {
-				return -1
-			}
-			return float64(counts[status])
-		}))
+	if n.model != nil {
+		gauge("applied_seq", "Place in the log up to which the read model has folded.", func() float64 { return float64(n.model.Cursor().Applied) })
+		gauge("committed_seq", "Place in the log up to which the read model is durable.", func() float64 { return float64(n.model.Cursor().Committed) })
+		for _, status := range []event.RunStatus{event.Pending, event.Running, event.Finished, event.Failed, event.Stopped, event.Crashed} {
+			r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Namespace: "millrace", Name: "runs", Help: "Runs by status.", ConstLabels: prometheus.Labels{"status": string(status)},
+			}, func() float64 {
+				counts, err := n.model.CountRuns(context.Background(), readmodel.RunFilter{Archived: readmodel.AnyArchived})
+				if err != nil {
+					return -1
+				}
+				return float64(counts[status])
+			}))
+		}
 	}
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r

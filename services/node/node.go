@@ -40,8 +40,9 @@ type Node struct {
 	closes []func() error // in the order of opening
 
 	// Of the tracker's role only.
-	model    *readmodel.Model
-	tracker  *tracker.Tracker
+	model   *readmodel.Model
+	tracker *tracker.Tracker
+	// listener is the door's; nil for a worker that was given no address.
 	listener net.Listener
 	// jobs are what the working roles run.
 	jobs []func(context.Context) error
@@ -55,7 +56,7 @@ func Open(ctx context.Context, c Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{config: c, log: c.Log, code: code(c.Version)}
-	for _, open := range []func(context.Context) error{n.openData, n.openBus, n.openBlobs, n.openTracker, n.openWorkers} {
+	for _, open := range []func(context.Context) error{n.openData, n.openBus, n.openBlobs, n.openTracker, n.openDoor, n.openWorkers} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
@@ -156,6 +157,15 @@ func (n *Node) openTracker(ctx context.Context) error {
 			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: evaluation.Resolve,
 		},
 	}
+	return nil
+}
+
+// openDoor takes the address, so that a busy one is told before anything runs.
+func (n *Node) openDoor(ctx context.Context) error {
+	if n.config.Addr == "" {
+		return nil
+	}
+	var err error
 	n.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", n.config.Addr)
 	if err != nil {
 		return fmt.Errorf("node: cannot serve on %s: %w; is a node running there already? choose another address with --addr, 127.0.0.1:0 for any", n.config.Addr, err)
@@ -243,23 +253,27 @@ func (n *Node) Run(ctx context.Context) error {
 	defer stopServing()
 	var serving errgroup.Group
 	failed := make(chan struct{})
-	if n.tracker != nil {
+	if n.listener != nil {
 		door, err := n.door()
 		if err != nil {
 			return err
 		}
 		inner, ctx := errgroup.WithContext(serve)
-		inner.Go(func() error { return n.tracker.Run(ctx) })
+		if n.tracker != nil {
+			inner.Go(func() error { return n.tracker.Run(ctx) })
+		}
 		inner.Go(func() error { return door.Serve(ctx, n.listener) })
 		serving.Go(func() error {
 			err := inner.Wait()
 			close(failed)
 			return err
 		})
-		if err := n.announce(); err != nil {
-			n.log.Warn("the address could not be written down", "error", err)
+		if n.tracker != nil {
+			if err := n.announce(); err != nil {
+				n.log.Warn("the address could not be written down", "error", err)
+			}
+			defer n.retract()
 		}
-		defer n.retract()
 	}
 	if n.config.Ready != nil {
 		n.config.Ready(n.URL())

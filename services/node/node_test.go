@@ -173,3 +173,18 @@ func TestSecretsAreMadeOnceAndForTheOwnerAlone(t *testing.T) {
 		t.Fatalf("%v: the secrets changed", err)
 	}
 }
+
+func TestAWorkerWithAnAddressTellsItsHealthAndNothingElse(t *testing.T) {
+	url := up(t, node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0", Roles: []node.Role{node.Curation}})
+	if code, body := get(t, url+"/readyz"); code != http.StatusOK || strings.Contains(body, "read model") {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	if _, body := get(t, url+"/metrics"); !strings.Contains(body, "millrace_last_seq") || strings.Contains(body, "millrace_runs") {
+		t.Errorf("/metrics:\n%s", body)
+	}
+	for _, path := range []string{"/", "/graphql"} {
+		if code, _ := get(t, url+path); code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+}
