@@ -3,8 +3,23 @@
 set -u
 GO=${GO:-go}
 failed=0
+mkdir -p build
 
 step() { printf '\n== %s\n' "$1"; }
+
+# gotest NAME ARGS… runs go test, prints a line for each package and each skipped test, and everything about failures.
+gotest() {
+	log=build/test-$1.log
+	shift
+	"$GO" test -v "$@" >"$log" 2>&1
+	code=$?
+	grep -E '^(ok|FAIL|panic:)' "$log"
+	awk '/--- SKIP: / { test = $3; getline; sub(/^ *[^ ]*:[0-9]+: (SKIPPED[^:]*: )?/, ""); print "SKIPPED: " test ": " $0 }' "$log"
+	if [ "$code" -ne 0 ]; then
+		failed=1
+		grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS|PASS$)' "$log" | grep -vE '^ok' | tail -n 300
+	fi
+}
 
 step "formatting and vet"
 unformatted=$(gofmt -l $(git ls-files '*.go'))
@@ -12,12 +27,12 @@ if [ -n "$unformatted" ]; then echo "gofmt would change:"; echo "$unformatted"; 
 "$GO" vet ./... || failed=1
 
 step "tests"
-"$GO" test ./... || failed=1
+gotest all ./...
 
 step "race detector"
 if command -v "${CC:-cc}" >/dev/null 2>&1; then
-	# -short leaves out long arithmetic, which runs above without it: the detector slows it down tenfold.
-	CGO_ENABLED=1 "$GO" test -race -short ./... || failed=1
+	echo "-short leaves out what takes long and has run above"
+	CGO_ENABLED=1 gotest race -race -short ./...
 else
 	echo "SKIPPED: the race detector: it needs a C compiler"
 fi

@@ -14,6 +14,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestReferenceKeepsTheContract(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long arithmetic on one goroutine; run without -short")
+	}
 	enginetest.Run(t, cpu.Reference)
 	enginetest.SameForAnyThreads(t, func(int) engine.Kernels { return cpu.Reference() })
 }

@@ -82,6 +82,9 @@ func testLinear(t *rapid.T, k engine.Kernels) {
 
 // testLinearLarge crosses the blocks a fast product cuts its dimensions into.
 func testLinearLarge(t *testing.T, k engine.Kernels) {
+	if testing.Short() {
+		t.Skip("long arithmetic; run without -short")
+	}
 	for i, shape := range [][3]int{{1, 1, 1}, {1, 700, 1}, {257, 129, 65}, {61, 771, 97}, {1031, 24, 33}, {1, 64, 1025}, {40, 70, 603}, {150, 530, 40}} {
 		for _, transposed := range []bool{false, true} {
 			checkLinear(t, k, uint64(i), shape[0], shape[1], shape[2], transposed)
