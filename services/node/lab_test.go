@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,26 @@ func corpus(t *testing.T, documents int) string {
 			fmt.Fprintf(&b, "%s %s %s near mill %c%d.\n", subjects[k%7], verbs[(k/7+i)%7], subjects[(k/3+d)%7], 'A'+(d+i)%26, d)
 		}
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("doc%05d.txt", d)), []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// noise writes words that nobody knows, so that a tokenizer has much to learn.
+func noise(t *testing.T, documents int) string {
+	t.Helper()
+	random := rand.New(rand.NewPCG(1, 2))
+	dir := t.TempDir()
+	for d := range documents {
+		b := make([]byte, 0, 4096)
+		for len(b) < 4000 {
+			for range 3 + random.IntN(8) {
+				b = append(b, byte('a'+random.IntN(26)))
+			}
+			b = append(b, ' ')
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("doc%05d.txt", d)), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

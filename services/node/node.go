@@ -144,7 +144,16 @@ func (n *Node) openTracker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := readmodel.Open(filepath.Join(n.config.Data, "readmodel.db"), readmodel.Options{Identity: state.Identity, LastSeq: &state.Last, Log: n.log})
+	m, err := readmodel.Open(filepath.Join(n.config.Data, "readmodel.db"), readmodel.Options{
+		Identity: state.Identity, LastSeq: &state.Last, Log: n.log,
+		FactAt: func(seq uint64) (string, bool, error) {
+			env, err := n.bus.At(ctx, seq)
+			if errors.Is(err, bus.ErrNone) {
+				return "", seq >= state.First, nil
+			}
+			return env.ID, true, err
+		},
+	})
 	if err != nil {
 		return err
 	}

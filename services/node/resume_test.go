@@ -123,12 +123,12 @@ func TestACurationThatIsStoppedPublishesNothing(t *testing.T) {
 	t.Parallel()
 	config := node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0"}
 	c, stop := lab(t, config)
-	folder := corpus(t, shorter(3000, 800))
+	folder := noise(t, shorter(3000, 500))
 	busy := func(id string) {
 		t.Helper()
 		until(t, c, id, "reading", func(r client.Run) bool { return r.Progress != nil })
 	}
-	run := begin(t, c, curation(t, folder, 1000))
+	run := begin(t, c, curation(t, folder, 16384))
 	busy(run.ID)
 	if _, err := c.Stop(t.Context(), run.ID, "enough"); err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestACurationThatIsStoppedPublishesNothing(t *testing.T) {
 	}
 
 	// A node that goes away meanwhile hands the job back; the next one does it.
-	run = begin(t, c, curation(t, folder, 1000))
+	run = begin(t, c, curation(t, folder, 16384))
 	busy(run.ID)
 	stop()
 	c, _ = lab(t, config)
