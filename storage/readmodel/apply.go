@@ -60,7 +60,7 @@ func (m *Model) Apply(env event.Envelope) error {
 		m.log.Error("a fact could not be folded and is skipped", "seq", env.Seq, "id", env.ID, "err", err)
 	}
 	if m.broken == nil {
-		m.appliedTo = env.Seq
+		m.appliedTo, m.appliedID = env.Seq, env.ID
 		m.wakeWaiters(false)
 	}
 	err = m.broken

@@ -21,6 +21,7 @@ const maxPendingBytes = 64 << 20
 type carried struct {
 	layer  *layer
 	seq    uint64
+	id     string // of the fact at seq
 	number uint64
 	runs   map[event.RunID]carriedRun
 	series []carriedSeries
@@ -106,7 +107,7 @@ func (m *Model) Commit() error {
 // freeze takes what is pending for a commit and begins a new layer. The lock must be held. Columns are taken as they are, not
 // copied: from now on the fold copies before it inserts.
 func (m *Model) freeze() carried {
-	c := carried{layer: m.pending, seq: m.appliedTo, number: m.nextNumber, runs: map[event.RunID]carriedRun{}}
+	c := carried{layer: m.pending, seq: m.appliedTo, id: m.appliedID, number: m.nextNumber, runs: map[event.RunID]carriedRun{}}
 	m.frozen, m.pending = m.pending, newLayer()
 	for id, d := range m.dirtyRuns {
 		if st := m.runs[id]; st != nil {
@@ -202,6 +203,9 @@ func (c carried) write(tx *bbolt.Tx) error {
 	}
 	meta := tx.Bucket([]byte(layout[tableMeta].name))
 	if err := meta.Put(metaNumber, binary.AppendUvarint(nil, c.number)); err != nil {
+		return err
+	}
+	if err := meta.Put(metaFact, []byte(c.id)); err != nil {
 		return err
 	}
 	return meta.Put(metaCursor, binary.AppendUvarint(nil, c.seq))

@@ -49,7 +49,7 @@ var layout = [tableCount]struct {
 	name, group, rest, value string
 	ofRun                    bool
 }{
-	tableMeta:         {"meta", "", "name", "version, identity, cursor, next series number", false},
+	tableMeta:         {"meta", "", "name", "version, identity, cursor, id of the fact at the cursor, next series number", false},
 	tableRun:          {"run", "", "run", "JSON Run without its live part; in memory too", false},
 	tableLive:         {"live", "", "run", "JSON: heartbeats, progress, usage, spendings; in memory too", false},
 	tableGone:         {"gone", "", "run", "JSON Deletion; in memory too", false},

@@ -60,6 +60,7 @@ type Model struct {
 	points      int // logged since the last commit began
 	cached      int // points in memory
 	appliedTo   uint64
+	appliedID   string // of the fact at appliedTo
 	committedTo uint64
 	closed      bool
 	failed      error // of the last commit, until one succeeds

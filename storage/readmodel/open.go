@@ -27,6 +27,10 @@ type Options struct {
 	Identity string
 	// LastSeq is the stream's last sequence; a file whose cursor lies beyond it is rebuilt. Nil: not checked.
 	LastSeq *uint64
+	// FactAt tells the id of the stream's fact at a place, "" when there is none; known is false where the stream no longer reaches
+	// back so far. A file whose last fact is another one there is
+	// rebuilt: the stream was cut short, by a power cut or a damaged disk, and has grown again. Nil: not checked.
+	FactAt func(seq uint64) (id string, known bool, err error)
 	// CommitEvery is how long an applied fact may wait for the file; 0 means 50 ms. Readers do not wait.
 	CommitEvery time.Duration
 	// CommitPoints is how many uncommitted points make Apply wait for the commit; 0 means 200,000.
@@ -187,6 +191,7 @@ var (
 	metaVersion  = []byte("version")
 	metaIdentity = []byte("identity")
 	metaCursor   = []byte("cursor")
+	metaFact     = []byte("fact")
 	metaNumber   = []byte("next series")
 )
 
@@ -214,6 +219,16 @@ func (m *Model) check() (why string, err error) {
 		if last := m.options.LastSeq; last != nil && cursor > *last {
 			why = fmt.Sprintf("it is ahead of the stream: it has folded %d facts, the stream has %d", cursor, *last)
 			return nil
+		}
+		if m.options.FactAt != nil && cursor > 0 {
+			is, known, err := m.options.FactAt(cursor)
+			if err != nil {
+				return err
+			}
+			if was := string(meta.Get(metaFact)); known && was != is {
+				why = fmt.Sprintf("its last fact, %q at %d, is %q in the stream: the stream was cut short and has grown again", was, cursor, is)
+				return nil
+			}
 		}
 		for _, t := range layout {
 			if tx.Bucket([]byte(t.name)) == nil {
@@ -243,6 +258,7 @@ func (m *Model) check() (why string, err error) {
 func (m *Model) load(tx *bbolt.Tx) error {
 	meta := tx.Bucket([]byte(layout[tableMeta].name))
 	m.committedTo, _ = binary.Uvarint(meta.Get(metaCursor))
+	m.appliedID = string(meta.Get(metaFact))
 	if n, k := binary.Uvarint(meta.Get(metaNumber)); k > 0 {
 		m.nextNumber = n
 	}

@@ -24,7 +24,13 @@ func heard() (*slog.Logger, *bytes.Buffer) {
 	return slog.New(slog.NewTextHandler(&b, nil)), &b
 }
 
-func smallLog() []event.Envelope { return crashLog(200) }
+func smallLog() []event.Envelope {
+	log := crashLog(200)
+	for i := range log {
+		log[i].ID = fmt.Sprintf("fact-%d", log[i].Seq)
+	}
+	return log
+}
 
 func feed(t *testing.T, m *readmodel.Model, log []event.Envelope) {
 	t.Helper()
@@ -45,6 +51,16 @@ func mustClose(t *testing.T, m *readmodel.Model) {
 // TestOpenRebuilds opens files that must not be used as they are. Each is rebuilt, loudly, and is then good again.
 func TestOpenRebuilds(t *testing.T) {
 	last := func(n uint64) *uint64 { return &n }
+	facts := smallLog()
+	lastID := facts[len(facts)-1].ID
+	factAt := func(id string, known bool) func(uint64) (string, bool, error) {
+		return func(seq uint64) (string, bool, error) {
+			if seq != 200 {
+				t.Errorf("asked for the fact at %d, the cursor is at 200", seq)
+			}
+			return id, known, nil
+		}
+	}
 	for _, c := range []struct {
 		name    string
 		options readmodel.Options
@@ -57,6 +73,10 @@ func TestOpenRebuilds(t *testing.T) {
 		{name: "another stream", options: readmodel.Options{Identity: "other"}, because: `folded from stream "s", this one is "other"`},
 		{name: "ahead of the stream", options: readmodel.Options{Identity: "s", LastSeq: last(199)}, because: "ahead of the stream: it has folded 200 facts, the stream has 199"},
 		{name: "an empty stream", options: readmodel.Options{Identity: "s", LastSeq: last(0)}, because: "ahead of the stream"},
+		{name: "the same last fact", options: readmodel.Options{Identity: "s", FactAt: factAt(lastID, true)}},
+		{name: "the stream does not reach back", options: readmodel.Options{Identity: "s", FactAt: factAt("", false)}},
+		{name: "another last fact", options: readmodel.Options{Identity: "s", FactAt: factAt("later", true)}, because: `is "later" in the stream`},
+		{name: "no last fact", options: readmodel.Options{Identity: "s", FactAt: factAt("", true)}, because: "cut short"},
 		{name: "another layout", options: readmodel.Options{Identity: "s"}, because: "its layout is version 99", spoil: func(t *testing.T, path string) {
 			m, err := readmodel.Open(path, readmodel.Options{Identity: "s"})
 			if err != nil {
