@@ -239,7 +239,7 @@ func TestBadInputEndsInARecordThatSaysWhatToDo(t *testing.T) {
 	s.Suites, s.Config = []string{"qiuck"}, json.RawMessage(`{}`)
 	refused(s, "qiuck")
 	big := train(set, "1e-3")
-	big.Config = json.RawMessage(`{"model":{"n_layer":1,"n_head":2,"d_model":32,"context":1024},"batch_size":4096,"steps":2}`)
+	big.Config = json.RawMessage(`{"model":{"n_layer":1,"n_head":2,"d_model":32,"context":64},"batch_size":4096,"steps":2}`)
 	failed(big, "cannot_train", "windows")
 	hot := train(set, "100")
 	failed(hot, "nan_loss", "step")

@@ -3,8 +3,10 @@ package trainer
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"millrace/trainer/data"
@@ -61,7 +63,26 @@ func plain(err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return fmt.Errorf("unknown key %s", name)
 	}
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		return fmt.Errorf("%s: a %s does not fit here, want %s", mismatch.Field, mismatch.Value, kindOf(mismatch.Type))
+	}
 	return err
+}
+
+// kindOf names a type for people.
+func kindOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "text in quotes"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Struct:
+		return "a mapping of keys"
+	case reflect.Float64:
+		return "a number"
+	}
+	return "a whole number that is not negative"
 }
 
 // Resolve fills in what was left to choose and checks the result. The first mistake is named by its key. Resolving twice

@@ -119,13 +119,12 @@ func (cmd *reproduceCmd) Run(ctx context.Context, g *Global) error {
 	return err
 }
 
-// verdict follows a reproduction until it is judged. Moments after its end the verdict may still be on its way, and a run that has ended
-// without one is shown as incomplete: that is believed only when it stays so.
+// verdict follows a reproduction until it is judged, moments after its end.
 func verdict(ctx context.Context, c *client.Client, id string, quiet bool) (client.Run, error) {
 	run, err := follow(ctx, c, id, quiet)
 	ended := time.Now()
 	for err == nil {
-		if r := run.Reproduction; r != nil && r.Verdict != "running" && (r.Verdict != "incomplete" || time.Since(ended) > 3*time.Second) {
+		if r := run.Reproduction; r != nil && r.Verdict != "running" {
 			return run, nil
 		}
 		if time.Since(ended) > 30*time.Second {

@@ -199,7 +199,8 @@ func (w *worker) handle(ctx context.Context, msg jetstream.Msg) {
 	case errors.Is(err, ErrPoison):
 		w.giveUp(ctx, msg, meta, env, err)
 	case ctx.Err() != nil:
-		w.settle(meta, "hand back", func(context.Context) error { return msg.Nak() })
+		// With a delay, because the server forgets a plain one when it is restarted, and then waits for the lease.
+		w.settle(meta, "hand back", func(context.Context) error { return msg.NakWithDelay(time.Millisecond) })
 	case w.group.MaxAttempts > 0 && attempt >= w.group.MaxAttempts:
 		w.giveUp(ctx, msg, meta, env, fmt.Errorf("attempt %d was the last: %w", attempt, err))
 	default:

@@ -108,11 +108,7 @@ func (r Run) Reproduction() *Reproduction {
 	if r.Branch == nil || r.Branch.Kind != "reproduction" {
 		return nil
 	}
-	verdict := "running"
-	if r.Run.Status.Ended() {
-		verdict = "incomplete"
-	}
-	return &Reproduction{OfID: r.Branch.From, Verdict: verdict}
+	return &Reproduction{OfID: r.Branch.From, Verdict: "running"} // until the verdict is a fact: it follows the end of the run
 }
 
 // Lineage is answered field by field.
