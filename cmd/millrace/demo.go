@@ -99,7 +99,7 @@ func (cmd *demoCmd) loop(ctx context.Context, c *client.Client) error {
 	if err := showComparison(os.Stdout, comparison); err != nil {
 		return err
 	}
-	if err := showSamples(ctx, os.Stdout, c, ids); err != nil {
+	if err := showSamples(ctx, os.Stdout, c, comparison.Runs); err != nil {
 		return err
 	}
 	fmt.Println()
@@ -226,9 +226,9 @@ func judged(ctx context.Context, c *client.Client, ids []string) error {
 }
 
 // showSamples prints what each model writes at its end.
-func showSamples(ctx context.Context, w io.Writer, c *client.Client, ids []string) error {
-	for _, id := range ids {
-		checkpoints, err := c.Checkpoints(ctx, id)
+func showSamples(ctx context.Context, w io.Writer, c *client.Client, runs []client.Run) error {
+	for _, r := range runs {
+		checkpoints, err := c.Checkpoints(ctx, r.ID)
 		if err != nil {
 			return err
 		}
@@ -237,9 +237,8 @@ func showSamples(ctx context.Context, w io.Writer, c *client.Client, ids []strin
 		}
 		k := checkpoints[len(checkpoints)-1]
 		for _, e := range k.Evaluations {
-			for _, s := range e.Samples {
-				fmt.Fprintf(w, "\n%s after %d steps writes: %q\n", id, k.Step, clip(s.Prompt+s.Text, 200))
-				break
+			if len(e.Samples) > 0 {
+				fmt.Fprintf(w, "\n%s after %d steps writes: %q\n", r.Name, k.Step, clip(e.Samples[0].Prompt+e.Samples[0].Text, 200))
 			}
 		}
 	}
