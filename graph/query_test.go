@@ -15,6 +15,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"millrace/event"
 )
@@ -122,7 +123,7 @@ func TestEveryFieldIsAskedForInSomeGoldenQuestion(t *testing.T) {
 		}
 	}
 	for file, query := range queries(t) {
-		doc, err := gqlparser.LoadQuery(s, query)
+		doc, err := gqlparser.LoadQueryWithRules(s, query, rules.NewDefaultRules())
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}

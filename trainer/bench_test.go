@@ -21,12 +21,6 @@ func bench() trainer.Config {
 	return c
 }
 
-// quiet is a Recorder that keeps nothing.
-type quiet struct{}
-
-func (quiet) Metrics(context.Context, int64, []trainer.Point) error { return nil }
-func (quiet) Checkpoint(context.Context, trainer.Checkpoint) error  { return nil }
-
 // BenchmarkTraining is whole steps of Run: data, forward, backward, clipping, update, metrics.
 func BenchmarkTraining(b *testing.B) {
 	for _, threads := range []int{1, 2} {
@@ -54,10 +48,7 @@ func train(b *testing.B, c trainer.Config, k engine.Kernels) {
 }
 
 // starter leaves the first step, which compiles and allocates, out of the time.
-type starter struct {
-	quiet
-	b *testing.B
-}
+type starter struct{ b *testing.B }
 
 func (s starter) Metrics(_ context.Context, step int64, _ []trainer.Point) error {
 	if step == 1 {
