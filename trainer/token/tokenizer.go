@@ -38,6 +38,8 @@ type Tokenizer interface {
 	VocabSize() int
 	// EndOfText is the id that separates documents.
 	EndOfText() int32
+	// Special lists the special tokens by id, the end of text among them.
+	Special() []Special
 	// Append appends the ids of text to dst. Decoding them gives text back, byte for byte. Only KindChar can fail
 	// (ErrUnknownText); dst is then returned as it was.
 	Append(dst []int32, text string) ([]int32, error)
