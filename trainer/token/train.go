@@ -176,6 +176,14 @@ func (tr Trainer) countWords(ctx context.Context, docs iter.Seq[string]) (wordCo
 	return all, nil
 }
 
+// least is MinPairCount, or what it is by default.
+func (tr Trainer) least() int64 {
+	if tr.MinPairCount <= 0 {
+		return 2
+	}
+	return tr.MinPairCount
+}
+
 func (tr Trainer) tell(p TrainProgress) {
 	if tr.Progress != nil {
 		tr.Progress(p)
@@ -192,10 +200,7 @@ func (tr Trainer) learn(ctx context.Context, words wordCounts, level *byteLevel)
 	for _, w := range m.words {
 		p.Bytes += w.count * int64(w.size)
 	}
-	least := tr.MinPairCount
-	if least <= 0 {
-		least = 2
-	}
+	least := tr.least()
 	merges := make([][2]int32, 0, p.WantMerges)
 	for len(merges) < p.WantMerges {
 		if len(merges)%progressEvery == 0 {
