@@ -2,6 +2,7 @@ package token
 
 import (
 	_ "embed"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -58,6 +59,9 @@ func wideClass(s string) (c byte, size int) {
 
 // runEnd is where the run of characters of set that reaches up to i ends.
 func runEnd(s string, i int, set byte) int {
+	if set == setLetters {
+		i += asciiLetters(s[i:])
+	}
 	for i < len(s) {
 		if b := s[i]; b < utf8.RuneSelf {
 			if asciiClass[b]&set == 0 {
@@ -73,6 +77,25 @@ func runEnd(s string, i int, set byte) int {
 		i += n
 	}
 	return i
+}
+
+// asciiLetters is how many ASCII letters s begins with, found eight at a time.
+func asciiLetters(s string) int {
+	const (
+		ones = 0x0101010101010101
+		high = 0x80 * ones
+	)
+	n := 0
+	for ; len(s)-n >= 8; n += 8 {
+		w := load8(s[n:])
+		// Byte by byte: the sums set a high bit from 'a' up and from '{' up, and carry nothing, as their high bits are cleared.
+		small := (w | 0x20*ones) &^ high
+		letter := (small + (0x80-'a')*ones) &^ (small + (0x80-'{')*ones) &^ w & high
+		if other := letter ^ high; other != 0 {
+			return n + bits.TrailingZeros64(other)/8
+		}
+	}
+	return n
 }
 
 // upTo3Numbers is where \p{N}{1,3} ends that begins before i with one number.

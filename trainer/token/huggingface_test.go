@@ -95,7 +95,7 @@ func TestRefusesByName(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"bpe", "byte", "char"} {
+	for _, name := range []string{"bpe", "byte", "char", "word"} {
 		data, err := os.ReadFile("testdata/golden/" + name + ".json")
 		require.NoError(f, err)
 		f.Add(data, "It was the worst of times.")
@@ -116,6 +116,9 @@ func FuzzParse(f *testing.F) {
 		}
 		back, err := token.Decode(tok, ids)
 		require.NoError(t, err)
+		if w, ok := tok.(*token.Word); ok && slices.Contains(ids, w.Unknown()) {
+			return
+		}
 		require.Equal(t, text, string(back))
 	})
 }
