@@ -77,10 +77,10 @@ func (e *encoder) piece(t *BPE, dst []int32, text string, n int) []int32 {
 			return append(dst, slot.ids[0])
 		case 2:
 			return append(dst, slot.ids[0], slot.ids[1])
-		case 3:
-			return append(dst, slot.ids[0], slot.ids[1], slot.ids[2])
+		case tooMany:
+			return e.longPiece(t, dst, text[:n])
 		}
-		return e.longPiece(t, dst, text[:n])
+		return append(dst, slot.ids[:slot.n]...)
 	}
 	from := len(dst)
 	dst = e.longPiece(t, dst, text[:n])

@@ -9,8 +9,8 @@ import (
 // Bounds of wordCache's entries: pieces that fit two machine words with their length, and few ids.
 const (
 	maxWordBytes = 15
-	maxWordIDs   = 3
-	wordSets     = 1 << 14 // 1 MiB: a core's second-level cache holds it
+	maxWordIDs   = 7
+	wordSets     = 1 << 14 // 1.5 MiB: a core's second-level cache holds it
 )
 
 // wordKey is a piece of at most 15 bytes, padded with zeros, its length in the last byte.
@@ -39,7 +39,7 @@ func load8(s string) uint64 {
 // wordCache holds the ids of short pieces in sets of two. A new piece takes the place of the older one of its set.
 type wordCache struct{ sets *[wordSets]wordSet }
 
-// wordSet is one line of the processor's cache.
+// wordSet is where a piece may lie.
 type wordSet [2]wordSlot
 
 // wordSlot is free when key.high is 0.
