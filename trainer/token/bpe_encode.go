@@ -54,7 +54,7 @@ type encoder struct {
 	long  longCache
 
 	symbols    []symbol
-	ids, ranks []int32
+	ids        []int32
 	next, prev []int32
 	heap       []candidate
 }
