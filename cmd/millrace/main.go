@@ -82,6 +82,7 @@ type cli struct {
 	Stop       stopCmd       `cmd:"" help:"Ask a run to stop at its next safe point."`
 	Events     eventsCmd     `cmd:"" help:"Print the log of events."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine, and the node if one answers."`
+	Tokenizer  tokenizerCmd  `cmd:"" help:"Train, use and inspect tokenizers, without a node."`
 	S3         s3Cmd         `cmd:"" name:"s3" help:"Serve only the embedded S3 store, for nodes elsewhere."`
 	Completion completionCmd `cmd:"" help:"Print a shell completion script."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

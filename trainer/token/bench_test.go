@@ -44,25 +44,51 @@ func BenchmarkTrain(b *testing.B) {
 
 func BenchmarkEncode(b *testing.B) {
 	text := prose(4 << 20)
-	tok, err := token.Trainer{VocabSize: 4096}.Train(context.Background(), slices.Values([]string{text}))
-	if err != nil {
-		b.Fatal(err)
+	for _, p := range token.Patterns() {
+		tok, err := token.Trainer{VocabSize: 4096, Pattern: p}.Train(context.Background(), slices.Values([]string{text}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(string(p), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			var ids []int32
+			for b.Loop() {
+				ids, _ = tok.Append(ids[:0], text)
+			}
+			b.ReportMetric(float64(len(text))/float64(len(ids)), "bytes/token")
+		})
 	}
-	b.SetBytes(int64(len(text)))
-	var ids []int32
-	for b.Loop() {
-		ids, _ = tok.Append(ids[:0], text)
-	}
-	b.ReportMetric(float64(len(text))/float64(len(ids)), "bytes/token")
 }
 
 func BenchmarkSplit(b *testing.B) {
 	text := prose(4 << 20)
+	for _, p := range token.Patterns() {
+		b.Run(string(p), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			n := 0
+			for b.Loop() {
+				for range p.Split(text) {
+					n++
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkEncodeNew encodes with an empty cache: every piece is merged.
+func BenchmarkEncodeNew(b *testing.B) {
+	text := prose(1 << 20)
+	file := train(b, 4096, text).JSON()
 	b.SetBytes(int64(len(text)))
-	n := 0
 	for b.Loop() {
-		for range token.Split(text) {
-			n++
+		b.StopTimer()
+		tok, err := token.Parse(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if _, err := token.Encode(tok, text); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

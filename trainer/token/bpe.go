@@ -1,66 +1,89 @@
 package token
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// BPE is GPT-2's byte-level byte-pair encoding: text is cut by Split, each piece starts as its bytes, and the adjacent
-// pair with the lowest rank is merged (the leftmost first) until no pair has one.
+// BPE is byte-level byte-pair encoding: text is cut by a Pattern, each piece starts as its bytes, and the adjacent pair with
+// the lowest rank is merged (the leftmost first) until no pair has one.
 type BPE struct {
+	parts     bpeParts
 	level     *byteLevel
-	tokens    [][]byte // bytes of each id; nil for special ones
-	special   map[int32]string
+	scan      func(string) int
+	ids       map[string]int32 // token → id, special ones left out
 	endOfText int32
 	byteIDs   [256]int32
-	merges    [][2]int32       // by rank
-	merged    []int32          // by rank: the id the pair becomes
-	ranks     map[uint64]int32 // pairKey → rank
+	pairs     pairTable
 	encoders  freeList
 }
 
-func pairKey(a, b int32) uint64 { return uint64(uint32(a))<<32 | uint64(uint32(b)) }
+// bpeParts is what a vocabulary consists of, as files say it.
+type bpeParts struct {
+	pattern Pattern
+	tokens  [][]byte // bytes of each id; nil for special ones and for ids that stand for nothing
+	special map[int32]string
+	merges  [][2]int32 // by rank
+	// whole takes a piece that is a token as it is, even if merges would not make it (tiktoken; Hugging Face's
+	// ignore_merges).
+	whole bool
+	// byToken gives all pairs that make the same token the same rank, its id, as tiktoken does. Otherwise each has its
+	// own.
+	byToken bool
+}
 
-// newBPE checks and indexes a vocabulary: tokens by id (nil where special says what is there), merges by rank. Every byte
-// must be a token, every merge must give one, and <|endoftext|> must be among the special ones.
-func newBPE(tokens [][]byte, special map[int32]string, merges [][2]int32) (*BPE, error) {
-	t := &BPE{level: newByteLevel(), tokens: tokens, special: special, merges: merges, endOfText: -1,
-		merged: make([]int32, len(merges)), ranks: make(map[uint64]int32, len(merges))}
-	ids := make(map[string]int32, len(tokens))
-	for id, b := range tokens {
-		id := int32(id)
-		if name, ok := special[id]; ok {
-			if name == EndOfText {
-				t.endOfText = id
-			}
-			continue
+// endNames are the names that a vocabulary's end of text goes by, the first that is there counts.
+func endNames() []string { return []string{EndOfText, "<|end_of_text|>", "</s>"} }
+
+// newBPE checks and indexes a vocabulary. Every byte must be a token, every merge must give one, and an end of text must be
+// among the special ones.
+func newBPE(parts bpeParts) (*BPE, error) {
+	t := &BPE{parts: parts, level: newByteLevel(), scan: parts.pattern.scanner(), endOfText: -1,
+		ids: make(map[string]int32, len(parts.tokens)), pairs: newPairTable(len(parts.merges))}
+	named := make(map[string]int32, len(parts.special))
+	for id, name := range parts.special {
+		named[name] = id
+	}
+	for _, name := range endNames() {
+		if id, ok := named[name]; ok {
+			t.endOfText = id
+			break
 		}
-		if len(b) == 0 {
-			return nil, fmt.Errorf("%w: id %d has no token", ErrInvalid, id)
-		}
-		if other, ok := ids[string(b)]; ok {
-			return nil, fmt.Errorf("%w: ids %d and %d are both %q", ErrInvalid, other, id, b)
-		}
-		ids[string(b)] = id
 	}
 	if t.endOfText < 0 {
 		return nil, fmt.Errorf("%w: no special token %s, which this program needs to separate documents", ErrInvalid, EndOfText)
 	}
+	for id, b := range parts.tokens {
+		id := int32(id)
+		if len(b) == 0 {
+			continue
+		}
+		if other, ok := t.ids[string(b)]; ok {
+			return nil, fmt.Errorf("%w: ids %d and %d are both %q", ErrInvalid, other, id, b)
+		}
+		t.ids[string(b)] = id
+	}
 	for b := range t.byteIDs {
-		id, ok := ids[string([]byte{byte(b)})]
+		id, ok := t.ids[string([]byte{byte(b)})]
 		if !ok {
 			return nil, fmt.Errorf("%w: byte %#02x is no token: not a byte-level vocabulary", ErrInvalid, b)
 		}
 		t.byteIDs[b] = id
 	}
-	for rank, m := range merges {
-		key := pairKey(m[0], m[1])
-		if _, ok := t.ranks[key]; ok {
-			return nil, fmt.Errorf("%w: merge %d repeats %q %q", ErrInvalid, rank, tokens[m[0]], tokens[m[1]])
-		}
-		id, ok := ids[string(tokens[m[0]])+string(tokens[m[1]])]
+	var joined []byte
+	for rank, m := range parts.merges {
+		left, right := parts.tokens[m[0]], parts.tokens[m[1]]
+		joined = append(append(joined[:0], left...), right...)
+		id, ok := t.ids[string(joined)]
 		if !ok {
-			return nil, fmt.Errorf("%w: merge %d: %q + %q is no token", ErrInvalid, rank, tokens[m[0]], tokens[m[1]])
+			return nil, fmt.Errorf("%w: merge %d: %q + %q is no token", ErrInvalid, rank, left, right)
 		}
-		t.ranks[key] = int32(rank)
-		t.merged[rank] = id
+		if parts.byToken {
+			rank = int(id)
+		}
+		if !t.pairs.add(pairKey(m[0], m[1]), int32(rank), id) {
+			return nil, fmt.Errorf("%w: merge %d repeats %q %q", ErrInvalid, rank, left, right)
+		}
 	}
 	return t, nil
 }
@@ -68,19 +91,34 @@ func newBPE(tokens [][]byte, special map[int32]string, merges [][2]int32) (*BPE,
 // Kind is KindBPE.
 func (t *BPE) Kind() Kind { return KindBPE }
 
-// VocabSize is bytes + merges + special tokens.
-func (t *BPE) VocabSize() int { return len(t.tokens) }
+// Pattern is how text is cut before pairs are merged.
+func (t *BPE) Pattern() Pattern { return t.parts.pattern }
 
-// EndOfText is the id of <|endoftext|>; the last one in vocabularies trained here, as in GPT-2.
+// VocabSize is the highest id plus one: bytes, merges and special tokens, and the ids in between that some published
+// vocabularies leave unused.
+func (t *BPE) VocabSize() int { return len(t.parts.tokens) }
+
+// EndOfText is the id of <|endoftext|>, or of what the vocabulary has in its place (Llama 3: <|end_of_text|>); the last one
+// in vocabularies trained here, as in GPT-2.
 func (t *BPE) EndOfText() int32 { return t.endOfText }
 
-// Bytes is what id stands for; nothing for special tokens.
+// Special lists the special tokens by id.
+func (t *BPE) Special() []Special {
+	list := make([]Special, 0, len(t.parts.special))
+	for id, name := range t.parts.special {
+		list = append(list, Special{Name: name, ID: id})
+	}
+	slices.SortFunc(list, func(a, b Special) int { return int(a.ID) - int(b.ID) })
+	return list
+}
+
+// Bytes is what id stands for; nothing for special tokens and unused ids.
 func (t *BPE) Bytes(id int32) []byte {
-	if id < 0 || int(id) >= len(t.tokens) {
+	if id < 0 || int(id) >= len(t.parts.tokens) {
 		return nil
 	}
-	return t.tokens[id]
+	return t.parts.tokens[id]
 }
 
 // Merges is the number of merge rules.
-func (t *BPE) Merges() int { return len(t.merges) }
+func (t *BPE) Merges() int { return len(t.parts.merges) }

@@ -2,25 +2,22 @@ package token
 
 import (
 	"math"
-	"strings"
+	"slices"
 	"sync"
 )
 
-// Bounds of an encoder's cache: about 30 MB when full of long pieces, after which it starts again empty.
-const (
-	maxCached      = 1 << 17
-	maxCachedBytes = 64 // longer pieces are rare and seldom repeat
-	// shortPiece is where scanning all pairs again for each merge stops being faster than a heap.
-	shortPiece = 48
-)
+// shortPiece is where scanning all pairs again for each merge stops being faster than a heap.
+const shortPiece = 48
 
 // Append appends the ids of text; it never fails. Pieces seen before come from a cache, so natural text runs at the
-// speed of Split and one map look-up a word. A piece of n bytes costs O(n log n) at most.
+// speed of the scanner and one look-up a word. A piece of n bytes costs O(n log n) at most. Special tokens are not looked
+// for: see AppendWithSpecial.
 func (t *BPE) Append(dst []int32, text string) ([]int32, error) {
 	e := t.encoders.take()
+	dst = slices.Grow(dst, len(text)/4)
 	for len(text) > 0 {
-		n := pieceLen(text)
-		dst = e.piece(t, dst, text[:n])
+		n := t.scan(text)
+		dst = e.piece(t, dst, text, n)
 		text = text[n:]
 	}
 	t.encoders.give(e)
@@ -42,7 +39,7 @@ func (f *freeList) take() *encoder {
 		f.free = f.free[:n-1]
 		return e
 	}
-	return &encoder{cache: make(map[string]span)}
+	return newEncoder()
 }
 
 func (f *freeList) give(e *encoder) {
@@ -51,83 +48,112 @@ func (f *freeList) give(e *encoder) {
 	f.mu.Unlock()
 }
 
-// span is a piece's ids in encoder.arena.
-type span struct{ start, end uint32 }
-
 // encoder is the scratch and the cache of one goroutine.
 type encoder struct {
-	cache map[string]span
-	arena []int32
+	words wordCache
+	long  longCache
 
-	ids, ranks, next, prev []int32
-	heap                   []candidate
+	symbols    []symbol
+	ids        []int32
+	next, prev []int32
+	heap       []candidate
 }
 
-func (e *encoder) piece(t *BPE, dst []int32, piece string) []int32 {
-	if len(piece) == 1 {
-		return append(dst, t.byteIDs[piece[0]])
+func newEncoder() *encoder { return &encoder{words: newWordCache(), long: newLongCache()} }
+
+// piece appends the ids of text[:n].
+func (e *encoder) piece(t *BPE, dst []int32, text string, n int) []int32 {
+	if n == 1 {
+		return append(dst, t.byteIDs[text[0]])
 	}
-	if s, ok := e.cache[piece]; ok {
-		return append(dst, e.arena[s.start:s.end]...)
+	if n > maxWordBytes {
+		return e.longPiece(t, dst, text[:n])
+	}
+	key := wordKeyOf(text, n)
+	set := e.words.set(key)
+	if slot := set.find(key); slot != nil {
+		switch slot.n {
+		case 1:
+			return append(dst, slot.ids[0])
+		case 2:
+			return append(dst, slot.ids[0], slot.ids[1])
+		case tooMany:
+			return e.longPiece(t, dst, text[:n])
+		}
+		return append(dst, slot.ids[:slot.n]...)
 	}
 	from := len(dst)
-	if len(piece) <= shortPiece {
-		dst = e.mergeShort(t, dst, piece)
-	} else {
-		dst = e.mergeLong(t, dst, piece)
-	}
-	if len(piece) <= maxCachedBytes {
-		if len(e.cache) >= maxCached {
-			clear(e.cache)
-			e.arena = e.arena[:0]
-		}
-		start := len(e.arena)
-		e.arena = append(e.arena, dst[from:]...)
-		e.cache[strings.Clone(piece)] = span{uint32(start), uint32(len(e.arena))}
-	}
+	dst = e.longPiece(t, dst, text[:n])
+	set.put(key, dst[from:])
 	return dst
+}
+
+func (e *encoder) longPiece(t *BPE, dst []int32, piece string) []int32 {
+	if ids, ok := e.long.find(piece); ok {
+		return append(dst, ids...)
+	}
+	from := len(dst)
+	dst = e.merge(t, dst, piece)
+	e.long.put(piece, dst[from:])
+	return dst
+}
+
+// merge appends the ids of a piece that no cache has.
+func (e *encoder) merge(t *BPE, dst []int32, piece string) []int32 {
+	if t.parts.whole {
+		if id, ok := t.ids[piece]; ok {
+			return append(dst, id)
+		}
+	}
+	if len(piece) <= shortPiece {
+		return e.mergeShort(t, dst, piece)
+	}
+	return e.mergeLong(t, dst, piece)
 }
 
 const noRank = math.MaxInt32
 
-func (t *BPE) rank(a, b int32) int32 {
-	if r, ok := t.ranks[pairKey(a, b)]; ok {
-		return r
-	}
-	return noRank
-}
+// symbol is a part of a piece: its id, the rank of the pair it makes with the next one, and what that pair becomes.
+type symbol struct{ id, rank, into int32 }
 
 // mergeShort is the definition itself: find the lowest rank, leftmost first, merge, again. It is the oracle of mergeLong.
 func (e *encoder) mergeShort(t *BPE, dst []int32, piece string) []int32 {
-	ids, ranks := e.ids[:0], e.ranks[:0]
+	symbols := e.symbols[:0]
 	for i := range len(piece) {
-		ids = append(ids, t.byteIDs[piece[i]])
+		symbols = append(symbols, symbol{id: t.byteIDs[piece[i]], rank: noRank})
 	}
-	for i := range len(ids) - 1 {
-		ranks = append(ranks, t.rank(ids[i], ids[i+1]))
+	for i := range len(symbols) - 1 {
+		s := &symbols[i]
+		s.rank, s.into = t.pairs.find(s.id, symbols[i+1].id)
 	}
-	for len(ranks) > 0 {
+	for {
 		at, low := 0, int32(noRank)
-		for i, r := range ranks {
-			if r < low {
-				at, low = i, r
+		for i := range symbols {
+			if symbols[i].rank < low {
+				at, low = i, symbols[i].rank
 			}
 		}
 		if low == noRank {
 			break
 		}
-		ids[at] = t.merged[low]
-		ids = append(ids[:at+1], ids[at+2:]...)
-		ranks = append(ranks[:at], ranks[at+1:]...)
-		if at > 0 {
-			ranks[at-1] = t.rank(ids[at-1], ids[at])
-		}
-		if at < len(ranks) {
-			ranks[at] = t.rank(ids[at], ids[at+1])
+		symbols[at].id = symbols[at].into
+		symbols = append(symbols[:at+1], symbols[at+2:]...)
+		for _, i := range [2]int{at - 1, at} {
+			if i < 0 {
+				continue
+			}
+			if s := &symbols[i]; i+1 < len(symbols) {
+				s.rank, s.into = t.pairs.find(s.id, symbols[i+1].id)
+			} else {
+				s.rank = noRank
+			}
 		}
 	}
-	e.ids, e.ranks = ids, ranks
-	return append(dst, ids...)
+	for _, s := range symbols {
+		dst = append(dst, s.id)
+	}
+	e.symbols = symbols
+	return dst
 }
 
 // candidate is a pair that may be merged: its rank, and the position of its left half.
@@ -149,7 +175,7 @@ func (e *encoder) mergeLong(t *BPE, dst []int32, piece string) []int32 {
 	}
 	next[n-1] = -1
 	for i := range n - 1 {
-		if r := t.rank(ids[i], ids[i+1]); r != noRank {
+		if r, _ := t.pairs.find(ids[i], ids[i+1]); r != noRank {
 			heap = pushHeap(heap, candidate{r, int32(i)})
 		}
 	}
@@ -158,19 +184,23 @@ func (e *encoder) mergeLong(t *BPE, dst []int32, piece string) []int32 {
 		c, heap = popHeap(heap)
 		i := c.at
 		j := next[i]
-		if ids[i] < 0 || j < 0 || t.rank(ids[i], ids[j]) != c.rank {
+		if ids[i] < 0 || j < 0 {
+			continue // its left half has become part of something else, or its right half was the last
+		}
+		rank, into := t.pairs.find(ids[i], ids[j])
+		if rank != c.rank {
 			continue // one of its halves has become part of something else
 		}
-		ids[i], ids[j] = t.merged[c.rank], -1
+		ids[i], ids[j] = into, -1
 		next[i] = next[j]
 		if k := next[i]; k >= 0 {
 			prev[k] = i
-			if r := t.rank(ids[i], ids[k]); r != noRank {
+			if r, _ := t.pairs.find(ids[i], ids[k]); r != noRank {
 				heap = pushHeap(heap, candidate{r, i})
 			}
 		}
 		if k := prev[i]; k >= 0 {
-			if r := t.rank(ids[k], ids[i]); r != noRank {
+			if r, _ := t.pairs.find(ids[k], ids[i]); r != noRank {
 				heap = pushHeap(heap, candidate{r, k})
 			}
 		}

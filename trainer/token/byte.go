@@ -32,6 +32,9 @@ func (t *Byte) VocabSize() int { return 257 }
 // EndOfText is 256.
 func (t *Byte) EndOfText() int32 { return 256 }
 
+// Special is <|endoftext|> alone.
+func (t *Byte) Special() []Special { return []Special{{EndOfText, t.EndOfText()}} }
+
 // Append appends one id a byte; it never fails.
 func (t *Byte) Append(dst []int32, text string) ([]int32, error) {
 	for i := range len(text) {

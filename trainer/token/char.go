@@ -48,6 +48,9 @@ func (t *Char) VocabSize() int { return len(t.bytes) + 1 }
 // EndOfText is the id after the last character.
 func (t *Char) EndOfText() int32 { return int32(len(t.bytes)) }
 
+// Special is <|endoftext|> alone.
+func (t *Char) Special() []Special { return []Special{{EndOfText, t.EndOfText()}} }
+
 // Append appends one id a character. It returns ErrUnknownText, and dst as it was, for a character that is not in the
 // vocabulary or a byte that is not UTF-8.
 func (t *Char) Append(dst []int32, text string) ([]int32, error) {

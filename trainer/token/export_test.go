@@ -2,12 +2,22 @@ package token
 
 // MergeShort and MergeLong let tests compare the two ways to merge one piece.
 func (t *BPE) MergeShort(piece string) []int32 {
-	return (&encoder{}).mergeShort(t, nil, piece)
+	return (newEncoder()).mergeShort(t, nil, piece)
 }
 
 func (t *BPE) MergeLong(piece string) []int32 {
-	return (&encoder{}).mergeLong(t, nil, piece)
+	return (newEncoder()).mergeLong(t, nil, piece)
 }
 
 // MergePairs are the merges by rank.
-func (t *BPE) MergePairs() [][2]int32 { return t.merges }
+func (t *BPE) MergePairs() [][2]int32 { return t.parts.merges }
+
+// Regex is the pattern as Hugging Face files have it.
+func (p Pattern) Regex() string { return p.regex() }
+
+// ClassNames are the names of a character's class in regular expressions.
+func ClassNames(r rune) []string {
+	c, _ := class(string(r), 0)
+	return map[byte][]string{classSpace: {"s"}, classNewline: {"s"}, classNumber: {"N"}, classUpper: {"L", "Lu"}, classLower: {"L", "Ll"},
+		classCaseless: {"L", "Lo"}, classMark: {"M"}}[c]
+}

@@ -25,11 +25,21 @@ type addedToken struct {
 	Special    bool   `json:"special"`
 }
 
-type byteLevelPreTokenizer struct {
-	Type           string `json:"type"`
-	AddPrefixSpace bool   `json:"add_prefix_space"`
-	TrimOffsets    bool   `json:"trim_offsets"`
-	UseRegex       *bool  `json:"use_regex"`
+// preTokenizer is a ByteLevel, a Split, or a Sequence of them.
+type preTokenizer struct {
+	Type string `json:"type"`
+
+	AddPrefixSpace bool  `json:"add_prefix_space"`
+	UseRegex       *bool `json:"use_regex"`
+
+	Pattern struct {
+		Regex  *string `json:"Regex"`
+		String *string `json:"String"`
+	} `json:"pattern"`
+	Behavior string `json:"behavior"`
+	Invert   bool   `json:"invert"`
+
+	Pretokenizers []preTokenizer `json:"pretokenizers"`
 }
 
 type huggingFaceModel struct {
@@ -41,14 +51,19 @@ type huggingFaceModel struct {
 	FuseUnk       bool       `json:"fuse_unk"`
 	ByteFallback  bool       `json:"byte_fallback"`
 	IgnoreMerges  bool       `json:"ignore_merges"`
+	MillraceRanks string     `json:"millrace_ranks"` // ranksByToken or ""; other programs pass over it
 	Vocab         vocabulary `json:"vocab"`
 	Merges        mergeList  `json:"merges"`
 }
 
-// ParseHuggingFace reads a tokenizer.json of GPT-2's shape: a BPE model behind a ByteLevel pre-tokenizer with its regex,
-// no normalizer, no space added in front, and <|endoftext|> among the special tokens. Files that would encode differently
-// from that (Llama 3's or Qwen's split, SentencePiece models, tokens to be found inside text) are refused by name. Every
-// error wraps ErrInvalid.
+// ranksByToken in a file of ours says that pairs which make the same token have the same rank, as in tiktoken.
+const ranksByToken = "token"
+
+// ParseHuggingFace reads a tokenizer.json of the byte-level BPE family: GPT-2's shape (a ByteLevel pre-tokenizer with its
+// regex), and Llama 3's and the conversions of cl100k and o200k (a Split by one of the known patterns before ByteLevel,
+// with or without ignore_merges). There must be no normalizer and no space added in front, and an end of text among the
+// special tokens. Files that would encode differently from that (unknown patterns, SentencePiece models, tokens to be
+// found inside any text) are refused by name. Every error wraps ErrInvalid.
 func ParseHuggingFace(data []byte) (*BPE, error) {
 	if len(data) > maxFileBytes {
 		return nil, fmt.Errorf("%w: file of %d bytes, the limit is %d", ErrInvalid, len(data), maxFileBytes)
@@ -57,100 +72,154 @@ func ParseHuggingFace(data []byte) (*BPE, error) {
 	if err := json.Unmarshal(data, &f); err != nil {
 		return nil, fmt.Errorf("%w: tokenizer.json: %w", ErrInvalid, err)
 	}
-	if err := f.check(); err != nil {
+	pattern, err := f.check()
+	if err != nil {
 		return nil, fmt.Errorf("%w: tokenizer.json: %w", ErrInvalid, err)
 	}
-	names := f.Model.Vocab
-	special := make(map[int32]string, len(f.AddedTokens))
-	idOf := make(map[string]int32, len(names)+len(f.AddedTokens))
-	for name, id := range names {
-		idOf[name] = int32(id)
-	}
+	parts := bpeParts{pattern: pattern, special: make(map[int32]string, len(f.AddedTokens)),
+		whole: f.Model.IgnoreMerges, byToken: f.Model.MillraceRanks == ranksByToken}
 	for _, a := range f.AddedTokens {
-		if id, ok := idOf[a.Content]; ok && int64(id) != a.ID {
+		if id, ok := f.Model.Vocab[a.Content]; ok && id != a.ID {
 			return nil, fmt.Errorf("%w: tokenizer.json: added token %q is %d in added_tokens and %d in vocab", ErrInvalid, a.Content, a.ID, id)
 		}
-		if a.ID < 0 || a.ID >= MaxVocabSize {
-			return nil, fmt.Errorf("%w: tokenizer.json: added token %q has id %d, the limit is %d", ErrInvalid, a.Content, a.ID, MaxVocabSize)
-		}
-		idOf[a.Content] = int32(a.ID)
-		special[int32(a.ID)] = a.Content
+		parts.special[int32(a.ID)] = a.Content
 	}
-	level := newByteLevel()
-	tokens := make([][]byte, len(idOf))
-	seen := make([]bool, len(idOf))
-	for name, id := range idOf {
-		if id < 0 || int(id) >= len(idOf) {
-			return nil, fmt.Errorf("%w: tokenizer.json: token %q has id %d, but there are only %d tokens", ErrInvalid, name, id, len(idOf))
-		}
-		if seen[id] {
-			return nil, fmt.Errorf("%w: tokenizer.json: id %d is given twice, once to %q", ErrInvalid, id, name)
-		}
-		seen[id] = true
-		if _, ok := special[id]; ok {
-			continue
-		}
-		b, ok := level.read(name)
-		if !ok {
-			return nil, fmt.Errorf("%w: tokenizer.json: token %q is not written in GPT-2's byte alphabet", ErrInvalid, name)
-		}
-		tokens[id] = b
+	if err := parts.name(f.Model.Vocab, f.Model.Merges); err != nil {
+		return nil, fmt.Errorf("%w: tokenizer.json: %w", ErrInvalid, err)
 	}
-	merges := make([][2]int32, len(f.Model.Merges))
-	for i, m := range f.Model.Merges {
-		for side, name := range m {
-			id, ok := idOf[name]
-			if !ok || tokens[id] == nil {
-				return nil, fmt.Errorf("%w: tokenizer.json: merge %d: %q is no token", ErrInvalid, i, name)
-			}
-			merges[i][side] = id
-		}
-	}
-	return newBPE(tokens, special, merges)
+	return newBPE(parts)
 }
 
-func (f *huggingFaceFile) check() error {
+// name fills in tokens and merges that are written in GPT-2's byte alphabet; special must be there.
+func (parts *bpeParts) name(vocab vocabulary, merges [][2]string) error {
+	size := int64(0)
+	for id := range parts.special {
+		size = max(size, int64(id)+1)
+	}
+	for _, id := range vocab {
+		size = max(size, id+1)
+	}
+	level := newByteLevel()
+	parts.tokens = make([][]byte, size)
+	owner := make([]string, size)
+	for id, name := range parts.special {
+		owner[id] = name
+	}
+	for name, id := range vocab {
+		if special, ok := parts.special[int32(id)]; ok && special == name {
+			continue
+		}
+		if owner[id] != "" {
+			return fmt.Errorf("id %d is given twice, to %q and %q", id, min(name, owner[id]), max(name, owner[id]))
+		}
+		owner[id] = name
+		b, ok := level.read(name)
+		if !ok {
+			return fmt.Errorf("token %q is not written in GPT-2's byte alphabet", name)
+		}
+		if len(b) == 0 {
+			return fmt.Errorf("id %d is the empty token", id)
+		}
+		parts.tokens[id] = b
+	}
+	parts.merges = make([][2]int32, len(merges))
+	for i, m := range merges {
+		for side, name := range m {
+			id, ok := vocab[name]
+			if !ok || parts.tokens[id] == nil {
+				return fmt.Errorf("merge %d: %q is no token", i, name)
+			}
+			parts.merges[i][side] = int32(id)
+		}
+	}
+	return nil
+}
+
+func (f *huggingFaceFile) check() (Pattern, error) {
 	if f.Model == nil {
-		return fmt.Errorf(`no "model"`)
+		return "", fmt.Errorf(`no "model"`)
 	}
 	m := f.Model
 	switch {
 	case m.Type != "" && m.Type != "BPE": // old files of GPT-2 do not say
-		return fmt.Errorf("model type %q: only byte-level BPE is supported", m.Type)
+		return "", fmt.Errorf("model type %q: only byte-level BPE is supported", m.Type)
 	case m.Dropout != nil && *m.Dropout != 0:
-		return fmt.Errorf("BPE dropout makes encoding random: not supported")
+		return "", fmt.Errorf("BPE dropout makes encoding random: not supported")
 	case m.SubwordPrefix != nil && *m.SubwordPrefix != "", m.WordSuffix != nil && *m.WordSuffix != "":
-		return fmt.Errorf("subword prefixes and word suffixes are not supported")
+		return "", fmt.Errorf("subword prefixes and word suffixes are not supported")
 	case m.ByteFallback:
-		return fmt.Errorf("byte_fallback: this is not a byte-level vocabulary")
-	case m.IgnoreMerges:
-		return fmt.Errorf("ignore_merges is not supported")
+		return "", fmt.Errorf("byte_fallback: this is not a byte-level vocabulary")
+	case m.MillraceRanks != "" && m.MillraceRanks != ranksByToken:
+		return "", fmt.Errorf("millrace_ranks %q: this version knows %q", m.MillraceRanks, ranksByToken)
 	case present(f.Normalizer):
-		return fmt.Errorf("a normalizer is not supported: %.100s", f.Normalizer)
+		return "", fmt.Errorf("a normalizer is not supported: %.100s", f.Normalizer)
 	case !present(f.PreTokenizer):
-		return fmt.Errorf("no pre_tokenizer: only ByteLevel is supported")
+		return "", fmt.Errorf("no pre_tokenizer: only ByteLevel, alone or after a Split, is supported")
 	}
-	var p byteLevelPreTokenizer
+	var p preTokenizer
 	if err := json.Unmarshal(f.PreTokenizer, &p); err != nil {
-		return fmt.Errorf("pre_tokenizer: %w", err)
+		return "", fmt.Errorf("pre_tokenizer: %w", err)
 	}
-	switch {
-	case p.Type != "ByteLevel":
-		return fmt.Errorf("pre_tokenizer %q: only ByteLevel (GPT-2's split) is supported", p.Type)
-	case p.UseRegex != nil && !*p.UseRegex:
-		return fmt.Errorf("pre_tokenizer: use_regex is false, which is not GPT-2's split")
-	case p.AddPrefixSpace:
-		return fmt.Errorf("pre_tokenizer: add_prefix_space is not supported")
+	pattern, err := p.pattern()
+	if err != nil {
+		return "", fmt.Errorf("pre_tokenizer: %w", err)
 	}
 	ids, names := map[int64]bool{}, map[string]bool{}
 	for _, a := range f.AddedTokens {
-		if a.Content == "" || ids[a.ID] || names[a.Content] {
-			return fmt.Errorf("added_tokens: id %d, content %q is empty or repeated", a.ID, a.Content)
+		switch {
+		case a.Content == "" || ids[a.ID] || names[a.Content]:
+			return "", fmt.Errorf("added_tokens: id %d, content %q is empty or repeated", a.ID, a.Content)
+		case a.ID < 0 || a.ID >= MaxVocabSize:
+			return "", fmt.Errorf("added token %q has id %d, the limit is %d", a.Content, a.ID, MaxVocabSize)
+		case !a.Special:
+			return "", fmt.Errorf("added token %q is not special: looking for tokens inside any text is not supported", a.Content)
+		case a.SingleWord || a.Lstrip || a.Rstrip:
+			return "", fmt.Errorf("added token %q: single_word, lstrip and rstrip are not supported", a.Content)
 		}
 		ids[a.ID], names[a.Content] = true, true
-		if !a.Special {
-			return fmt.Errorf("added token %q is not special: looking for tokens inside text is not supported", a.Content)
+	}
+	return pattern, nil
+}
+
+// pattern says how a pre-tokenizer cuts.
+func (p preTokenizer) pattern() (Pattern, error) {
+	switch p.Type {
+	case "ByteLevel":
+		if p.UseRegex != nil && !*p.UseRegex {
+			return "", fmt.Errorf("ByteLevel alone with use_regex false cuts nowhere: not supported")
 		}
+		return GPT2, p.byteLevel()
+	case "Sequence":
+		if len(p.Pretokenizers) != 2 {
+			return "", fmt.Errorf("a sequence of %d: only a Split before a ByteLevel is supported", len(p.Pretokenizers))
+		}
+	default:
+		return "", fmt.Errorf("%q: only ByteLevel, alone or after a Split, is supported", p.Type)
+	}
+	split, level := p.Pretokenizers[0], p.Pretokenizers[1]
+	switch {
+	case split.Type != "Split" || level.Type != "ByteLevel":
+		return "", fmt.Errorf("%q before %q: only a Split before a ByteLevel is supported", split.Type, level.Type)
+	case level.UseRegex == nil || *level.UseRegex:
+		return "", fmt.Errorf("use_regex is true in the ByteLevel after a Split, which would cut twice: not supported")
+	case split.Pattern.Regex == nil:
+		return "", fmt.Errorf("a Split by a fixed string is not supported")
+	}
+	pattern, ok := patternOf(*split.Pattern.Regex)
+	if !ok {
+		return "", fmt.Errorf("unknown Split pattern %.300q: this version knows those of %s", *split.Pattern.Regex, joinNames(Patterns()))
+	}
+	// Removed and inverted keeps the matches and drops what is between them, which is nothing: these patterns match everything.
+	if isolated := split.Behavior == "Isolated" && !split.Invert; !isolated && !(split.Behavior == "Removed" && split.Invert) {
+		return "", fmt.Errorf("Split with behavior %q, invert %t: want Isolated, false or Removed, true", split.Behavior, split.Invert)
+	}
+	return pattern, level.byteLevel()
+}
+
+// byteLevel checks what else a ByteLevel may ask for.
+func (p preTokenizer) byteLevel() error {
+	if p.AddPrefixSpace {
+		return fmt.Errorf("add_prefix_space is not supported")
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package token
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strconv"
 )
 
@@ -13,34 +12,45 @@ import (
 func (t *BPE) JSON() []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"version":"1.0","truncation":null,"padding":null,"added_tokens":[`)
-	ids := make([]int32, 0, len(t.special))
-	for id := range t.special {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for i, id := range ids {
+	for i, special := range t.Special() {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(`{"id":` + strconv.Itoa(int(id)) + `,"content":`)
-		b.Write(quote(t.special[id]))
+		b.WriteString(`{"id":` + strconv.Itoa(int(special.ID)) + `,"content":`)
+		b.Write(quote(special.Name))
 		b.WriteString(`,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}`)
 	}
-	b.WriteString(`],"normalizer":null,` +
-		`"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true},` +
-		`"post_processor":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true},` +
+	b.WriteString(`],"normalizer":null,"pre_tokenizer":`)
+	if t.parts.pattern == GPT2 {
+		b.WriteString(`{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}`)
+	} else {
+		b.WriteString(`{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":`)
+		b.Write(quote(t.parts.pattern.regex()))
+		b.WriteString(`},"behavior":"Isolated","invert":false},` +
+			`{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]}`)
+	}
+	b.WriteString(`,"post_processor":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true},` +
 		`"decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},` +
 		`"model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,` +
-		`"end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":false,"vocab":{`)
-	for id := range t.tokens {
-		if id > 0 {
+		`"end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":` + strconv.FormatBool(t.parts.whole))
+	if t.parts.byToken {
+		b.WriteString(`,"millrace_ranks":"` + ranksByToken + `"`)
+	}
+	b.WriteString(`,"vocab":{`)
+	comma := false
+	for id, token := range t.parts.tokens {
+		if _, special := t.parts.special[int32(id)]; token == nil && !special {
+			continue // stands for nothing
+		}
+		if comma {
 			b.WriteByte(',')
 		}
+		comma = true
 		b.Write(quote(t.name(int32(id))))
 		b.WriteString(":" + strconv.Itoa(id))
 	}
 	b.WriteString(`},"merges":[`)
-	for i, m := range t.merges {
+	for i, m := range t.parts.merges {
 		if i > 0 {
 			b.WriteByte(',')
 		}
@@ -52,10 +62,10 @@ func (t *BPE) JSON() []byte {
 
 // name is how a token is written in files.
 func (t *BPE) name(id int32) string {
-	if name, ok := t.special[id]; ok {
+	if name, ok := t.parts.special[id]; ok {
 		return name
 	}
-	return string(t.level.write(nil, t.tokens[id]))
+	return string(t.level.write(nil, t.parts.tokens[id]))
 }
 
 // quote is s as JSON, with < > & as they are, which keeps "<|endoftext|>" readable.

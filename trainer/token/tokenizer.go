@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +20,7 @@ const (
 	KindBPE  Kind = "bpe"
 	KindByte Kind = "byte"
 	KindChar Kind = "char"
+	KindWord Kind = "word"
 )
 
 // Errors a caller may want to branch on.
@@ -38,6 +40,8 @@ type Tokenizer interface {
 	VocabSize() int
 	// EndOfText is the id that separates documents.
 	EndOfText() int32
+	// Special lists the special tokens by id, the end of text among them.
+	Special() []Special
 	// Append appends the ids of text to dst. Decoding them gives text back, byte for byte. Only KindChar can fail
 	// (ErrUnknownText); dst is then returned as it was.
 	Append(dst []int32, text string) ([]int32, error)
@@ -83,11 +87,19 @@ func ByteLengths(t Tokenizer) []int32 {
 // maxFileBytes bounds what Parse will look at; the largest public tokenizer.json (256,000 tokens) is about 17 MB.
 const maxFileBytes = 64 << 20
 
-// Parse reads a tokenizer's file: the own kinds by their "format", anything else as a Hugging Face tokenizer.json. Every
+// Parse reads a tokenizer's file: the own kinds by their "format", OpenAI's published rank files by their digest, anything
+// else as a Hugging Face tokenizer.json. A rank file of somebody else does not say its pattern: see ParseTiktoken. Every
 // error wraps ErrInvalid.
 func Parse(data []byte) (Tokenizer, error) {
 	if len(data) > maxFileBytes {
 		return nil, fmt.Errorf("%w: file of %d bytes, the limit is %d", ErrInvalid, len(data), maxFileBytes)
+	}
+	if IsRankFile(data) {
+		e, ok := PublishedEncoding(data)
+		if !ok {
+			return nil, fmt.Errorf("%w: a rank file that is none of OpenAI's: its pattern must be named (millrace tokenizer --pattern)", ErrInvalid)
+		}
+		return ParseTiktoken(data, e.Pattern, e.Special)
 	}
 	var head struct {
 		Format string `json:"format"`
@@ -100,10 +112,19 @@ func Parse(data []byte) (Tokenizer, error) {
 		return parseByte(data)
 	case charFormat:
 		return parseChar(data)
+	case wordFormat:
+		return parseWord(data)
 	case "":
 		return ParseHuggingFace(data)
 	default:
-		return nil, fmt.Errorf("%w: unknown format %q; this version reads %q, %q and Hugging Face's tokenizer.json",
-			ErrInvalid, head.Format, byteFormat, charFormat)
+		return nil, fmt.Errorf("%w: unknown format %q; this version reads %q, %q, %q, Hugging Face's tokenizer.json and tiktoken's rank files",
+			ErrInvalid, head.Format, byteFormat, charFormat, wordFormat)
 	}
+}
+
+// IsRankFile says whether the first line of data is one of a tiktoken rank file.
+func IsRankFile(data []byte) bool {
+	first, _, _ := bytes.Cut(data, []byte("\n"))
+	_, _, err := parseRank(bytes.TrimSpace(first))
+	return err == nil
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -19,13 +20,17 @@ const MaxVocabSize = 1 << 20
 
 // Trainer learns a BPE vocabulary. The zero value but for VocabSize works.
 //
-// The rule: of all adjacent pairs of tokens inside the pre-tokens of Split, merge the most frequent, everywhere; of
+// The rule: of all adjacent pairs of tokens inside the pre-tokens of Pattern, merge the most frequent, everywhere; of
 // equally frequent ones the pair whose left id is lower, then the one whose right id is lower; repeat. Ids are: 256 bytes in
-// GPT-2's order, the merges in the order they were made, <|endoftext|> last. The result depends on the multiset of
+// GPT-2's order, the merges in the order they were made, <|endoftext|>, then Special. The result depends on the multiset of
 // pre-tokens only: not on Workers, nor on the order of documents.
 type Trainer struct {
-	// VocabSize is how many ids to make at most, the 256 bytes and <|endoftext|> included.
+	// VocabSize is how many ids to make at most, the 256 bytes, <|endoftext|> and Special included.
 	VocabSize int
+	// Pattern cuts the text; empty means GPT2.
+	Pattern Pattern
+	// Special are the names of special tokens to add behind <|endoftext|>, as a chat template needs them.
+	Special []string
 	// MinPairCount stops training when the best pair is rarer than this; 0 means 2. A small text may thus give a
 	// smaller vocabulary than was asked for.
 	MinPairCount int64
@@ -52,8 +57,20 @@ const (
 
 // Train reads docs once. A document's end is a word boundary. It returns ctx's error when that ends first.
 func (tr Trainer) Train(ctx context.Context, docs iter.Seq[string]) (*BPE, error) {
-	if tr.VocabSize < MinVocabSize || tr.VocabSize > MaxVocabSize {
-		return nil, fmt.Errorf("token: vocab_size %d: want %d to %d", tr.VocabSize, MinVocabSize, MaxVocabSize)
+	if tr.Pattern == "" {
+		tr.Pattern = GPT2
+	}
+	if err := tr.Pattern.Check(); err != nil {
+		return nil, err
+	}
+	if least := MinVocabSize + len(tr.Special); tr.VocabSize < least || tr.VocabSize > MaxVocabSize {
+		return nil, fmt.Errorf("token: vocab_size %d: want %d to %d", tr.VocabSize, least, MaxVocabSize)
+	}
+	special := append([]string{EndOfText}, tr.Special...)
+	for i, name := range special {
+		if name == "" || slices.Contains(special[:i], name) {
+			return nil, fmt.Errorf("token: special token %q is empty or there twice", name)
+		}
 	}
 	words, err := tr.countWords(ctx, docs)
 	if err != nil {
@@ -71,16 +88,21 @@ func (tr Trainer) Train(ctx context.Context, docs iter.Seq[string]) (*BPE, error
 	for _, m := range merges {
 		tokens = append(tokens, append(append([]byte(nil), tokens[m[0]]...), tokens[m[1]]...))
 	}
-	special := map[int32]string{int32(len(tokens)): EndOfText}
-	return newBPE(append(tokens, nil), special, merges)
+	parts := bpeParts{pattern: tr.Pattern, special: make(map[int32]string, len(special)), merges: merges}
+	for _, name := range special {
+		parts.special[int32(len(tokens))] = name
+		tokens = append(tokens, nil)
+	}
+	parts.tokens = tokens
+	return newBPE(parts)
 }
 
 // wordCounts counts pre-tokens. The pointer saves hashing a known word twice.
 type wordCounts map[string]*int64
 
-func (w wordCounts) add(text string) {
+func (w wordCounts) add(text string, scan func(string) int) {
 	for len(text) > 0 {
-		n := pieceLen(text)
+		n := scan(text)
 		if count, ok := w[text[:n]]; ok {
 			*count++
 		} else {
@@ -98,6 +120,7 @@ func (tr Trainer) countWords(ctx context.Context, docs iter.Seq[string]) (wordCo
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
+	scan := tr.Pattern.scanner()
 	batches := make(chan []string, workers)
 	tables := make([]wordCounts, workers)
 	var wg sync.WaitGroup
@@ -106,7 +129,7 @@ func (tr Trainer) countWords(ctx context.Context, docs iter.Seq[string]) (wordCo
 		wg.Go(func() {
 			for batch := range batches {
 				for _, text := range batch {
-					tables[i].add(text)
+					tables[i].add(text, scan)
 				}
 			}
 		})
@@ -153,6 +176,14 @@ func (tr Trainer) countWords(ctx context.Context, docs iter.Seq[string]) (wordCo
 	return all, nil
 }
 
+// least is MinPairCount, or what it is by default.
+func (tr Trainer) least() int64 {
+	if tr.MinPairCount <= 0 {
+		return 2
+	}
+	return tr.MinPairCount
+}
+
 func (tr Trainer) tell(p TrainProgress) {
 	if tr.Progress != nil {
 		tr.Progress(p)
@@ -165,14 +196,11 @@ func (tr Trainer) learn(ctx context.Context, words wordCounts, level *byteLevel)
 	if err != nil {
 		return nil, err
 	}
-	p := TrainProgress{UniqueWords: len(words), WantMerges: tr.VocabSize - MinVocabSize}
+	p := TrainProgress{UniqueWords: len(words), WantMerges: tr.VocabSize - MinVocabSize - len(tr.Special)}
 	for _, w := range m.words {
 		p.Bytes += w.count * int64(w.size)
 	}
-	least := tr.MinPairCount
-	if least <= 0 {
-		least = 2
-	}
+	least := tr.least()
 	merges := make([][2]int32, 0, p.WantMerges)
 	for len(merges) < p.WantMerges {
 		if len(merges)%progressEvery == 0 {

@@ -111,6 +111,7 @@ func TestTokenizerFileGolden(t *testing.T) {
 		"bpe":  train(t, 300, sample),
 		"byte": token.NewByte(),
 		"char": char(t, sample),
+		"word": words(t, 40, sample),
 	} {
 		path := "testdata/golden/" + name + ".json"
 		if *update {
