@@ -207,7 +207,7 @@ func protect(ctx context.Context, j *Job, do Do) (out Outcome, err error) {
 			err = Failf("panic", "this is a defect of Millrace; the node's log has the stack", "the job panicked: %v", p)
 		}
 	}()
-	if err := j.started(ctx); err != nil {
+	if err := j.started(j.lasting); err != nil { // also when it is to stop at once: the record tells who had it
 		return Outcome{}, err
 	}
 	return do(ctx, j)
