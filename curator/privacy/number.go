@@ -88,7 +88,7 @@ func northAmerican(text string, i int) (end int) {
 // card finds a payment card number at i: 13 to 19 digits with an issuer's prefix and length and a right check digit, in one
 // piece or in groups of four (American Express: 4-6-5) with one and the same space or hyphen between.
 func card(text string, i int) (end int) {
-	if before := at(text, i-1); before == '.' || before == '-' || before == ',' || before == '+' || before == '/' || before == '=' || before == ' ' && digit(at(text, i-2)) {
+	if before := at(text, i-1); before == '.' || before == '-' || before == '+' || before == '/' {
 		return 0
 	}
 	var digits []byte
@@ -114,7 +114,7 @@ func card(text string, i int) (end int) {
 		}
 		break
 	}
-	if c := at(text, k); wordByte(c) || (c == '.' || c == ',' || c == '-' || c == ' ' || c == '/') && digit(at(text, k+1)) {
+	if c := at(text, k); wordByte(c) || (c == '.' || c == '-' || c == '/' || c == ' ' && separator == ' ') && digit(at(text, k+1)) {
 		return 0
 	}
 	groups = append(groups, run)
@@ -122,6 +122,9 @@ func card(text string, i int) (end int) {
 		return 0
 	}
 	if amex := len(digits) == 15; len(groups) > 1 {
+		if at(text, i-1) == ' ' && digit(at(text, i-2)) {
+			return 0 // the groups begin before i
+		}
 		for n, g := range groups {
 			switch {
 			case amex && (len(groups) != 3 || g != []int{4, 6, 5}[n]), !amex && g != 4 && n < len(groups)-1, !amex && g > 4:
