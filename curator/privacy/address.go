@@ -11,16 +11,16 @@ const (
 	maxDomain = 253
 )
 
-// email finds the address around the @ at i: a dot-atom (RFC 5322) before it, a host name with a top-level domain of letters
+// email finds the address around the @ at i: letters, digits and _ . + - % before it (RFC 5322 allows more signs, which in
+// text are mostly not part of the address), a host name with a top-level domain of letters
 // behind it.
 func email(text string, i, from int) (start, end int, ok bool) {
 	start = i
 	for start > from && i-start <= maxLocal && localByte(text[start-1]) {
 		start--
 	}
-	for start < i && (text[start] == '.' || text[start] == '-' || text[start] == '/' || text[start] == '\'' || text[start] == '`' || text[start] == '*' ||
-		text[start] == '=' || text[start] == '{' || text[start] == '|' || text[start] == '&' || text[start] == '?' || text[start] == '#') {
-		start++ // what an address seldom begins with, and text around it often ends with
+	for start < i && strings.IndexByte(".-+%", text[start]) >= 0 {
+		start++
 	}
 	if start == i || i-start > maxLocal || text[i-1] == '.' || strings.Contains(text[start:i], "..") || start > from && text[start-1] >= 0x80 {
 		return 0, 0, false
@@ -53,7 +53,7 @@ func email(text string, i, from int) (start, end int, ok bool) {
 }
 
 func localByte(c byte) bool {
-	return c < 0x80 && wordByte(c) || strings.IndexByte("!#$%&'*+/=?^`{|}~.-", c) >= 0
+	return c < 0x80 && wordByte(c) || strings.IndexByte(".-+%", c) >= 0
 }
 
 // ipv4 finds a public address at i: four numbers below 256 without leading zeros, with nothing of a longer number, name or
