@@ -22,7 +22,7 @@ func email(text string, i, from int) (start, end int, ok bool) {
 	for start < i && strings.IndexByte(".-+%", text[start]) >= 0 {
 		start++
 	}
-	if start == i || i-start > maxLocal || text[i-1] == '.' || strings.Contains(text[start:i], "..") || start > from && text[start-1] >= 0x80 {
+	if start == i || i-start > maxLocal || text[i-1] == '.' || strings.Contains(text[start:i], "..") {
 		return 0, 0, false
 	}
 	end = i + 1
@@ -30,10 +30,10 @@ func email(text string, i, from int) (start, end int, ok bool) {
 	dots := 0
 	for end < len(text) && end-i <= maxDomain {
 		c := text[end]
-		if c == '.' && end > label && end+1 < len(text) && (wordByte(text[end+1]) && text[end+1] < 0x80 && text[end+1] != '_') {
+		if c == '.' && end > label && end+1 < len(text) && wordByte(text[end+1]) && text[end+1] != '_' {
 			dots++
 			label = end + 1
-		} else if !(c < 0x80 && wordByte(c) && c != '_' || c == '-' && end > label) {
+		} else if !(wordByte(c) && c != '_' || c == '-' && end > label) {
 			break
 		}
 		end++
@@ -41,7 +41,7 @@ func email(text string, i, from int) (start, end int, ok bool) {
 	for end > label && text[end-1] == '-' {
 		end--
 	}
-	if dots == 0 || end-label < 2 || at(text, end) >= 0x80 || at(text, end) == '_' {
+	if dots == 0 || end-label < 2 || at(text, end) == '_' {
 		return 0, 0, false
 	}
 	for _, c := range []byte(text[label:end]) {
@@ -53,7 +53,7 @@ func email(text string, i, from int) (start, end int, ok bool) {
 }
 
 func localByte(c byte) bool {
-	return c < 0x80 && wordByte(c) || strings.IndexByte(".-+%", c) >= 0
+	return wordByte(c) || strings.IndexByte(".-+%", c) >= 0
 }
 
 // ipv4 finds a public address at i: four numbers below 256 without leading zeros, with nothing of a longer number, name or

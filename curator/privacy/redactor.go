@@ -197,9 +197,10 @@ func (r *Redactor) find(text string, i, from int) (kind Kind, start, end int) {
 	return Kinds, 0, wordEnd(text, i)
 }
 
-// wordByte tells letters, digits and underscores, and every byte beyond ASCII.
+// wordByte tells ASCII letters, digits and underscores. Other scripts often write numbers and addresses without a space
+// around them.
 func wordByte(c byte) bool {
-	return c|0x20 >= 'a' && c|0x20 <= 'z' || digit(c) || c == '_' || c >= 0x80
+	return c|0x20 >= 'a' && c|0x20 <= 'z' || digit(c) || c == '_'
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }

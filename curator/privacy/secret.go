@@ -37,7 +37,7 @@ func (r *Redactor) secret(text string, i int) (kind Kind, start, end int) {
 		start := i + len(t.prefix)
 		end := start
 		mixed := false // a token has digits; a long word has not
-		for end < len(text) && end-start <= t.most && (text[end] < 0x80 && wordByte(text[end]) && text[end] != '_' || strings.IndexByte(t.also, text[end]) >= 0) {
+		for end < len(text) && end-start <= t.most && (wordByte(text[end]) && text[end] != '_' || strings.IndexByte(t.also, text[end]) >= 0) {
 			mixed = mixed || digit(text[end])
 			end++
 		}
@@ -96,7 +96,7 @@ func awsSecret(text string, i int) (start, end int) {
 		start++
 	}
 	end = start
-	base64Byte := func(c byte) bool { return c < 0x80 && wordByte(c) && c != '_' || c == '+' || c == '/' }
+	base64Byte := func(c byte) bool { return wordByte(c) && c != '_' || c == '+' || c == '/' }
 	for end < len(text) && end-start <= 40 && base64Byte(text[end]) {
 		end++
 	}
@@ -124,7 +124,7 @@ func jwt(text string, i int) (end int) {
 			k++
 		}
 		from := k
-		for k < len(text) && k-i < maxJWT && text[k] < 0x80 && (wordByte(text[k]) || text[k] == '-') {
+		for k < len(text) && k-i < maxJWT && (wordByte(text[k]) || text[k] == '-') {
 			k++
 		}
 		parts[n] = text[from:k]
