@@ -15,8 +15,8 @@ import (
 // every time, so the text of a kept document can be made again from its source. Any number of goroutines may use it.
 type refiner struct {
 	clean   *clean.Options
-	judges  []corpus.Judge // of text that is not measured
-	bounds  corpus.Judge
+	judges  []corpus.Judge // of text that is not measured yet
+	bounds  corpus.Judge   // likewise
 	measure bool
 	rewrite bool
 	decider filter.Decider
@@ -66,15 +66,14 @@ func (f *refiner) refine(d corpus.Doc) refined {
 			return out
 		}
 	}
-	out.why, out.keep = f.bounds(out.Doc)
-	if f.measure {
+	if !f.measure {
+		out.why, out.keep = f.bounds(out.Doc)
+	} else {
 		m := f.pool.Get().(*measure.Measurer)
 		out.measured = true
 		out.values, out.Text = m.Measure(out.Text)
 		f.pool.Put(m)
-		if out.keep {
-			out.why, out.keep = f.decider.Decide(&out.values, out.raw)
-		}
+		out.why, out.keep = f.decider.Decide(&out.values, out.raw)
 	}
 	if !out.keep {
 		return out

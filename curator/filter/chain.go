@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"millrace/curator/measure"
@@ -217,6 +218,19 @@ func (c Chain) Options() (measure.Options, error) {
 	return o, nil
 }
 
+// MeasuresAs tells whether documents measured for one chain can be decided by the other: whether only thresholds differ, and
+// none that says which words or lines are counted, or kept.
+func (c Chain) MeasuresAs(other Chain) bool {
+	a, err := c.Options()
+	b, errOther := other.Options()
+	a.Words, b.Words = words.Splitter{}, words.Splitter{}
+	if c.BadWords == nil || other.BadWords == nil { // to leave a filter out is to decide
+		a.BadWords, b.BadWords = nil, nil
+	}
+	named := cmp.Or(c.Words, words.Simple) == cmp.Or(other.Words, words.Simple)
+	return err == nil && errOther == nil && named && (c.BadWords != nil || other.BadWords == nil) && reflect.DeepEqual(a, b)
+}
+
 // Check tells all that is wrong with a chain.
 func (c Chain) Check() error {
 	var errs []error
@@ -232,7 +246,7 @@ func (c Chain) Check() error {
 		errs = append(errs, err)
 	}
 	for _, r := range c.Rules() {
-		if !(r.Limit >= 0 && r.Limit <= 1e9) {
+		if !(r.Limit >= 0 && r.Limit <= 1e15) {
 			bad("%s is %v: want 0 to turn it off, or more", r.Name, r.Limit)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // Rule is one threshold. It drops a document whose value is above the limit or, with Below, below it; at the limit it is
 // kept.
 type Rule struct {
-	// Name is the reason in manifests: the keys of the recipe, as "gopher_quality.min_words".
+	// Name is the reason in manifests: the keys of the recipe, as "gopher_quality.min_words", but for TooShort and TooLong.
 	Name  string
 	Limit float64
 	Below bool
@@ -49,7 +49,7 @@ const keptEmpty = "c4.nothing_left"
 // badWords is the rule that a document's digest has a say in.
 const badWords = "bad_words"
 
-// Rules are the chain's thresholds that are on, in order, but for MinChars and MaxChars.
+// Rules are the chain's thresholds that are on, in order.
 func (c Chain) Rules() []Rule {
 	var rules []Rule
 	most := func(name string, limit float64, value func(*measure.Values) float64) {
@@ -65,6 +65,8 @@ func (c Chain) Rules() []Rule {
 	never := func(name string, value func(*measure.Values) float64) {
 		rules = append(rules, Rule{Name: name, value: value})
 	}
+	least(TooShort, float64(c.MinChars), of(measure.Chars))
+	most(TooLong, float64(c.MaxChars), of(measure.Chars))
 	least("min_words", float64(c.MinWords), of(measure.Words))
 	most("max_words", float64(c.MaxWords), of(measure.Words))
 	if f := c.GopherRepetition; f != nil {
