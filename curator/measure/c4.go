@@ -35,6 +35,8 @@ func (m *Measurer) measureLines(text string, v *Values) string {
 	curly := strings.IndexByte(text, '{') >= 0
 	kept := m.kept[:0]
 	some := false
+	word := 0 // index of a word: those of the lines before are passed
+	starts := m.words.starts
 	for rest := text; rest != ""; {
 		at := len(text) - len(rest)
 		var line string
@@ -55,9 +57,11 @@ func (m *Measurer) measureLines(text string, v *Values) string {
 		low := m.lower[at : at+len(line)]
 		few := fewWords(line, c.MinLineWords) // of the line with its citations
 		lorem, script, policy := lorem, script, policy
+		cited := false
 		if c.Citations && strings.IndexByte(line, '[') >= 0 {
 			if without := uncite(line); len(without) < len(line) {
 				line, low = without, appendLower(nil, without)
+				cited = true
 				lorem, script, policy = true, c.JavaScript, c.Policy // what stood around a citation may be a phrase now
 			}
 		}
@@ -75,6 +79,18 @@ func (m *Measurer) measureLines(text string, v *Values) string {
 		}
 		if policy && hasPolicy(low) {
 			continue
+		}
+		if cited {
+			v[KeptWords] += m.opt.Words.Count(line)
+		} else {
+			for word < len(starts) && int(starts[word]) < at {
+				word++
+			}
+			from := word
+			for word < len(starts) && int(starts[word]) < at+len(line) {
+				word++
+			}
+			v[KeptWords] += int64(word - from)
 		}
 		v[C4Sentences] += words.Sentences(line)
 		if some {

@@ -99,12 +99,13 @@ func TestIsTheLiteralDefinition(t *testing.T) {
 	for _, splitter := range []string{words.Simple, words.Whitespace} {
 		m := measure.New(options(t, splitter))
 		rapid.Check(t, func(t *rapid.T) {
-			piece := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "the", "mill turns", ".", "\n", "\n\n", " ", "日本", "é", "of", "\u00a0", "\u2028", "\x1c", "-"}), rapid.StringN(0, 4, -1))
+			piece := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "the", "mill turns", ".", "\n", "\n\n", " ", "日本", "é", "of", "\u00a0", "\u2028", "\x1c", "-", "[1]", "[edit]"}), rapid.StringN(0, 4, -1))
 			text := strings.Join(rapid.SliceOfN(piece, 0, 120).Draw(t, "pieces"), rapid.SampledFrom([]string{" ", "", "\n"}).Draw(t, "between"))
 			s, err := words.ByName(splitter)
 			require.NoError(t, err)
 			want := literal(text, split(s, text))
-			got, _ := m.Measure(text)
+			got, kept := m.Measure(text)
+			require.Equal(t, s.Count(kept), got[measure.KeptWords], "%q of %q", kept, text)
 			for _, v := range []measure.Value{measure.Chars, measure.Words, measure.AlphaWords, measure.StopWords, measure.Paragraphs, measure.DupParagraphs, measure.DupParagraphChars,
 				measure.TextLines, measure.DupLines, measure.DupLineChars} {
 				require.Equal(t, want[v], got[v], "%s of %q", v, text)

@@ -24,6 +24,7 @@ type Options struct {
 type Measurer struct {
 	opt   Options
 	stop  map[uint64]int // hash of a stop word: its index
+	maybe [256]bool      // by the last byte of the hash: whether a look into stop is worth it
 	found []bool         // which stop words were seen
 	bad   badWords
 
@@ -39,6 +40,7 @@ func New(opt Options) *Measurer {
 	for _, w := range opt.StopWords {
 		if _, ok := m.stop[hash(w)]; !ok {
 			m.stop[hash(w)] = len(m.stop)
+			m.maybe[uint8(hash(w))] = true
 		}
 	}
 	m.found = make([]bool, len(m.stop))
@@ -61,8 +63,9 @@ func (m *Measurer) Measure(text string) (Values, string) {
 	kept := m.measureLines(text, &v)
 	if !m.opt.Rewrite {
 		kept = text
+		v[KeptWords] = v[Words]
 	}
-	m.measureKept(kept, kept == text, &v)
+	m.measureKept(kept, &v)
 	if len(m.bad.first) > 0 {
 		v[BadWords] = m.bad.count(kept)
 	}
@@ -110,7 +113,7 @@ func (m *Measurer) measureWords(text string, v *Values) {
 			has, chars = look(word)
 		}
 		h := hash(word)
-		m.words.add(h, chars)
+		m.words.add(h, start, chars)
 		v[Words]++
 		if has&alpha != 0 {
 			v[AlphaWords]++
@@ -119,9 +122,11 @@ func (m *Measurer) measureWords(text string, v *Values) {
 			v[PlainWords]++
 			v[PlainWordChars] += chars
 		}
-		if at, ok := m.stop[h]; ok && !m.found[at] {
-			m.found[at] = true
-			v[StopWords]++
+		if m.maybe[uint8(h)] {
+			if at, ok := m.stop[h]; ok && !m.found[at] {
+				m.found[at] = true
+				v[StopWords]++
+			}
 		}
 	}
 }
@@ -170,7 +175,7 @@ func cutRun(text string, n int) (before, after string, more bool) {
 }
 
 // measureKept measures what FineWeb's filter and mC4's paragraph rule look at.
-func (m *Measurer) measureKept(text string, whole bool, v *Values) {
+func (m *Measurer) measureKept(text string, v *Values) {
 	v[KeptNewlines] = int64(strings.Count(text, "\n"))
 	m.seen.reset(int(v[KeptNewlines]) + 1)
 	for line := range strings.SplitSeq(text, "\n") {
@@ -192,9 +197,5 @@ func (m *Measurer) measureKept(text string, whole bool, v *Values) {
 		if m.seen.add(hash(line)) > 1 {
 			v[DupKeptLineChars] += chars
 		}
-	}
-	v[KeptWords] = v[Words]
-	if !whole {
-		v[KeptWords] = m.opt.Words.Count(text)
 	}
 }

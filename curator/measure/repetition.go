@@ -3,15 +3,17 @@ package measure
 // repetition counts repeated word n-grams. Two n-grams are taken for equal when 64-bit hashes of their words are.
 type repetition struct {
 	hashes []uint64 // of the words
+	starts []uint32 // where in the text they begin
 	ends   []int64  // characters up to and with each word
 	slots  []uint32 // where the table has the n-gram that starts here
 	again  []uint32 // how many 4-grams in a row, from the one that starts here, occur more than once
 	table  table
 }
 
-func (r *repetition) reset() { r.hashes, r.ends = r.hashes[:0], r.ends[:0] }
+func (r *repetition) reset() { r.hashes, r.starts, r.ends = r.hashes[:0], r.starts[:0], r.ends[:0] }
 
-func (r *repetition) add(h uint64, chars int64) {
+func (r *repetition) add(h uint64, start int, chars int64) {
+	r.starts = append(r.starts, uint32(start))
 	if n := len(r.ends); n > 0 {
 		chars += r.ends[n-1]
 	}
@@ -48,8 +50,9 @@ func (r *repetition) measure(v *Values) {
 	for i := range again {
 		again[i] = 1
 	}
+	most := n // how many grams may have to be looked at
 	for size := 2; size <= 4 && size <= n; size++ {
-		v[Top2GramChars+Value(size-2)] = r.top(size, again[:n-size+2])
+		v[Top2GramChars+Value(size-2)], most = r.top(size, again[:n-size+2], most)
 		again[n-size+1] = 0
 	}
 	if n < 5 {
@@ -70,43 +73,42 @@ func (r *repetition) measure(v *Values) {
 	}
 }
 
-// top is the characters of the most frequent n-gram, of the first of them if there are several, times its count. again
-// has the answers for n-1 and gets those for n.
-func (r *repetition) top(n int, again []uint32) int64 {
+// top is the characters of the most frequent n-gram, of the first of them if there are several, times its count, and how
+// many positions have one that occurs more than once. again has the answers for n-1 (at most candidates of them yes) and
+// gets those for n.
+func (r *repetition) top(n int, again []uint32, candidates int) (chars int64, repeated int) {
 	grams := len(again) - 1
-	candidates := 0
-	for i := range grams {
-		if again[i]&again[i+1] != 0 {
-			candidates++
-		}
-	}
+	slots := r.slots[:grams]
 	r.table.reset(candidates)
 	most := uint32(1)
-	for i := range grams {
-		if again[i]&again[i+1] != 0 {
-			var count uint32
-			r.slots[i], count = r.table.slot(r.gram(i, n))
-			most = max(most, count)
+	for i := range slots {
+		if again[i]&again[i+1] == 0 {
+			continue
 		}
+		var count uint32
+		slots[i], count = r.table.slot(r.gram(i, n))
+		most = max(most, count)
 	}
 	first := -1
 	if most == 1 {
 		first = 0
 	}
-	for i := range grams {
-		var count uint32
-		if again[i]&again[i+1] != 0 {
-			count = r.table.slots[r.slots[i]].count
+	for i, at := range slots {
+		if again[i]&again[i+1] == 0 {
+			again[i] = 0
+			continue
 		}
+		count := r.table.slots[at].count
 		again[i] = 0
 		if count > 1 {
 			again[i] = 1
+			repeated++
 			if count == most && first < 0 {
 				first = i
 			}
 		}
 	}
-	return (r.chars(first, n) + int64(n-1)) * int64(most)
+	return (r.chars(first, n) + int64(n-1)) * int64(most), repeated
 }
 
 // duplicated walks over the n-grams; one that was passed before adds its characters, and the walk goes on behind it.

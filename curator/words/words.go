@@ -145,9 +145,22 @@ func alone(r rune) bool {
 }
 
 func nextSimple(text string, from int) (int, int) {
-	start := skip(text, from)
-	if start == len(text) {
-		return start, start
+	start := from
+	if start < len(text) && text[start] == ' ' {
+		start++ // mostly the only one
+	}
+	if start == len(text) || text[start] >= utf8.RuneSelf || ascii[text[start]] == space {
+		if start = skip(text, start); start == len(text) {
+			return start, start
+		}
+	}
+	if i := start; ascii[text[i]&(utf8.RuneSelf-1)] >= letter { // the beginning of most words
+		for i < len(text) && text[i] < utf8.RuneSelf && ascii[text[i]] >= letter {
+			i++
+		}
+		if i > start && (i == len(text) || text[i] == ' ' || text[i] == '\n') {
+			return start, i
+		}
 	}
 	class, n := classAt(text, start)
 	i := start + n
