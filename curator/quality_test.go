@@ -218,3 +218,43 @@ func TestAttributesOfPlainRecipes(t *testing.T) {
 	require.Equal(t, "symlink", why.Rule)
 	require.Empty(t, why.Digest)
 }
+
+// The recipe of docs/curation.md runs as it stands, and the page names every key there is.
+func TestDocumentedRecipe(t *testing.T) {
+	page, err := os.ReadFile("../docs/curation.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(page), "```yaml\n")
+	require.True(t, found)
+	text, _, _ := strings.Cut(rest, "```")
+	r, err := curator.ParseRecipe([]byte(text))
+	require.NoError(t, err)
+	r.Sources[0].Folder = ".."
+	var sink memory
+	m, err := curator.Curator{Sink: &sink}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.NotEmpty(t, m.Attributes)
+
+	all, err := curator.ParseRecipe([]byte(`{"name":"x","sources":[{"folder":"a"}],"clean":{},"privacy":{},"attributes":true,"seed":1,
+		"filters":{"min_chars":1,"max_chars":2,"min_words":1,"max_words":2,"gopher_repetition":{},"gopher_quality":{},"c4":{},"c4_paragraphs":{},"fineweb":{},
+		"bad_words":{"words":["x"],"keep_fraction":0.5}}}`))
+	require.NoError(t, err)
+	var tree any
+	require.NoError(t, json.Unmarshal(all.JSON(), &tree))
+	var check func(any)
+	check = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, value := range v {
+				if !strings.HasPrefix(key, "max_dup_") || !strings.HasSuffix(key, "_gram_chars") { // a range on the page
+					require.Contains(t, string(page), "`"+key+"`")
+				}
+				check(value)
+			}
+		case []any:
+			for _, value := range v {
+				check(value)
+			}
+		}
+	}
+	check(tree)
+}
