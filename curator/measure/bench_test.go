@@ -2,9 +2,9 @@ package measure_test
 
 import (
 	"bytes"
+	"go/build"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"millrace/curator/measure"
@@ -14,7 +14,7 @@ import (
 // texts are the documents of Go's own distribution, as far as they are there.
 func texts(b *testing.B) (list []string, size int64) {
 	for _, pattern := range []string{"src/*/doc.go", "src/*/*.go", "doc/*", "*.md"} {
-		paths, err := filepath.Glob(filepath.Join(runtime.GOROOT(), pattern))
+		paths, err := filepath.Glob(filepath.Join(build.Default.GOROOT, pattern))
 		if err != nil {
 			b.Fatal(err)
 		}

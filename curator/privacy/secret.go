@@ -106,8 +106,11 @@ func awsSecret(text string, i int) (start, end int) {
 	return start, end
 }
 
-// maxJWT bounds how far a token is followed.
-const maxJWT = 16 << 10
+// Bounds of how far a token and its header are followed.
+const (
+	maxJWT       = 16 << 10
+	maxJWTHeader = 1 << 10
+)
 
 // jwt finds a signed token: base64url of a JSON header with "alg", of a JSON object, and of a signature.
 func jwt(text string, i int) (end int) {
@@ -123,8 +126,11 @@ func jwt(text string, i int) (end int) {
 			}
 			k++
 		}
-		from := k
-		for k < len(text) && k-i < maxJWT && (wordByte(text[k]) || text[k] == '-') {
+		from, most := k, maxJWT
+		if n == 0 {
+			most = maxJWTHeader
+		}
+		for k < len(text) && k-i < most && (wordByte(text[k]) || text[k] == '-') {
 			k++
 		}
 		parts[n] = text[from:k]

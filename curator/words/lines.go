@@ -10,6 +10,9 @@ import (
 // U+0085, U+2028 and U+2029, and there is no empty line after the last end. Call it until rest is empty.
 func Line(text string) (line, rest string) {
 	for i := 0; i < len(text); i++ {
+		if !lineEnd[text[i]] {
+			continue
+		}
 		switch c := text[i]; {
 		case c >= '\n' && c <= '\r':
 			if c == '\r' && i+1 < len(text) && text[i+1] == '\n' {
@@ -26,6 +29,9 @@ func Line(text string) (line, rest string) {
 	}
 	return text, ""
 }
+
+// lineEnd are the bytes that a line's end may begin with.
+var lineEnd = [256]bool{'\n': true, '\v': true, '\f': true, '\r': true, 0x1c: true, 0x1d: true, 0x1e: true, 0xc2: true, 0xe2: true}
 
 // Trim takes white space off both ends, TrimLeft and TrimRight off one.
 func Trim(s string) string      { return TrimRight(TrimLeft(s)) }
@@ -66,6 +72,10 @@ func Sentences(line string) int64 {
 		c := line[i]
 		if c < utf8.RuneSelf {
 			i++
+			if ascii[c] >= letter {
+				open = true
+				continue
+			}
 			if c != '.' && c != '!' && c != '?' {
 				open = open || ascii[c] != space
 				continue
