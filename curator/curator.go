@@ -78,7 +78,7 @@ func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, fmt.Errorf("%w: %w", ErrRecipe, err)
 	}
-	w := &work{Curator: c, recipe: r, refiner: refiner}
+	w := &work{Curator: c, recipe: r, refiner: refiner, held: map[docKey]refined{}}
 	listing, err := read.List(ctx, r.Sources, func(d corpus.Drop) {
 		w.dropped.Add(d)
 		w.unlisted = append(w.unlisted, d)
@@ -98,6 +98,7 @@ type work struct {
 	listing *read.Listing
 	refiner *refiner
 	dropped corpus.Ledger
+	held    map[docKey]refined // in the steps
 	changed changes
 	notes   notes
 	failed  error // of storing notes

@@ -6,6 +6,7 @@ import (
 
 	"millrace/curator/attribute"
 	"millrace/curator/clean"
+	"millrace/curator/corpus"
 	"millrace/curator/privacy"
 )
 
@@ -16,6 +17,39 @@ const attributeBytes = 8 << 20
 type notes struct {
 	writer *attribute.Writer
 	blobs  []AttributeBlob
+}
+
+// docKey names a document.
+type docKey struct {
+	source int
+	id     string
+}
+
+// hold remembers what was found out about a document while the steps decide whether it stays; not its text.
+func (w *work) hold(r refined) {
+	if w.recipe.Attributes || r.cleaned != (clean.Counts{}) || r.redacted != (privacy.Counts{}) {
+		r.Text = ""
+		w.held[docKey{r.Source, r.ID}] = r
+	}
+}
+
+// leave drops a document that was held.
+func (w *work) leave(ctx context.Context, d corpus.Drop) {
+	key := docKey{d.Source, d.ID}
+	r := w.held[key]
+	delete(w.held, key)
+	r.why = d.Why
+	w.dropped.Add(d)
+	w.note(ctx, r)
+}
+
+// stay keeps one.
+func (w *work) stay(ctx context.Context, d corpus.Doc) {
+	key := docKey{d.Source, d.ID}
+	r := w.held[key]
+	delete(w.held, key)
+	w.changed.add(r)
+	w.note(ctx, r)
 }
 
 // note writes a document's attributes, if the recipe wants them.

@@ -7,12 +7,6 @@ import (
 	"millrace/curator/corpus"
 )
 
-// docKey names a document.
-type docKey struct {
-	source int
-	id     string
-}
-
 // reading is something that happened while the sources were read: a document, a file or record that is none, or bytes that
 // are behind. They go through the workers together, so that they come out in order.
 type reading struct {

@@ -52,17 +52,10 @@ func (w *work) makeSurvey(ctx context.Context) error {
 	for _, d := range w.unlisted {
 		w.note(ctx, refined{Doc: corpus.Doc{Source: d.Source, ID: d.ID}, rawBytes: d.Bytes, why: d.Why})
 	}
-	held := map[docKey]refined{} // in the steps
+	drop := func(d corpus.Drop) { w.leave(ctx, d) }
 	steps := []corpus.Step{}
 	if w.recipe.Dedup == DedupExact {
-		steps = append(steps, dedup.Exact(func(d corpus.Drop) {
-			key := docKey{d.Source, d.ID}
-			r := held[key]
-			delete(held, key)
-			r.why = d.Why
-			w.dropped.Add(d)
-			w.note(ctx, r)
-		}))
+		steps = append(steps, dedup.Exact(drop))
 	}
 	var failed error
 	all := sha256.New()
@@ -93,7 +86,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 					w.note(ctx, r)
 					continue
 				}
-				held[docKey{r.Source, r.ID}] = r
+				w.hold(r)
 				if !yield(r.Doc) {
 					return
 				}
@@ -101,6 +94,17 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		}
 	}
 	kept := sha256.New()
+	keep := func(d corpus.Doc, size int64) {
+		w.stay(ctx, d)
+		c := &s.counts[d.Source]
+		c.KeptDocuments++
+		c.KeptBytes += size
+		s.kept.set(d.Ordinal)
+		s.last = d.Ordinal
+		s.documents++
+		s.bytes += size
+		sealDoc(kept, c.Name, d.ID, d.Digest)
+	}
 	full := false
 	for d := range corpus.Chain(steps...)(read) {
 		size := int64(len(d.Text))
@@ -111,19 +115,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 			full = true
 			break
 		}
-		key := docKey{d.Source, d.ID}
-		r := held[key]
-		delete(held, key)
-		w.note(ctx, r)
-		w.changed.add(r)
-		c := &s.counts[d.Source]
-		c.KeptDocuments++
-		c.KeptBytes += size
-		s.kept.set(d.Ordinal)
-		s.last = d.Ordinal
-		s.documents++
-		s.bytes += size
-		sealDoc(kept, c.Name, d.ID, d.Digest)
+		keep(d, size)
 		if w.failed != nil {
 			return w.failed
 		}
