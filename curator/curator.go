@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 
+	"millrace/curator/clean"
 	"millrace/curator/corpus"
 	"millrace/curator/read"
 	"millrace/event"
@@ -73,8 +74,15 @@ func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
 	if c.Workers <= 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
-	w := &work{Curator: c, recipe: r}
-	listing, err := read.List(ctx, r.Sources, w.dropped.Add)
+	refiner, err := newRefiner(r)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("%w: %w", ErrRecipe, err)
+	}
+	w := &work{Curator: c, recipe: r, refiner: refiner, held: map[docKey]refined{}}
+	listing, err := read.List(ctx, r.Sources, func(d corpus.Drop) {
+		w.dropped.Add(d)
+		w.unlisted = append(w.unlisted, d)
+	})
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -88,12 +96,22 @@ type work struct {
 	Curator
 	recipe  Recipe
 	listing *read.Listing
+	refiner *refiner
 	dropped corpus.Ledger
+	held    map[docKey]refined // in the steps
+	changed changes
+	notes   notes
+	failed  error // of storing notes
+	// unlisted are files that were left out before anything was read.
+	unlisted []corpus.Drop
 
 	survey survey
 }
 
 func (w *work) run(ctx context.Context) (Manifest, error) {
+	if w.recipe.Clean != nil && w.recipe.Clean.Encoding == clean.Detect {
+		w.listing.UTF16 = true
+	}
 	if w.recipe.LimitBytes > 0 {
 		w.listing.Shuffle(w.recipe.Seed)
 	}
@@ -102,7 +120,7 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 	}
 	m := Manifest{
 		Format: ManifestFormat, Recipe: w.recipe, RecipeDigest: w.recipe.Digest(), Source: w.survey.source,
-		Dropped: []Dropped{}, Sources: w.survey.counts,
+		Dropped: []Dropped{}, Sources: w.survey.counts, Cleaned: w.changed.cleaned(), Redacted: w.changed.redacted(), Attributes: w.notes.blobs,
 	}
 	for _, t := range w.dropped.Tallies() {
 		d := Dropped{Reason: t.Reason, Documents: t.Documents, Bytes: t.Bytes}

@@ -39,6 +39,25 @@ type Manifest struct {
 	// Dropped says what left the corpus and why, by reason.
 	Dropped []Dropped     `json:"dropped"`
 	Sources []SourceCount `json:"sources"`
+	// Cleaned and Redacted count what was changed in kept documents, by kind (package clean's and privacy's).
+	Cleaned  []Change `json:"cleaned,omitempty"`
+	Redacted []Change `json:"redacted,omitempty"`
+	// Attributes name the blobs of package attribute, in order, if the recipe wants them.
+	Attributes []AttributeBlob `json:"attributes,omitempty"`
+}
+
+// Change counts one kind of change.
+type Change struct {
+	Kind      string `json:"kind"`
+	Documents int64  `json:"documents"`
+	Count     int64  `json:"count"`
+}
+
+// AttributeBlob names a blob of attributes.
+type AttributeBlob struct {
+	Digest    event.Digest `json:"digest"`
+	Documents int64        `json:"documents"` // kept or not
+	Size      int64        `json:"size"`
 }
 
 // TokenizerBlob names the tokenizer's file.
@@ -111,9 +130,12 @@ func (m Manifest) Split(name string) (Split, bool) {
 	return Split{}, false
 }
 
-// Size is the bytes of all blobs: shards, indexes and the tokenizer.
+// Size is the bytes of all blobs: shards, indexes, the tokenizer and attributes.
 func (m Manifest) Size() int64 {
 	n := m.Tokenizer.Size
+	for _, a := range m.Attributes {
+		n += a.Size
+	}
 	for _, s := range m.Splits {
 		for _, shard := range s.Shards {
 			n += shard.Size + 8*shard.Documents
@@ -174,6 +196,11 @@ func (m Manifest) check() error {
 		return fmt.Errorf("dtype is %q: a vocabulary of %d has %q", m.DType, t.VocabSize, pack.DType(t.VocabSize))
 	case len(m.Splits) < 1 || len(m.Splits) > 2 || m.Splits[0].Name != Train || len(m.Splits) == 2 && m.Splits[1].Name != HeldOut:
 		return fmt.Errorf("splits must be %q, or %q and %q", Train, Train, HeldOut)
+	}
+	for i, a := range m.Attributes {
+		if !a.Digest.Valid() || a.Documents < 1 || a.Size < 1 || a.Size > 1<<40 {
+			return fmt.Errorf("attributes[%d]: digest %.80q with %d documents in %d bytes", i, a.Digest, a.Documents, a.Size)
+		}
 	}
 	for _, s := range m.Splits {
 		var sum Split

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"math"
 
+	"millrace/curator/clean"
+	"millrace/curator/filter"
+	"millrace/curator/privacy"
 	"millrace/curator/read"
 	"millrace/event"
 	"millrace/trainer/token"
@@ -23,7 +26,13 @@ type Source = read.Source
 type Recipe struct {
 	Name    string   `json:"name"`
 	Sources []Source `json:"sources"`
-	Filters Filters  `json:"filters"`
+	// Clean mends encodings, line ends and characters before anything else looks at the text; nil leaves it as it is.
+	Clean   *clean.Options `json:"clean,omitempty"`
+	Filters Filters        `json:"filters"`
+	// Privacy takes personal data and secrets out of what the filters keep; nil leaves them.
+	Privacy *privacy.Options `json:"privacy,omitempty"`
+	// Attributes stores what was measured and decided of every document, for Why and Redecide.
+	Attributes bool `json:"attributes,omitempty"`
 	// Dedup is "exact" (white space aside, the first of equal documents wins) or "none".
 	Dedup     string    `json:"dedup"`
 	Tokenizer Tokenizer `json:"tokenizer"`
@@ -40,12 +49,8 @@ type Recipe struct {
 	Seed       int64 `json:"seed"`
 }
 
-// Filters are bounds on single documents. Text that is not UTF-8 and documents of nothing but white space are always
-// dropped.
-type Filters struct {
-	MinChars int64 `json:"min_chars"` // 0: no bound
-	MaxChars int64 `json:"max_chars"` // 0: no bound
-}
+// Filters judge single documents. Text that is not UTF-8 and documents of nothing but white space are always dropped.
+type Filters = filter.Chain
 
 // Tokenizer says which tokenizer to make or to take.
 type Tokenizer struct {
@@ -118,6 +123,7 @@ func (r Recipe) Resolve() Recipe {
 		sources[i] = s.Resolve()
 	}
 	r.Sources = sources
+	r.Filters = r.Filters.Resolve()
 	if r.Tokenizer.File == "" {
 		r.Tokenizer.Kind = cmp.Or(r.Tokenizer.Kind, token.KindBPE)
 		if r.Tokenizer.Kind == token.KindBPE && r.Tokenizer.VocabSize == 0 {
@@ -151,8 +157,18 @@ func (r Recipe) Check() error {
 		}
 		names[name] = true
 	}
-	if r.Filters.MinChars < 0 || r.Filters.MaxChars < 0 || r.Filters.MaxChars > 0 && r.Filters.MinChars > r.Filters.MaxChars {
-		bad("filters: min_chars %d, max_chars %d leave nothing", r.Filters.MinChars, r.Filters.MaxChars)
+	if err := r.Filters.Check(); err != nil {
+		bad("filters: %w", err)
+	}
+	if r.Clean != nil {
+		if err := r.Clean.Check(); err != nil {
+			bad("clean: %w", err)
+		}
+	}
+	if r.Privacy != nil {
+		if err := r.Privacy.Check(); err != nil {
+			bad("privacy: %w", err)
+		}
 	}
 	if r.Dedup != DedupExact && r.Dedup != DedupNone {
 		bad("dedup is %q: want %q or %q", r.Dedup, DedupExact, DedupNone)

@@ -30,6 +30,27 @@ func TestParseRecipeWritesDefaultsOut(t *testing.T) {
 	require.Equal(t, "text", zero.Sources[0].TextField)
 }
 
+// A filter that is named has its published thresholds written out; one that is not leaves no trace in the digest.
+func TestFiltersAreWrittenOut(t *testing.T) {
+	const head = "name: x\nsources: [{folder: ./data}]\n"
+	plain, err := curator.ParseRecipe([]byte(head))
+	require.NoError(t, err)
+	require.EqualValues(t, "sha256:d10cc712860aa65318154f20b6de5728d713acdc0eb2daaceab43aacbd40ad14", plain.Digest(), "as before there were filters")
+	null, err := curator.ParseRecipe([]byte(head + "filters: {c4: null, gopher_quality: null}\nclean: null\nprivacy: null\nattributes: false\n"))
+	require.NoError(t, err)
+	require.Equal(t, plain.Digest(), null.Digest())
+
+	some, err := curator.ParseRecipe([]byte(head + "filters: {c4_paragraphs: {min_paragraphs: 2}, fineweb: {}}\nclean: {nfc: false}\nprivacy: {kinds: [email]}\n"))
+	require.NoError(t, err)
+	require.Contains(t, string(some.JSON()), `"clean":{"controls":true,"encoding":"detect","line_endings":true,"nfc":false},`)
+	require.Contains(t, string(some.JSON()), `"filters":{"c4_paragraphs":{"min_paragraphs":2,"paragraph_chars":200},"fineweb":{"max_dup_line_chars":0.01,`+
+		`"max_newlines_per_word":0.3,"max_short_lines":0.67,"min_terminal_lines":0.12,"short_line_chars":30},"max_chars":0,"min_chars":0,"words":"simple"},`)
+	require.Contains(t, string(some.JSON()), `"privacy":{"kinds":["email"]},`)
+	again, err := curator.ParseRecipe(some.JSON())
+	require.NoError(t, err)
+	require.Equal(t, some, again)
+}
+
 func TestParseRecipeNamesWhatIsWrong(t *testing.T) {
 	const head = "name: x\nsources: [{folder: a}]\n"
 	for text, want := range map[string]string{
@@ -59,6 +80,14 @@ func TestParseRecipeNamesWhatIsWrong(t *testing.T) {
 		head + "tokenizer: {train_bytes: -1}":               "train_bytes is -1",
 		head + "name: y":                                    `"name" already defined`,
 		head + "? [a, b]\n: c":                              "recipe",
+		head + "filters: {gopher_quality: {min_wrods: 5}}":  `unknown field "min_wrods"`,
+		head + "filters: {gopher: {}}":                      `unknown field "gopher"`,
+		head + "filters: {words: nltk, c4: {}}":             `words is "nltk"`,
+		head + "filters: {fineweb: {max_short_lines: -1}}":  "fineweb.max_short_lines is -1",
+		head + "clean: {nfd: true}":                         `unknown field "nfd"`,
+		head + "clean: {encoding: utf7}":                    `encoding is "utf7"`,
+		head + "privacy: {kinds: [names]}":                  `kind "names" is not known`,
+		head + "privacy: {kinds: []}":                       "kinds is empty",
 		"":                                                  "name has 0 bytes", "[]": "recipe", "a: &a [*a]": "recipe", "\t": "recipe",
 		strings.Repeat("#", 1<<20+1): "the limit is",
 	} {
@@ -120,6 +149,7 @@ func FuzzParseManifest(f *testing.F) {
 func FuzzParseRecipe(f *testing.F) {
 	f.Add([]byte(goldenRecipe))
 	f.Add([]byte(`{"name":"x","sources":[{"jsonl":"a"}],"tokenizer":{"file":"t.json"}}`))
+	f.Add([]byte(qualityRecipe))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := curator.ParseRecipe(data)
 		if err != nil {

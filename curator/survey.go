@@ -12,7 +12,6 @@ import (
 
 	"millrace/curator/corpus"
 	"millrace/curator/dedup"
-	"millrace/curator/filter"
 	"millrace/curator/pack"
 	"millrace/event"
 )
@@ -50,33 +49,62 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		s.counts[f.Source].Files++
 	}
 	p := Progress{Phase: PhaseSurvey, Total: w.listing.Bytes(), Unit: "bytes"}
-	done := func(bytes int64) {
-		p.Done += bytes
-		w.tell(p)
+	for _, d := range w.unlisted {
+		w.note(ctx, refined{Doc: corpus.Doc{Source: d.Source, ID: d.ID}, rawBytes: d.Bytes, why: d.Why})
 	}
-	drop := w.dropped.Add
-	steps := []corpus.Step{corpus.Sieve(drop, filter.UTF8(), filter.NotEmpty(), filter.Chars(w.recipe.Filters.MinChars, w.recipe.Filters.MaxChars))}
+	drop := func(d corpus.Drop) { w.leave(ctx, d) }
+	steps := []corpus.Step{}
 	if w.recipe.Dedup == DedupExact {
 		steps = append(steps, dedup.Exact(drop))
 	}
 	var failed error
 	all := sha256.New()
 	read := func(yield func(corpus.Doc) bool) {
-		for d, err := range w.listing.Docs(ctx, drop, done) {
+		for batch, err := range corpus.Parallel(ctx, w.Workers, w.reading(ctx), w.refineBatch) {
 			if err != nil {
 				failed = err
 				return
 			}
-			c := &s.counts[d.Source]
-			c.Documents++
-			c.Bytes += int64(len(d.Text))
-			sealDoc(all, c.Name, d)
-			if !yield(d) {
-				return
+			for _, e := range batch {
+				switch e.kind {
+				case readBytes:
+					p.Done += e.bytes
+					w.tell(p)
+					continue
+				case readDrop:
+					w.dropped.Add(e.drop)
+					w.note(ctx, refined{Doc: corpus.Doc{Source: e.drop.Source, ID: e.drop.ID}, rawBytes: e.drop.Bytes, why: e.drop.Why})
+					continue
+				}
+				r := e.refined
+				c := &s.counts[r.Source]
+				c.Documents++
+				c.Bytes += r.rawBytes
+				sealDoc(all, c.Name, r.ID, r.raw)
+				if !r.keep {
+					w.dropped.Add(corpus.Drop{Why: r.why, Source: r.Source, ID: r.ID, Bytes: r.rawBytes})
+					w.note(ctx, r)
+					continue
+				}
+				w.hold(r)
+				if !yield(r.Doc) {
+					return
+				}
 			}
 		}
 	}
 	kept := sha256.New()
+	keep := func(d corpus.Doc, size int64) {
+		w.stay(ctx, d)
+		c := &s.counts[d.Source]
+		c.KeptDocuments++
+		c.KeptBytes += size
+		s.kept.set(d.Ordinal)
+		s.last = d.Ordinal
+		s.documents++
+		s.bytes += size
+		sealDoc(kept, c.Name, d.ID, d.Digest)
+	}
 	full := false
 	for d := range corpus.Chain(steps...)(read) {
 		size := int64(len(d.Text))
@@ -87,20 +115,19 @@ func (w *work) makeSurvey(ctx context.Context) error {
 			full = true
 			break
 		}
-		c := &s.counts[d.Source]
-		c.KeptDocuments++
-		c.KeptBytes += size
-		s.kept.set(d.Ordinal)
-		s.last = d.Ordinal
-		s.documents++
-		s.bytes += size
-		sealDoc(kept, c.Name, d)
+		keep(d, size)
+		if w.failed != nil {
+			return w.failed
+		}
 	}
 	if failed != nil {
 		return failed
 	}
 	if s.documents == 0 {
 		return fmt.Errorf("%w: %s", ErrEmpty, w.whyNothing())
+	}
+	if err := w.flushAttributes(ctx); err != nil {
+		return err
 	}
 	s.source = event.Digest("sha256:" + hex.EncodeToString(all.Sum(nil)))
 	kept.Sum(s.seal[:0])
@@ -111,9 +138,9 @@ func (w *work) makeSurvey(ctx context.Context) error {
 	return nil
 }
 
-func sealDoc(h hash.Hash, source string, d corpus.Doc) {
-	h.Write([]byte(source + "\x00" + d.ID + "\x00")) // a hash never fails
-	h.Write(d.Digest[:])
+func sealDoc(h hash.Hash, source, id string, digest [sha256.Size]byte) {
+	h.Write([]byte(source + "\x00" + id + "\x00")) // a hash never fails
+	h.Write(digest[:])
 }
 
 // part is a kept document, or the piece of one that belongs to a split.
@@ -131,15 +158,12 @@ func (w *work) parts(ctx context.Context) iter.Seq2[part, error] {
 		seal := sha256.New()
 		tail := int64(math.Floor(float64(s.bytes) * (1 - w.recipe.HeldOut))) // bytes of the training split, ByTail
 		var before, n int64
-		for d, err := range w.listing.Docs(ctx, nil, nil) {
+		for d, err := range w.keptDocs(ctx) {
 			if err != nil {
 				yield(part{}, err)
 				return
 			}
-			if !s.kept.has(d.Ordinal) {
-				continue
-			}
-			sealDoc(seal, s.counts[d.Source].Name, d)
+			sealDoc(seal, s.counts[d.Source].Name, d.ID, d.Digest)
 			n++
 			size := int64(len(d.Text))
 			switch {
