@@ -76,22 +76,29 @@ func (s *Signer) Sign(sig *Signature, text string) bool {
 // least lowers the signature to the least values of the shingles: (h·a+b mod 2⁶⁴) mod 2⁶¹-1. The overflow at 2⁶⁴ is
 // datatrove's, and kept for the sake of equal results.
 func (s *Signer) least(sig *Signature) {
-	for i := 0; i < Hashes; i += 2 {
-		a0, b0, m0 := s.a[i], s.b[i], sig[i]
-		a1, b1, m1 := s.a[i+1], s.b[i+1], sig[i+1]
-		for _, h := range s.shingles {
-			v0, v1 := h*a0+b0, h*a1+b1
-			v0, v1 = v0&mersennePrime+v0>>61, v1&mersennePrime+v1>>61
-			if v0 >= mersennePrime { // at most once, as v was below 2⁶⁴
-				v0 -= mersennePrime
-			}
-			if v1 >= mersennePrime {
-				v1 -= mersennePrime
-			}
-			m0, m1 = min(m0, v0), min(m1, v1)
-		}
-		sig[i], sig[i+1] = m0, m1
+	for i := range sig {
+		sig[i] = leastOf(s.shingles, s.a[i], s.b[i], sig[i])
 	}
+}
+
+// leastOf is the least of m and of what one hash function makes of the shingles. It is nearly all of the time a signature
+// takes. To reduce modulo 2⁶¹-1 one adds the upper 3 bits to the lower 61, and takes 2⁶¹-1 off if it is reached, which
+// happens to one hash in 2⁵⁸: so it is only noticed here, and then done again with care.
+func leastOf(shingles []uint64, a, b, m uint64) uint64 {
+	least, reached := m, uint64(0)
+	for _, h := range shingles {
+		v := h*a + b
+		v = v&mersennePrime + v>>61
+		reached |= v + 1
+		least = min(least, v)
+	}
+	if reached>>61 == 0 {
+		return least
+	}
+	for _, h := range shingles {
+		m = min(m, (h*a+b)%mersennePrime)
+	}
+	return m
 }
 
 // BandKeys are the values that two documents must share one of to be near duplicates: a 64-bit hash of each band's hashes.
