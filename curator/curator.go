@@ -54,6 +54,9 @@ type Curator struct {
 	Sink Sink
 	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
 	Workers int
+	// TempDir is where the search for near duplicates keeps what does not fit into memory, about 350 bytes a document; the
+	// system's folder when empty.
+	TempDir string
 	// Progress, when set, is called from the goroutine of Run, at least once a phase.
 	Progress func(Progress)
 	// Reuse, when set, is asked after the survey for the manifest of a dataset that was made from content of this digest
@@ -107,7 +110,7 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 	for _, t := range w.dropped.Tallies() {
 		d := Dropped{Reason: t.Reason, Documents: t.Documents, Bytes: t.Bytes}
 		for _, e := range t.Examples {
-			d.Examples = append(d.Examples, Example{Source: w.recipe.Sources[e.Source].Name, Document: e.ID, Value: e.Value, Limit: e.Limit})
+			d.Examples = append(d.Examples, Example{Source: w.recipe.Sources[e.Source].Name, Document: e.ID, Value: e.Value, Limit: e.Limit, Repeats: (*Repeated)(e.Repeats)})
 		}
 		m.Dropped = append(m.Dropped, d)
 	}

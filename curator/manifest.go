@@ -83,6 +83,15 @@ type Example struct {
 	Document string  `json:"document"`
 	Value    float64 `json:"value"`
 	Limit    float64 `json:"limit"`
+	// Repeats is the text that the document repeats, where the reason is about another text.
+	Repeats *Repeated `json:"repeats,omitempty"`
+}
+
+// Repeated is another document: one that was kept, or one of an evaluation, and then Text is what the two share.
+type Repeated struct {
+	Source   string `json:"source"`
+	Document string `json:"document"`
+	Text     string `json:"text,omitempty"`
 }
 
 // SourceCount is what one source gave.

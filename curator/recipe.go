@@ -24,7 +24,8 @@ type Recipe struct {
 	Name    string   `json:"name"`
 	Sources []Source `json:"sources"`
 	Filters Filters  `json:"filters"`
-	// Dedup is "exact" (white space aside, the first of equal documents wins) or "none".
+	// Dedup is "exact" (white space aside, the first of equal documents wins), "minhash" (the first of nearly equal ones
+	// wins, see dedup.MinHash) or "none".
 	Dedup     string    `json:"dedup"`
 	Tokenizer Tokenizer `json:"tokenizer"`
 	// HeldOut is the fraction that no model is trained on, in steps of 0.0001; 0 makes no held-out split.
@@ -35,7 +36,8 @@ type Recipe struct {
 	// ShardTokens is how long a shard may become.
 	ShardTokens int64 `json:"shard_tokens"`
 	// LimitBytes ends the corpus before the first document that would make its text longer; files are then taken in an
-	// order that Seed decides (read.Listing.Shuffle), not by name. 0 takes everything, by name.
+	// order that Seed decides (read.Listing.Shuffle), not by name. 0 takes everything, by name. Near duplicates count: they
+	// are found when the corpus has ended.
 	LimitBytes int64 `json:"limit_bytes"`
 	Seed       int64 `json:"seed"`
 }
@@ -62,8 +64,9 @@ type Tokenizer struct {
 
 // The values of Dedup and HeldOutBy.
 const (
-	DedupExact = "exact"
-	DedupNone  = "none"
+	DedupExact   = "exact"
+	DedupMinHash = "minhash"
+	DedupNone    = "none"
 
 	ByDocument = "document"
 	ByTail     = "tail"
@@ -154,8 +157,8 @@ func (r Recipe) Check() error {
 	if r.Filters.MinChars < 0 || r.Filters.MaxChars < 0 || r.Filters.MaxChars > 0 && r.Filters.MinChars > r.Filters.MaxChars {
 		bad("filters: min_chars %d, max_chars %d leave nothing", r.Filters.MinChars, r.Filters.MaxChars)
 	}
-	if r.Dedup != DedupExact && r.Dedup != DedupNone {
-		bad("dedup is %q: want %q or %q", r.Dedup, DedupExact, DedupNone)
+	if r.Dedup != DedupExact && r.Dedup != DedupMinHash && r.Dedup != DedupNone {
+		bad("dedup is %q: want %q, %q or %q", r.Dedup, DedupExact, DedupMinHash, DedupNone)
 	}
 	if err := r.Tokenizer.check(); err != nil {
 		bad("tokenizer: %w", err)

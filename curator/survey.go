@@ -77,16 +77,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		}
 	}
 	kept := sha256.New()
-	full := false
-	for d := range corpus.Chain(steps...)(read) {
-		size := int64(len(d.Text))
-		if limit := w.recipe.LimitBytes; limit > 0 && s.bytes+size > limit {
-			if s.documents == 0 {
-				return fmt.Errorf("%w: the first document, %s, has %d bytes: limit_bytes is %d", ErrEmpty, d.ID, size, limit)
-			}
-			full = true
-			break
-		}
+	keep := func(d corpus.Doc, size int64) {
 		c := &s.counts[d.Source]
 		c.KeptDocuments++
 		c.KeptBytes += size
@@ -95,6 +86,33 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		s.documents++
 		s.bytes += size
 		sealDoc(kept, c.Name, d)
+	}
+	full := false
+	limited := func(yield func(corpus.Doc) bool) {
+		taken := int64(0)
+		for d := range corpus.Chain(steps...)(read) {
+			size := int64(len(d.Text))
+			if limit := w.recipe.LimitBytes; limit > 0 && taken+size > limit {
+				if taken == 0 {
+					failed = fmt.Errorf("%w: the first document, %s, has %d bytes: limit_bytes is %d", ErrEmpty, d.ID, size, limit)
+				}
+				full = true
+				return
+			}
+			taken += size
+			if !yield(d) {
+				return
+			}
+		}
+	}
+	if w.recipe.Dedup == DedupMinHash {
+		if err := w.keepFirst(ctx, limited, &failed, keep); err != nil {
+			return err
+		}
+	} else {
+		for d := range limited {
+			keep(d, int64(len(d.Text)))
+		}
 	}
 	if failed != nil {
 		return failed
