@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"millrace/curator/corpus"
+	"millrace/curator/leak"
 	"millrace/curator/read"
 	"millrace/event"
 	"millrace/trainer/token"
@@ -92,6 +93,7 @@ type work struct {
 	recipe  Recipe
 	listing *read.Listing
 	dropped corpus.Ledger
+	leaks   *leak.Index // of the recipe's evaluations, if it has any
 
 	survey survey
 }
@@ -100,12 +102,19 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 	if w.recipe.LimitBytes > 0 {
 		w.listing.Shuffle(w.recipe.Seed)
 	}
+	var evaluations *Evaluations
+	if how := w.recipe.Decontaminate; how != nil {
+		var err error
+		if evaluations, err = w.readEvaluations(ctx, *how); err != nil {
+			return Manifest{}, err
+		}
+	}
 	if err := w.makeSurvey(ctx); err != nil {
 		return Manifest{}, err
 	}
 	m := Manifest{
 		Format: ManifestFormat, Recipe: w.recipe, RecipeDigest: w.recipe.Digest(), Source: w.survey.source,
-		Dropped: []Dropped{}, Sources: w.survey.counts,
+		Dropped: []Dropped{}, Sources: w.survey.counts, Evaluations: evaluations,
 	}
 	for _, t := range w.dropped.Tallies() {
 		d := Dropped{Reason: t.Reason, Documents: t.Documents, Bytes: t.Bytes}

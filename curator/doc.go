@@ -6,6 +6,7 @@
 // workers: it holds no times and no machine.
 //
 // The source is read two or three times (survey, tokenizer, encode), so that documents never have to fit into memory; a
-// source that changes meanwhile is an error. What is held is 16 bytes a kept document for de-duplication, the distinct
-// words while a vocabulary is learned, and one shard a split.
+// source that changes meanwhile is an error. What is held is 16 bytes a kept document for exact de-duplication, or 4 a
+// document and 64 MiB for near duplicates (the rest is in temporary files), 16 bytes an n-gram of the evaluations to
+// decontaminate against, the distinct words while a vocabulary is learned, and one shard a split.
 package curator

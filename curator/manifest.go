@@ -39,6 +39,8 @@ type Manifest struct {
 	// Dropped says what left the corpus and why, by reason.
 	Dropped []Dropped     `json:"dropped"`
 	Sources []SourceCount `json:"sources"`
+	// Evaluations is what the recipe's decontaminate compared the documents with.
+	Evaluations *Evaluations `json:"evaluations,omitempty"`
 }
 
 // TokenizerBlob names the tokenizer's file.
@@ -69,7 +71,7 @@ type Shard struct {
 	Size      int64        `json:"size"`  // of the blob
 }
 
-// Dropped is what left the corpus for one reason; the reasons are declared in read, filter and dedup.
+// Dropped is what left the corpus for one reason; the reasons are declared in read, filter, leak and dedup.
 type Dropped struct {
 	Reason    string    `json:"reason"`
 	Documents int64     `json:"documents"`
@@ -181,6 +183,10 @@ func (m Manifest) check() error {
 		return fmt.Errorf("tokenizer of %d ids and %d bytes with end_of_text %d", t.VocabSize, t.Size, t.EndOfText)
 	case width == 0 || m.DType != pack.DType(t.VocabSize):
 		return fmt.Errorf("dtype is %q: a vocabulary of %d has %q", m.DType, t.VocabSize, pack.DType(t.VocabSize))
+	case (m.Evaluations != nil) != (m.Recipe.Decontaminate != nil):
+		return errors.New("evaluations belong to a recipe that says decontaminate, and the other way round")
+	case m.Evaluations != nil && (!m.Evaluations.Digest.Valid() || m.Evaluations.Texts < 1 || m.Evaluations.Short < 0 || m.Evaluations.NGrams < 1):
+		return fmt.Errorf("evaluations %+v", *m.Evaluations)
 	case len(m.Splits) < 1 || len(m.Splits) > 2 || m.Splits[0].Name != Train || len(m.Splits) == 2 && m.Splits[1].Name != HeldOut:
 		return fmt.Errorf("splits must be %q, or %q and %q", Train, Train, HeldOut)
 	}

@@ -26,7 +26,10 @@ type Recipe struct {
 	Filters Filters  `json:"filters"`
 	// Dedup is "exact" (white space aside, the first of equal documents wins), "minhash" (the first of nearly equal ones
 	// wins, see dedup.MinHash) or "none".
-	Dedup     string    `json:"dedup"`
+	Dedup string `json:"dedup"`
+	// Decontaminate, when set, looks for texts of evaluations in the documents.
+	Decontaminate *Decontaminate `json:"decontaminate,omitempty"`
+
 	Tokenizer Tokenizer `json:"tokenizer"`
 	// HeldOut is the fraction that no model is trained on, in steps of 0.0001; 0 makes no held-out split.
 	HeldOut float64 `json:"held_out"`
@@ -121,6 +124,7 @@ func (r Recipe) Resolve() Recipe {
 		sources[i] = s.Resolve()
 	}
 	r.Sources = sources
+	r.Decontaminate = r.Decontaminate.resolve()
 	if r.Tokenizer.File == "" {
 		r.Tokenizer.Kind = cmp.Or(r.Tokenizer.Kind, token.KindBPE)
 		if r.Tokenizer.Kind == token.KindBPE && r.Tokenizer.VocabSize == 0 {
@@ -159,6 +163,9 @@ func (r Recipe) Check() error {
 	}
 	if r.Dedup != DedupExact && r.Dedup != DedupMinHash && r.Dedup != DedupNone {
 		bad("dedup is %q: want %q, %q or %q", r.Dedup, DedupExact, DedupMinHash, DedupNone)
+	}
+	if err := r.Decontaminate.check(); err != nil {
+		bad("decontaminate: %w", err)
 	}
 	if err := r.Tokenizer.check(); err != nil {
 		bad("tokenizer: %w", err)
