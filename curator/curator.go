@@ -93,7 +93,8 @@ type work struct {
 	recipe  Recipe
 	listing *read.Listing
 	dropped corpus.Ledger
-	leaks   *leak.Index // of the recipe's evaluations, if it has any
+	flagged corpus.Ledger // what is told of, but not dropped
+	leaks   *leak.Index   // of the recipe's evaluations, if it has any
 
 	survey survey
 }
@@ -116,13 +117,8 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 		Format: ManifestFormat, Recipe: w.recipe, RecipeDigest: w.recipe.Digest(), Source: w.survey.source,
 		Dropped: []Dropped{}, Sources: w.survey.counts, Evaluations: evaluations,
 	}
-	for _, t := range w.dropped.Tallies() {
-		d := Dropped{Reason: t.Reason, Documents: t.Documents, Bytes: t.Bytes}
-		for _, e := range t.Examples {
-			d.Examples = append(d.Examples, Example{Source: w.recipe.Sources[e.Source].Name, Document: e.ID, Value: e.Value, Limit: e.Limit, Repeats: (*Repeated)(e.Repeats)})
-		}
-		m.Dropped = append(m.Dropped, d)
-	}
+	m.Dropped = append(m.Dropped, w.report(&w.dropped)...)
+	m.Flagged = w.report(&w.flagged)
 	if w.Reuse != nil {
 		if old, ok := w.Reuse(ctx, m.Source); ok && w.same(old, m) {
 			return old, nil
@@ -136,6 +132,19 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 		return Manifest{}, err
 	}
 	return m, nil
+}
+
+// report is a ledger as manifests have it.
+func (w *work) report(l *corpus.Ledger) []Dropped {
+	var out []Dropped
+	for _, t := range l.Tallies() {
+		d := Dropped{Reason: t.Reason, Documents: t.Documents, Bytes: t.Bytes}
+		for _, e := range t.Examples {
+			d.Examples = append(d.Examples, Example{Source: w.recipe.Sources[e.Source].Name, Document: e.ID, Value: e.Value, Limit: e.Limit, Repeats: (*Repeated)(e.Repeats)})
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // same tells whether old is what this run would make, of which m has what the survey found. Recipe and content decide the

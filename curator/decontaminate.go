@@ -1,6 +1,7 @@
 package curator
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,7 +14,7 @@ import (
 	"millrace/event"
 )
 
-// Decontaminate drops documents that share a run of words with an evaluation, so that a model is not measured by what it
+// Decontaminate finds documents that share a run of words with an evaluation, so that a model is not measured by what it
 // was trained on. The reason names the evaluation's document and the words; see package leak.
 type Decontaminate struct {
 	// Against are the evaluations' texts: folders, or JSON Lines by one field. A text of several fields, such as question
@@ -21,7 +22,15 @@ type Decontaminate struct {
 	Against []Source `json:"against"`
 	// NGram is how many words in a row are too many; 0 is 13, as GPT-3 took.
 	NGram int `json:"ngram"`
+	// Action is "drop", the default, or "flag": then the documents stay, and the manifest has them under flagged.
+	Action string `json:"action"`
 }
+
+// The values of Action.
+const (
+	ActionDrop = "drop"
+	ActionFlag = "flag"
+)
 
 // The bounds of NGram. Below them every document has one, above them hardly a question does.
 const (
@@ -34,12 +43,9 @@ func (d *Decontaminate) resolve() *Decontaminate {
 	if d == nil {
 		return nil
 	}
-	out := Decontaminate{NGram: d.NGram}
+	out := Decontaminate{NGram: cmp.Or(d.NGram, defaultNGram), Action: cmp.Or(d.Action, ActionDrop)}
 	for _, s := range d.Against {
 		out.Against = append(out.Against, s.Resolve())
-	}
-	if out.NGram == 0 {
-		out.NGram = defaultNGram
 	}
 	return &out
 }
@@ -50,6 +56,9 @@ func (d *Decontaminate) check() error {
 	}
 	if d.NGram != 0 && (d.NGram < leastNGram || d.NGram > mostNGram) {
 		return fmt.Errorf("ngram is %d: want %d to %d words", d.NGram, leastNGram, mostNGram)
+	}
+	if d.Action != "" && d.Action != ActionDrop && d.Action != ActionFlag {
+		return fmt.Errorf("action is %q: want %q or %q", d.Action, ActionDrop, ActionFlag)
 	}
 	if len(d.Against) == 0 {
 		return errors.New("against is empty: name folders or jsonl files of evaluations")
@@ -127,4 +136,18 @@ func (w *work) readEvaluations(ctx context.Context, how Decontaminate) (_ *Evalu
 	return &Evaluations{
 		Digest: event.Digest("sha256:" + hex.EncodeToString(all.Sum(nil))), Texts: w.leaks.Texts(), Short: w.leaks.Short(), NGrams: w.leaks.NGrams(),
 	}, nil
+}
+
+// decontaminate is the step that drops or flags what w.leaks finds.
+func (w *work) decontaminate() corpus.Step {
+	judge := w.leaks.Judge()
+	if w.recipe.Decontaminate.Action == ActionDrop {
+		return corpus.Sieve(w.dropped.Add, judge)
+	}
+	return corpus.Sieve(nil, func(d corpus.Doc) (corpus.Why, bool) {
+		if why, clean := judge(d); !clean {
+			w.flagged.Add(corpus.Drop{Why: why, Source: d.Source, ID: d.ID, Bytes: int64(len(d.Text))})
+		}
+		return corpus.Why{}, true
+	})
 }

@@ -111,3 +111,20 @@ func TestDecontaminateRefusesWhatItCannotRead(t *testing.T) {
 	_, err = curator.Curator{Sink: &memory{}}.Run(ctx, r)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+func TestFlaggedDocumentsStay(t *testing.T) {
+	r, _ := contaminated(t)
+	dropped, err := curator.Curator{Sink: &memory{}}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Empty(t, dropped.Flagged)
+	r.Decontaminate.Action = curator.ActionFlag
+	m, err := curator.Curator{Sink: &memory{}}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, dropped.Dropped, m.Flagged)
+	require.Empty(t, m.Dropped)
+	require.EqualValues(t, 4, m.Splits[0].Documents)
+	require.Equal(t, dropped.Evaluations, m.Evaluations)
+	again, err := curator.ParseManifest(m.JSON())
+	require.NoError(t, err)
+	require.Equal(t, m, again)
+}

@@ -41,6 +41,8 @@ type Manifest struct {
 	Sources []SourceCount `json:"sources"`
 	// Evaluations is what the recipe's decontaminate compared the documents with.
 	Evaluations *Evaluations `json:"evaluations,omitempty"`
+	// Flagged is what decontaminate found and was told not to drop, whether it was kept or dropped for another reason.
+	Flagged []Dropped `json:"flagged,omitempty"`
 }
 
 // TokenizerBlob names the tokenizer's file.

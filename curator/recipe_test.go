@@ -26,7 +26,7 @@ func TestParseRecipeWritesDefaultsOut(t *testing.T) {
 	near, err := curator.ParseRecipe([]byte("name: x\nsources: [{folder: a}]\ndedup: minhash\ndecontaminate: {against: [{jsonl: b.jsonl, text_field: question}]}\n"))
 	require.NoError(t, err)
 	require.Equal(t, curator.DedupMinHash, near.Dedup)
-	require.Contains(t, string(near.JSON()), `"decontaminate":{"against":[{"include":["*.jsonl","*.jsonl.gz","*.ndjson","*.ndjson.gz"],`+
+	require.Contains(t, string(near.JSON()), `"decontaminate":{"action":"drop","against":[{"include":["*.jsonl","*.jsonl.gz","*.ndjson","*.ndjson.gz"],`+
 		`"jsonl":"b.jsonl","max_bytes":33554432,"name":"b.jsonl","text_field":"question"}],"ngram":13},"dedup":"minhash"`)
 	again, err = curator.ParseRecipe(near.JSON())
 	require.NoError(t, err)
@@ -71,6 +71,7 @@ func TestParseRecipeNamesWhatIsWrong(t *testing.T) {
 		head + "decontaminate: {against: [{folder: b}], ngram: 3}":      "ngram is 3",
 		head + "decontaminate: {against: [{}]}":                         "against[0]: one of folder and jsonl",
 		head + "decontaminate: {against: [{folder: b}, {folder: c/b}]}": `another source "b"`,
+		head + "decontaminate: {against: [{folder: b}], action: hide}":  `action is "hide"`,
 		head + "decontaminate: {with: 1}":                               `unknown field "with"`,
 		head + "name: y":                                                `"name" already defined`,
 		head + "? [a, b]\n: c":                                          "recipe",

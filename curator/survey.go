@@ -57,7 +57,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 	drop := w.dropped.Add
 	steps := []corpus.Step{corpus.Sieve(drop, filter.UTF8(), filter.NotEmpty(), filter.Chars(w.recipe.Filters.MinChars, w.recipe.Filters.MaxChars))}
 	if w.leaks != nil {
-		steps = append(steps, corpus.Sieve(drop, w.leaks.Judge()))
+		steps = append(steps, w.decontaminate())
 	}
 	if w.recipe.Dedup == DedupExact {
 		steps = append(steps, dedup.Exact(drop))
