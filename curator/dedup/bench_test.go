@@ -71,7 +71,7 @@ func BenchmarkSearch(b *testing.B) {
 	dir := b.TempDir()
 	b.SetBytes(size)
 	for b.Loop() {
-		s, err := dedup.MinHash{Dir: dir, SpillBytes: 256 << 10}.Search(context.Background())
+		s, err := dedup.MinHash{Dir: dir}.Search(context.Background())
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -31,7 +31,11 @@ func Simplify(dst []byte, text string) []byte {
 		}
 		r, n := utf8.DecodeRuneInString(text[i:])
 		switch {
-		case unicode.IsSpace(r) || r < 0xa0 || strings.ContainsRune(widePunctuation, r):
+		case ideograph(r): // has no case
+			s.ascii = false
+			s.dst = append(s.dst, text[i:i+n]...)
+			i += n
+		case unicode.IsSpace(r) || widePunctuation(r):
 			s.endWord()
 			i += n
 		case unicode.Is(unicode.Nd, r):
@@ -70,8 +74,14 @@ var asciiClass = func() (table [utf8.RuneSelf]byte) {
 	return table
 }()
 
-// widePunctuation is what datatrove's PUNCTUATION has beyond ASCII; U+0080 to U+009F, which it has too, are tested apart.
-const widePunctuation = "—”：％〈、━【「」，】；“《„’∶´（–？！：～«〉》）。…►»`．＊"
+// widePunctuation is what datatrove's PUNCTUATION has beyond ASCII; other punctuation is part of a word there, so it is here.
+func widePunctuation(r rune) bool {
+	switch r {
+	case '«', '´', '»', '–', '—', '’', '“', '”', '„', '…', '∶', '━', '►', '、', '。', '〈', '〉', '《', '》', '「', '」', '【', '】', '！', '％', '（', '）', '＊', '，', '．', '：', '；', '？', '～':
+		return true
+	}
+	return r < 0xa0 // U+0080 to U+009F, control characters
+}
 
 // decimalPoints may stand between the digits of one number.
 const decimalPoints = ".,،٫⎖⎗⎘"
@@ -82,6 +92,7 @@ type simplifier struct {
 	start int  // of everything
 	word  int  // of the current word
 	ascii bool // the current word is
+	apart []byte
 }
 
 // number replaces a run of digits, or two with a decimal point between them, that starts at text[i]. It returns where it ends.
@@ -125,21 +136,52 @@ func (s *simplifier) endWord() {
 		s.word = len(s.dst)
 		return
 	}
-	apart := norm.NFD.String(string(s.dst[s.word:]))
+	s.takeApart()
+	word := s.apart
 	s.dst = s.dst[:s.word]
-	for _, r := range apart {
+	for len(word) > 0 {
+		r, n := utf8.DecodeRune(word)
 		switch {
-		case unicode.Is(unicode.Mn, r):
-		case r >= 0xe00 && unicode.In(r, undivided...):
+		case r < utf8.RuneSelf:
+			s.dst = append(s.dst, byte(r))
+		case !ideograph(r) && unicode.Is(unicode.Mn, r):
+		case r >= 0xe00 && (ideograph(r) || unicode.In(r, undivided...)):
 			s.space()
-			s.dst = utf8.AppendRune(s.dst, r)
+			s.dst = append(s.dst, word[:n]...)
 			s.space()
 		default:
-			s.dst = utf8.AppendRune(s.dst, r)
+			s.dst = append(s.dst, word[:n]...)
 		}
+		word = word[n:]
 	}
 	s.space()
 	s.ascii = true
+}
+
+// takeApart makes s.apart the NFD of the current word, but for the order of marks, which will be dropped. It goes letter by
+// letter, which is far faster than norm.NFD; that is asked when there are Hangul syllables, which no table has, or marks
+// that have an order and stay (U+302E, U+302F, and those of musical notes).
+func (s *simplifier) takeApart() {
+	word := s.dst[s.word:]
+	s.apart = s.apart[:0]
+	for rest := word; len(rest) > 0; {
+		if rest[0] < utf8.RuneSelf {
+			s.apart = append(s.apart, rest[0])
+			rest = rest[1:]
+			continue
+		}
+		r, n := utf8.DecodeRune(rest)
+		if r >= 0xac00 && r <= 0xd7a3 || r == 0x302e || r == 0x302f || r >= 0x16ff0 && r < 0x1d200 {
+			s.apart = norm.NFD.Append(s.apart[:0], word...)
+			return
+		}
+		if d := norm.NFD.Properties(rest).Decomposition(); d != nil {
+			s.apart = append(s.apart, d...)
+		} else {
+			s.apart = append(s.apart, rest[:n]...)
+		}
+		rest = rest[n:]
+	}
 }
 
 // space ends the word that has letters.
@@ -149,6 +191,9 @@ func (s *simplifier) space() {
 		s.word = len(s.dst)
 	}
 }
+
+// ideograph tells the common ones of Han, without looking into a table.
+func ideograph(r rune) bool { return r >= 0x4e00 && r <= 0x9fff }
 
 // undivided are the scripts without spaces between words.
 var undivided = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar}
