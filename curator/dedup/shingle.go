@@ -11,10 +11,7 @@ func Shingles(text []byte, n int, starts *[]int) iter.Seq[[]byte] {
 		if len(text) == 0 {
 			return
 		}
-		words := 0 // whose start is known
-		ring[0] = 0
-		words = 1
-		at := 0
+		words, at := 1, 0 // whose start is known, and where the last of those is in the ring
 		for i := 0; i <= len(text); i++ {
 			if i < len(text) && text[i] != ' ' {
 				continue
