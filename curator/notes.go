@@ -1,8 +1,13 @@
 package curator
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 
 	"millrace/curator/attribute"
 	"millrace/curator/clean"
@@ -50,6 +55,64 @@ func (w *work) stay(ctx context.Context, d corpus.Doc) {
 	delete(w.held, key)
 	w.changed.add(r)
 	w.note(ctx, r)
+}
+
+// suspend appends to dst what is held of a document, and holds it no more: nothing if nothing is held. It is for a step
+// that cannot decide before it has seen every document.
+func (w *work) suspend(dst []byte, d corpus.Doc) []byte {
+	key := docKey{d.Source, d.ID}
+	r, held := w.held[key]
+	if !held {
+		return dst
+	}
+	delete(w.held, key)
+	dst = append(dst, r.raw[:]...)
+	dst = binary.AppendUvarint(dst, uint64(r.rawBytes))
+	dst = appendNumbers(dst, r.cleaned[:])
+	dst = appendNumbers(dst, r.redacted[:])
+	if r.measured {
+		dst = appendNumbers(dst, r.values[:])
+	}
+	return dst
+}
+
+// resume holds again what suspend wrote.
+func (w *work) resume(d corpus.Doc, note []byte) error {
+	if len(note) == 0 {
+		return nil
+	}
+	r := refined{Doc: d, keep: true}
+	in := bytes.NewReader(note)
+	_, err := io.ReadFull(in, r.raw[:])
+	size, sizeErr := binary.ReadUvarint(in)
+	r.rawBytes = int64(size)
+	err = errors.Join(err, sizeErr, readNumbers(in, r.cleaned[:]), readNumbers(in, r.redacted[:]))
+	if r.measured = in.Len() > 0; r.measured {
+		err = errors.Join(err, readNumbers(in, r.values[:]))
+	}
+	if err != nil || in.Len() > 0 {
+		return fmt.Errorf("curator: what was measured of %s was changed or damaged in a temporary file: run the recipe again: %w", d.ID, cmp.Or(err, errors.ErrUnsupported))
+	}
+	w.held[docKey{d.Source, d.ID}] = r
+	return nil
+}
+
+func appendNumbers(dst []byte, numbers []int64) []byte {
+	for _, n := range numbers {
+		dst = binary.AppendUvarint(dst, uint64(n))
+	}
+	return dst
+}
+
+func readNumbers(in *bytes.Reader, numbers []int64) error {
+	for i := range numbers {
+		n, err := binary.ReadUvarint(in)
+		if err != nil {
+			return err
+		}
+		numbers[i] = int64(n)
+	}
+	return nil
 }
 
 // note writes a document's attributes, if the recipe wants them.

@@ -33,7 +33,10 @@ type Recipe struct {
 	Privacy *privacy.Options `json:"privacy,omitempty"`
 	// Attributes stores what was measured and decided of every document, for Why and Redecide.
 	Attributes bool `json:"attributes,omitempty"`
-	// Dedup is "exact" (white space aside, the first of equal documents wins) or "none".
+	// Decontaminate, when set, looks for texts of evaluations in the documents.
+	Decontaminate *Decontaminate `json:"decontaminate,omitempty"`
+	// Dedup is "exact" (white space aside, the first of equal documents wins), "minhash" (the first of nearly equal ones
+	// wins, see dedup.MinHash) or "none".
 	Dedup     string    `json:"dedup"`
 	Tokenizer Tokenizer `json:"tokenizer"`
 	// HeldOut is the fraction that no model is trained on, in steps of 0.0001; 0 makes no held-out split.
@@ -44,7 +47,8 @@ type Recipe struct {
 	// ShardTokens is how long a shard may become.
 	ShardTokens int64 `json:"shard_tokens"`
 	// LimitBytes ends the corpus before the first document that would make its text longer; files are then taken in an
-	// order that Seed decides (read.Listing.Shuffle), not by name. 0 takes everything, by name.
+	// order that Seed decides (read.Listing.Shuffle), not by name. 0 takes everything, by name. Near duplicates count: they
+	// are found when the corpus has ended.
 	LimitBytes int64 `json:"limit_bytes"`
 	Seed       int64 `json:"seed"`
 }
@@ -67,8 +71,9 @@ type Tokenizer struct {
 
 // The values of Dedup and HeldOutBy.
 const (
-	DedupExact = "exact"
-	DedupNone  = "none"
+	DedupExact   = "exact"
+	DedupMinHash = "minhash"
+	DedupNone    = "none"
 
 	ByDocument = "document"
 	ByTail     = "tail"
@@ -124,6 +129,7 @@ func (r Recipe) Resolve() Recipe {
 	}
 	r.Sources = sources
 	r.Filters = r.Filters.Resolve()
+	r.Decontaminate = r.Decontaminate.resolve()
 	if r.Tokenizer.File == "" {
 		r.Tokenizer.Kind = cmp.Or(r.Tokenizer.Kind, token.KindBPE)
 		if r.Tokenizer.Kind == token.KindBPE && r.Tokenizer.VocabSize == 0 {
@@ -170,8 +176,11 @@ func (r Recipe) Check() error {
 			bad("privacy: %w", err)
 		}
 	}
-	if r.Dedup != DedupExact && r.Dedup != DedupNone {
-		bad("dedup is %q: want %q or %q", r.Dedup, DedupExact, DedupNone)
+	if r.Dedup != DedupExact && r.Dedup != DedupMinHash && r.Dedup != DedupNone {
+		bad("dedup is %q: want %q, %q or %q", r.Dedup, DedupExact, DedupMinHash, DedupNone)
+	}
+	if err := r.Decontaminate.check(); err != nil {
+		bad("decontaminate: %w", err)
 	}
 	if err := r.Tokenizer.check(); err != nil {
 		bad("tokenizer: %w", err)

@@ -35,6 +35,7 @@ type refined struct {
 	values     measure.Values
 	cleaned    clean.Counts
 	redacted   privacy.Counts
+	flag       corpus.Why // why it is flagged, kept or not; without a reason if it is not
 }
 
 func newRefiner(r Recipe) (*refiner, error) {

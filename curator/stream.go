@@ -52,11 +52,13 @@ func (w *work) reading(ctx context.Context) iter.Seq2[[]reading, error] {
 	}
 }
 
-// refineBatch refines the documents of a batch in place.
+// refineBatch refines the documents of a batch in place, and looks for evaluations in what is left.
 func (w *work) refineBatch(batch []reading) ([]reading, error) {
 	for i := range batch {
 		if batch[i].kind == readDoc {
-			batch[i].refined = w.refiner.refine(batch[i].refined.Doc)
+			r := w.refiner.refine(batch[i].refined.Doc)
+			w.decontaminate(&r)
+			batch[i].refined = r
 		}
 	}
 	return batch, nil

@@ -1,6 +1,7 @@
 package curator
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -57,12 +58,10 @@ func (w *work) makeSurvey(ctx context.Context) error {
 	if w.recipe.Dedup == DedupExact {
 		steps = append(steps, dedup.Exact(drop))
 	}
-	var failed error
 	all := sha256.New()
 	read := func(yield func(corpus.Doc) bool) {
 		for batch, err := range corpus.Parallel(ctx, w.Workers, w.reading(ctx), w.refineBatch) {
-			if err != nil {
-				failed = err
+			if w.failed = cmp.Or(w.failed, err); w.failed != nil {
 				return
 			}
 			for _, e := range batch {
@@ -81,6 +80,9 @@ func (w *work) makeSurvey(ctx context.Context) error {
 				c.Documents++
 				c.Bytes += r.rawBytes
 				sealDoc(all, c.Name, r.ID, r.raw)
+				if r.flag.Reason != "" {
+					w.flagged.Add(corpus.Drop{Why: r.flag, Source: r.Source, ID: r.ID, Bytes: r.rawBytes})
+				}
 				if !r.keep {
 					w.dropped.Add(corpus.Drop{Why: r.why, Source: r.Source, ID: r.ID, Bytes: r.rawBytes})
 					w.note(ctx, r)
@@ -106,22 +108,36 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		sealDoc(kept, c.Name, d.ID, d.Digest)
 	}
 	full := false
-	for d := range corpus.Chain(steps...)(read) {
-		size := int64(len(d.Text))
-		if limit := w.recipe.LimitBytes; limit > 0 && s.bytes+size > limit {
-			if s.documents == 0 {
-				return fmt.Errorf("%w: the first document, %s, has %d bytes: limit_bytes is %d", ErrEmpty, d.ID, size, limit)
+	limited := func(yield func(corpus.Doc) bool) {
+		taken := int64(0)
+		for d := range corpus.Chain(steps...)(read) {
+			size := int64(len(d.Text))
+			if limit := w.recipe.LimitBytes; limit > 0 && taken+size > limit {
+				if taken == 0 {
+					w.failed = fmt.Errorf("%w: the first document, %s, has %d bytes: limit_bytes is %d", ErrEmpty, d.ID, size, limit)
+				}
+				full = true
+				return
 			}
-			full = true
-			break
-		}
-		keep(d, size)
-		if w.failed != nil {
-			return w.failed
+			taken += size
+			if !yield(d) {
+				return
+			}
 		}
 	}
-	if failed != nil {
-		return failed
+	if w.recipe.Dedup == DedupMinHash {
+		if err := w.keepFirst(ctx, limited, keep); err != nil {
+			return err
+		}
+	} else {
+		for d := range limited {
+			if keep(d, int64(len(d.Text))); w.failed != nil {
+				break
+			}
+		}
+	}
+	if w.failed != nil {
+		return w.failed
 	}
 	if s.documents == 0 {
 		return fmt.Errorf("%w: %s", ErrEmpty, w.whyNothing())
