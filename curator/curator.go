@@ -56,8 +56,8 @@ type Curator struct {
 	Sink Sink
 	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
 	Workers int
-	// TempDir is where the search for near duplicates keeps what does not fit into memory, about 350 bytes a document; the
-	// system's folder when empty.
+	// TempDir is where the search for near duplicates keeps what does not fit into memory, about 350 bytes a document and
+	// 150 more where the recipe wants attributes; the system's folder when empty.
 	TempDir string
 	// Progress, when set, is called from the goroutine of Run, at least once a phase.
 	Progress func(Progress)

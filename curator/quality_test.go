@@ -235,6 +235,7 @@ func TestDocumentedRecipe(t *testing.T) {
 	require.NotEmpty(t, m.Attributes)
 
 	all, err := curator.ParseRecipe([]byte(`{"name":"x","sources":[{"folder":"a"}],"clean":{},"privacy":{},"attributes":true,"seed":1,
+		"decontaminate":{"against":[{"folder":"b"}]},"dedup":"minhash",
 		"filters":{"min_chars":1,"max_chars":2,"min_words":1,"max_words":2,"gopher_repetition":{},"gopher_quality":{},"c4":{},"c4_paragraphs":{},"fineweb":{},
 		"bad_words":{"words":["x"],"keep_fraction":0.5}}}`))
 	require.NoError(t, err)

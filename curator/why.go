@@ -23,6 +23,8 @@ type Explanation struct {
 	Rule      string  `json:"rule,omitempty"`
 	Value     float64 `json:"value"`
 	Threshold float64 `json:"threshold"`
+	// Repeats is the text that the document repeats, where the rule is about another text and knows which.
+	Repeats *Repeated `json:"repeats,omitempty"`
 	// Recipe is the digest of the recipe that decided.
 	Recipe event.Digest `json:"recipe"`
 	// Values are the measurements by name (measure.Value); none if the text is not UTF-8 or white space only.
@@ -63,7 +65,7 @@ func digestOf(r attribute.Record) event.Digest {
 
 func explain(h attribute.Header, r attribute.Record) Explanation {
 	e := Explanation{Source: h.Sources[r.Source], Document: r.ID, Digest: digestOf(r), Bytes: r.Bytes, Kept: r.Why.Reason == "",
-		Rule: r.Why.Reason, Value: r.Why.Value, Threshold: r.Why.Limit, Recipe: h.Recipe}
+		Rule: r.Why.Reason, Value: r.Why.Value, Threshold: r.Why.Limit, Repeats: (*Repeated)(r.Why.Repeats), Recipe: h.Recipe}
 	if r.Measured {
 		e.Values = map[string]int64{}
 		for i, name := range h.Values {
@@ -75,7 +77,8 @@ func explain(h attribute.Header, r attribute.Record) Explanation {
 
 // Redecide judges a blob's documents by other filters than those of the recipe that made it, from what is stored, and tells
 // each of every document: before and after. What was no text stays dropped. A duplicate that the filters keep stays a
-// duplicate, though the document it repeats may be one that they drop now.
+// duplicate, though the document it repeats may be one that they drop now, and what is contaminated stays so; what they
+// dropped and keep now is not looked at for either.
 //
 // It returns ErrReread, wrapped, when the filters differ in more than thresholds: in the splitter, the word lists, how C4
 // judges lines, or what a short line or a long paragraph is.

@@ -1,8 +1,8 @@
 // Package attribute stores what was measured of every document and what was decided, so that "why was this dropped?" has an
 // answer, and other thresholds can be tried without reading the text again.
 //
-// A blob is one line of JSON and then records (docs/curation.md draws the bytes). Documents stand in the order they were
-// read, kept or not.
+// A blob is one line of JSON and then records (docs/curation.md draws the bytes). Documents, kept or not, stand in the
+// order they were decided on: that in which they were read, but when duplicates are found at the end.
 package attribute
 
 import (
@@ -78,7 +78,10 @@ func (w *Writer) Documents() int64 { return w.n }
 func (w *Writer) Bytes() []byte    { return w.buf }
 
 // Flags of a record.
-const measured = 1
+const (
+	measured = 1 << iota // values follow
+	repeats              // the text that it repeats follows
+)
 
 // Add appends a record.
 func (w *Writer) Add(r Record) {
@@ -105,13 +108,24 @@ func (w *Writer) Add(r Record) {
 		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(r.Why.Value))
 		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(r.Why.Limit))
 	}
-	if !r.Measured {
-		w.buf = append(b, 0)
-		return
+	var flags byte
+	if r.Measured {
+		flags |= measured
 	}
-	b = append(b, measured)
-	for _, v := range r.Values {
-		b = binary.AppendUvarint(b, uint64(v))
+	if r.Why.Repeats != nil {
+		flags |= repeats
+	}
+	b = append(b, flags)
+	if r.Measured {
+		for _, v := range r.Values {
+			b = binary.AppendUvarint(b, uint64(v))
+		}
+	}
+	if of := r.Why.Repeats; of != nil {
+		for _, text := range []string{of.Source, of.Document, of.Text} {
+			b = binary.AppendUvarint(b, uint64(len(text)))
+			b = append(b, text...)
+		}
 	}
 	w.buf = b
 }
@@ -188,10 +202,10 @@ func (r *reader) next() (Record, error) {
 		return d, err
 	}
 	flags, err := r.in.ReadByte()
-	if err != nil || flags > measured {
+	if err != nil || flags > measured|repeats || flags&repeats != 0 && d.Why.Reason == "" {
 		return d, fmt.Errorf("flags %d: %w", flags, errors.Join(err, errors.ErrUnsupported))
 	}
-	if d.Measured = flags == measured; d.Measured {
+	if d.Measured = flags&measured != 0; d.Measured {
 		for i := range r.header.Values {
 			v, err := r.number(math.MaxInt64)
 			if err != nil {
@@ -199,6 +213,15 @@ func (r *reader) next() (Record, error) {
 			}
 			d.Values[i] = int64(v)
 		}
+	}
+	if flags&repeats != 0 {
+		var of corpus.Repeated
+		for _, text := range []*string{&of.Source, &of.Document, &of.Text} {
+			if *text, err = r.text(); err != nil {
+				return d, err
+			}
+		}
+		d.Why.Repeats = &of
 	}
 	return d, nil
 }

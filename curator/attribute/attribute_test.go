@@ -68,6 +68,32 @@ func TestGolden(t *testing.T) {
 	require.Len(t, h.Values, int(measure.Count))
 }
 
+// The text that a document repeats is stored with the reason; a record without one has the bytes it always had.
+func TestRepeats(t *testing.T) {
+	want := records()
+	want[0].Why = corpus.Why{Reason: "near_duplicate", Value: 0.8, Limit: 0.7, Repeats: &corpus.Repeated{Source: "lines", Document: "b.jsonl#2"}}
+	want[3].Why = corpus.Why{Reason: "contaminated", Value: 5, Repeats: &corpus.Repeated{Source: "riddles", Document: "q#1", Text: "how many sheep"}}
+	w := attribute.NewWriter(attribute.NewHeader(event.DigestOf(nil), []string{"files", "lines"}))
+	for _, r := range want {
+		w.Add(r)
+	}
+	_, got, err := read(w.Bytes())
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	for n := range w.Bytes() {
+		if _, list, err := read(w.Bytes()[:n]); err == nil {
+			require.Equal(t, want[:len(list)], append([]attribute.Record{}, list...))
+		} else {
+			require.ErrorIs(t, err, attribute.ErrAttributes, n)
+		}
+	}
+	// Who is kept repeats nothing.
+	kept := attribute.NewWriter(attribute.NewHeader(event.DigestOf(nil), []string{"x"}))
+	kept.Add(attribute.Record{})
+	_, _, err = read(append(kept.Bytes()[:len(kept.Bytes())-1], 2, 0, 0, 0))
+	require.ErrorIs(t, err, attribute.ErrAttributes)
+}
+
 // A header with fewer values is one of an earlier version: what it did not measure is 0.
 func TestFewerValues(t *testing.T) {
 	h := attribute.NewHeader(event.DigestOf(nil), []string{"x"})
@@ -96,6 +122,9 @@ func TestEveryCutIsAnError(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	f.Add(blob())
+	w := attribute.NewWriter(attribute.NewHeader(event.DigestOf(nil), []string{"x"}))
+	w.Add(attribute.Record{Why: corpus.Why{Reason: "contaminated", Repeats: &corpus.Repeated{Source: "a", Document: "b", Text: "c"}}})
+	f.Add(w.Bytes())
 	f.Add([]byte(`{"format":"millrace.attributes/1","sources":[]}` + "\n" + strings.Repeat("\x00", 40)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, list, err := read(data)
@@ -113,5 +142,8 @@ func FuzzRead(f *testing.F) {
 		_, again, err := read(w.Bytes())
 		require.NoError(t, err)
 		require.Len(t, again, len(list))
+		for i, r := range list {
+			require.Equal(t, r.Why.Repeats, again[i].Why.Repeats)
+		}
 	})
 }

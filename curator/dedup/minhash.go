@@ -32,8 +32,8 @@ const Threshold = 0.7190084519372291
 // are linked when they are equal but for white space.
 //
 // Signatures are spilled to temporary files in sorted runs, and merged band by band, several at a time. What is held in
-// memory is 4 bytes a document and SpillBytes; on disk, about 350 bytes a document and its note. Neither Workers nor SpillBytes changes
-// the result.
+// memory is 4 bytes a document and SpillBytes; on disk, about 350 bytes a document and its note. Neither Workers nor SpillBytes
+// changes the result.
 type MinHash struct {
 	Workers    int    // goroutines; 0 means GOMAXPROCS
 	Dir        string // for temporary files; "" means os.TempDir

@@ -34,7 +34,7 @@ var errSpill = errors.New("near-duplicate search: a temporary file was changed o
 
 // unwritten says what to do about a temporary file that cannot be written.
 func unwritten(err error) error {
-	return fmt.Errorf("near-duplicate search: %w: it takes 350 bytes a document in the folder for temporary files (TMPDIR)", err)
+	return fmt.Errorf("near-duplicate search: %w: it takes 350 to 500 bytes a document in the folder for temporary files (TMPDIR)", err)
 }
 
 // spillFile is a temporary file of a search. On systems that let one, it has no name any more: it is gone when the process
