@@ -357,7 +357,7 @@ func TestTheClusterOfDeployKeepsThreeSyncedCopies(t *testing.T) {
 			t.Fatal("the cluster does not become healthy")
 		}
 	}
-	c, _ := up(t, node.Config{Data: t.TempDir(), Roles: []node.Role{node.Tracker, node.Curation}, NATS: node.NATS{URL: strings.Join(urls, ","), Token: token}})
+	c, _ := up(t, node.Config{Data: t.TempDir(), NATS: node.NATS{URL: strings.Join(urls, ","), Token: token}})
 	finished(t, c, client.StartRun{Kind: "CURATE", Config: recipe(t, corpus(t, 30))})
 
 	_, says := answer(t, "http://"+servers[0].MonitorAddr().String(), "/jsz?streams=true&config=true", "")

@@ -14,7 +14,9 @@ gotest() {
 	"$GO" test -v "$@" >"$log" 2>&1
 	code=$?
 	grep -E '^(ok|FAIL|panic:)' "$log"
-	awk '/--- SKIP: / { test = $3; getline; sub(/^ *[^ ]*:[0-9]+: (SKIPPED[^:]*: )?/, ""); print "SKIPPED: " test ": " $0 }' "$log"
+	awk '/^ *=== (RUN|NAME|CONT)/ { test = $3 }
+		/^ +[A-Za-z0-9_]+\.go:[0-9]+: / { line = $0; sub(/^ *[^ ]* (SKIPPED[^:]*: )?/, "", line); why[test] = line }
+		/--- SKIP: / { print "SKIPPED: " $3 ": " why[$3] }' "$log"
 	if [ "$code" -ne 0 ]; then
 		failed=1
 		grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS|PASS$)' "$log" | grep -vE '^ok' | tail -n 300

@@ -120,7 +120,7 @@ func start(ctx context.Context, g *Global, s client.StartRun, detach bool) error
 		return err
 	}
 	if !detach {
-		fmt.Fprintf(os.Stderr, "run %s  %s/runs/%s\n", run.ID, c.URL(), run.ID)
+		fmt.Fprintf(os.Stderr, "run %s  %s/run/%s\n", run.ID, c.URL(), run.ID)
 		if run, err = follow(ctx, c, run.ID, g.JSON); err != nil {
 			if ctx.Err() != nil {
 				fmt.Fprintf(os.Stderr, "\nthe run goes on; stop it with: millrace stop %s\n", run.ID)

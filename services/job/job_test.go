@@ -191,12 +191,15 @@ func TestAStopThatCameFirstStopsTheRunAtOnce(t *testing.T) {
 
 func TestWhatWasDoneInSpiteOfAStopIsDone(t *testing.T) {
 	b := open(t, bus.Config{Dir: t.TempDir()})
-	request(t, b, "done")
-	publish(t, b, event.RunStopRequested{Run: "done"})
+	begun := make(chan struct{})
 	working(t, runner(t, b), func(ctx context.Context, j *job.Job) (job.Outcome, error) {
+		close(begun)
 		<-ctx.Done()
 		return job.Outcome{}, nil
 	})
+	request(t, b, "done")
+	<-begun
+	publish(t, b, event.RunStopRequested{Run: "done"})
 	if end, _ := ended(t, b, "done"); end.Status != event.Finished {
 		t.Errorf("%+v", end)
 	}

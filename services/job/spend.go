@@ -37,9 +37,10 @@ func (j *Job) sample(ctx context.Context) {
 		case <-j.wake:
 		case <-tick.C:
 		}
-		err := j.Flush(ctx)
+		// Not given up when the job ends: a publish that was given up may be in the log all the same, and would be repeated.
+		err := j.Flush(j.lasting)
 		switch {
-		case ctx.Err() != nil:
+		case j.lasting.Err() != nil:
 			return
 		case err != nil && !waiting: // said once, not with every tick
 			j.runner.Log.Warn("points wait for the log", "run", j.Request.Run, "error", err)
