@@ -7,7 +7,9 @@ import (
 	"runtime"
 	"strings"
 
+	"millrace/curator/clean"
 	"millrace/curator/corpus"
+	"millrace/curator/leak"
 	"millrace/curator/read"
 	"millrace/event"
 	"millrace/trainer/token"
@@ -54,6 +56,9 @@ type Curator struct {
 	Sink Sink
 	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
 	Workers int
+	// TempDir is where the search for near duplicates keeps what does not fit into memory, about 350 bytes a document and
+	// 150 more where the recipe wants attributes; the system's folder when empty.
+	TempDir string
 	// Progress, when set, is called from the goroutine of Run, at least once a phase.
 	Progress func(Progress)
 	// Reuse, when set, is asked after the survey for the manifest of a dataset that was made from content of this digest
@@ -73,8 +78,15 @@ func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
 	if c.Workers <= 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
-	w := &work{Curator: c, recipe: r}
-	listing, err := read.List(ctx, r.Sources, w.dropped.Add)
+	refiner, err := newRefiner(r)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("%w: %w", ErrRecipe, err)
+	}
+	w := &work{Curator: c, recipe: r, refiner: refiner, held: map[docKey]refined{}}
+	listing, err := read.List(ctx, r.Sources, func(d corpus.Drop) {
+		w.dropped.Add(d)
+		w.unlisted = append(w.unlisted, d)
+	})
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -88,29 +100,44 @@ type work struct {
 	Curator
 	recipe  Recipe
 	listing *read.Listing
+	refiner *refiner
 	dropped corpus.Ledger
+	held    map[docKey]refined // in the steps
+	changed changes
+	notes   notes
+	failed  error // of reading, or of storing notes
+	// unlisted are files that were left out before anything was read.
+	unlisted []corpus.Drop
+	flagged  corpus.Ledger // what is told of, but not dropped
+	leaks    *leak.Index   // of the recipe's evaluations, if it has any
 
 	survey survey
 }
 
 func (w *work) run(ctx context.Context) (Manifest, error) {
+	if w.recipe.Clean != nil && w.recipe.Clean.Encoding == clean.Detect {
+		w.listing.UTF16 = true
+	}
 	if w.recipe.LimitBytes > 0 {
 		w.listing.Shuffle(w.recipe.Seed)
+	}
+	var evaluations *Evaluations
+	if how := w.recipe.Decontaminate; how != nil {
+		var err error
+		if evaluations, err = w.readEvaluations(ctx, *how); err != nil {
+			return Manifest{}, err
+		}
 	}
 	if err := w.makeSurvey(ctx); err != nil {
 		return Manifest{}, err
 	}
 	m := Manifest{
 		Format: ManifestFormat, Recipe: w.recipe, RecipeDigest: w.recipe.Digest(), Source: w.survey.source,
-		Dropped: []Dropped{}, Sources: w.survey.counts,
+		Dropped: []Dropped{}, Sources: w.survey.counts, Cleaned: w.changed.cleaned(), Redacted: w.changed.redacted(), Attributes: w.notes.blobs,
+		Evaluations: evaluations,
 	}
-	for _, t := range w.dropped.Tallies() {
-		d := Dropped{Reason: t.Reason, Documents: t.Documents, Bytes: t.Bytes}
-		for _, e := range t.Examples {
-			d.Examples = append(d.Examples, Example{Source: w.recipe.Sources[e.Source].Name, Document: e.ID, Value: e.Value, Limit: e.Limit})
-		}
-		m.Dropped = append(m.Dropped, d)
-	}
+	m.Dropped = append(m.Dropped, w.report(&w.dropped)...)
+	m.Flagged = w.report(&w.flagged)
 	if w.Reuse != nil {
 		if old, ok := w.Reuse(ctx, m.Source); ok && w.same(old, m) {
 			return old, nil
@@ -124,6 +151,19 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 		return Manifest{}, err
 	}
 	return m, nil
+}
+
+// report is a ledger as manifests have it.
+func (w *work) report(l *corpus.Ledger) []Dropped {
+	var out []Dropped
+	for _, t := range l.Tallies() {
+		d := Dropped{Reason: t.Reason, Documents: t.Documents, Bytes: t.Bytes}
+		for _, e := range t.Examples {
+			d.Examples = append(d.Examples, Example{Source: w.recipe.Sources[e.Source].Name, Document: e.ID, Value: e.Value, Limit: e.Limit, Repeats: (*Repeated)(e.Repeats)})
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // same tells whether old is what this run would make, of which m has what the survey found. Recipe and content decide the

@@ -1,11 +1,17 @@
-// Package curator turns text into a dataset: it reads a recipe's sources, drops what the recipe does not want (and says
-// why, with examples), trains or takes a tokenizer, and packs token ids into shards, with some documents held out.
+// Package curator turns text into a dataset: it reads a recipe's sources, cleans the text, drops what the recipe does not
+// want (and says why, with examples), takes personal data out, trains or takes a tokenizer, and packs token ids into shards,
+// with some documents held out.
 //
 // A Recipe says what to do; Curator.Run does it, puts the bytes into a Sink, and returns a Manifest, whose digest is the
 // dataset's identity. The same recipe over the same files gives the same manifest to the byte, whatever the number of
 // workers: it holds no times and no machine.
 //
 // The source is read two or three times (survey, tokenizer, encode), so that documents never have to fit into memory; a
-// source that changes meanwhile is an error. What is held is 16 bytes a kept document for de-duplication, the distinct
-// words while a vocabulary is learned, and one shard a split.
+// source that changes meanwhile is an error. What is held is 16 bytes a kept document for exact de-duplication, or 4 a
+// document and 64 MiB for near duplicates (the rest is in temporary files), 16 bytes an n-gram of the evaluations to
+// decontaminate against, the distinct words while a vocabulary is learned, one shard a split, and a batch of documents a
+// worker.
+//
+// Every document is measured before it is judged. With Recipe.Attributes the measurements are stored: Why tells what became
+// of a document, and Redecide judges all of them by other thresholds without their text.
 package curator

@@ -39,6 +39,29 @@ type Manifest struct {
 	// Dropped says what left the corpus and why, by reason.
 	Dropped []Dropped     `json:"dropped"`
 	Sources []SourceCount `json:"sources"`
+	// Cleaned and Redacted count what was changed in kept documents, by kind (package clean's and privacy's).
+	Cleaned  []Change `json:"cleaned,omitempty"`
+	Redacted []Change `json:"redacted,omitempty"`
+	// Attributes name the blobs of package attribute, in order, if the recipe wants them.
+	Attributes []AttributeBlob `json:"attributes,omitempty"`
+	// Evaluations is what the recipe's decontaminate compared the documents with.
+	Evaluations *Evaluations `json:"evaluations,omitempty"`
+	// Flagged is what decontaminate found and was told not to drop, whether it was kept or dropped for another reason.
+	Flagged []Dropped `json:"flagged,omitempty"`
+}
+
+// Change counts one kind of change.
+type Change struct {
+	Kind      string `json:"kind"`
+	Documents int64  `json:"documents"`
+	Count     int64  `json:"count"`
+}
+
+// AttributeBlob names a blob of attributes.
+type AttributeBlob struct {
+	Digest    event.Digest `json:"digest"`
+	Documents int64        `json:"documents"` // kept or not
+	Size      int64        `json:"size"`
 }
 
 // TokenizerBlob names the tokenizer's file.
@@ -69,7 +92,7 @@ type Shard struct {
 	Size      int64        `json:"size"`  // of the blob
 }
 
-// Dropped is what left the corpus for one reason; the reasons are declared in read, filter and dedup.
+// Dropped is what left the corpus for one reason; the reasons are declared in read, filter, leak and dedup.
 type Dropped struct {
 	Reason    string    `json:"reason"`
 	Documents int64     `json:"documents"`
@@ -83,6 +106,15 @@ type Example struct {
 	Document string  `json:"document"`
 	Value    float64 `json:"value"`
 	Limit    float64 `json:"limit"`
+	// Repeats is the text that the document repeats, where the reason is about another text.
+	Repeats *Repeated `json:"repeats,omitempty"`
+}
+
+// Repeated is another document: one that was kept, or one of an evaluation, and then Text is what the two share.
+type Repeated struct {
+	Source   string `json:"source"`
+	Document string `json:"document"`
+	Text     string `json:"text,omitempty"`
 }
 
 // SourceCount is what one source gave.
@@ -111,9 +143,12 @@ func (m Manifest) Split(name string) (Split, bool) {
 	return Split{}, false
 }
 
-// Size is the bytes of all blobs: shards, indexes and the tokenizer.
+// Size is the bytes of all blobs: shards, indexes, the tokenizer and attributes.
 func (m Manifest) Size() int64 {
 	n := m.Tokenizer.Size
+	for _, a := range m.Attributes {
+		n += a.Size
+	}
 	for _, s := range m.Splits {
 		for _, shard := range s.Shards {
 			n += shard.Size + 8*shard.Documents
@@ -172,8 +207,17 @@ func (m Manifest) check() error {
 		return fmt.Errorf("tokenizer of %d ids and %d bytes with end_of_text %d", t.VocabSize, t.Size, t.EndOfText)
 	case width == 0 || m.DType != pack.DType(t.VocabSize):
 		return fmt.Errorf("dtype is %q: a vocabulary of %d has %q", m.DType, t.VocabSize, pack.DType(t.VocabSize))
+	case (m.Evaluations != nil) != (m.Recipe.Decontaminate != nil):
+		return errors.New("evaluations belong to a recipe that says decontaminate, and the other way round")
+	case m.Evaluations != nil && (!m.Evaluations.Digest.Valid() || m.Evaluations.Texts < 1 || m.Evaluations.Short < 0 || m.Evaluations.NGrams < 1):
+		return fmt.Errorf("evaluations %+v", *m.Evaluations)
 	case len(m.Splits) < 1 || len(m.Splits) > 2 || m.Splits[0].Name != Train || len(m.Splits) == 2 && m.Splits[1].Name != HeldOut:
 		return fmt.Errorf("splits must be %q, or %q and %q", Train, Train, HeldOut)
+	}
+	for i, a := range m.Attributes {
+		if !a.Digest.Valid() || a.Documents < 1 || a.Size < 1 || a.Size > 1<<40 {
+			return fmt.Errorf("attributes[%d]: digest %.80q with %d documents in %d bytes", i, a.Digest, a.Documents, a.Size)
+		}
 	}
 	for _, s := range m.Splits {
 		var sum Split

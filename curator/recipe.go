@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"math"
 
+	"millrace/curator/clean"
+	"millrace/curator/filter"
+	"millrace/curator/privacy"
 	"millrace/curator/read"
 	"millrace/event"
 	"millrace/trainer/token"
@@ -23,8 +26,17 @@ type Source = read.Source
 type Recipe struct {
 	Name    string   `json:"name"`
 	Sources []Source `json:"sources"`
-	Filters Filters  `json:"filters"`
-	// Dedup is "exact" (white space aside, the first of equal documents wins) or "none".
+	// Clean mends encodings, line ends and characters before anything else looks at the text; nil leaves it as it is.
+	Clean   *clean.Options `json:"clean,omitempty"`
+	Filters Filters        `json:"filters"`
+	// Privacy takes personal data and secrets out of what the filters keep; nil leaves them.
+	Privacy *privacy.Options `json:"privacy,omitempty"`
+	// Attributes stores what was measured and decided of every document, for Why and Redecide.
+	Attributes bool `json:"attributes,omitempty"`
+	// Decontaminate, when set, looks for texts of evaluations in the documents.
+	Decontaminate *Decontaminate `json:"decontaminate,omitempty"`
+	// Dedup is "exact" (white space aside, the first of equal documents wins), "minhash" (the first of nearly equal ones
+	// wins, see dedup.MinHash) or "none".
 	Dedup     string    `json:"dedup"`
 	Tokenizer Tokenizer `json:"tokenizer"`
 	// HeldOut is the fraction that no model is trained on, in steps of 0.0001; 0 makes no held-out split.
@@ -35,17 +47,14 @@ type Recipe struct {
 	// ShardTokens is how long a shard may become.
 	ShardTokens int64 `json:"shard_tokens"`
 	// LimitBytes ends the corpus before the first document that would make its text longer; files are then taken in an
-	// order that Seed decides (read.Listing.Shuffle), not by name. 0 takes everything, by name.
+	// order that Seed decides (read.Listing.Shuffle), not by name. 0 takes everything, by name. Near duplicates count: they
+	// are found when the corpus has ended.
 	LimitBytes int64 `json:"limit_bytes"`
 	Seed       int64 `json:"seed"`
 }
 
-// Filters are bounds on single documents. Text that is not UTF-8 and documents of nothing but white space are always
-// dropped.
-type Filters struct {
-	MinChars int64 `json:"min_chars"` // 0: no bound
-	MaxChars int64 `json:"max_chars"` // 0: no bound
-}
+// Filters judge single documents. Text that is not UTF-8 and documents of nothing but white space are always dropped.
+type Filters = filter.Chain
 
 // Tokenizer says which tokenizer to make or to take.
 type Tokenizer struct {
@@ -62,8 +71,9 @@ type Tokenizer struct {
 
 // The values of Dedup and HeldOutBy.
 const (
-	DedupExact = "exact"
-	DedupNone  = "none"
+	DedupExact   = "exact"
+	DedupMinHash = "minhash"
+	DedupNone    = "none"
 
 	ByDocument = "document"
 	ByTail     = "tail"
@@ -118,6 +128,8 @@ func (r Recipe) Resolve() Recipe {
 		sources[i] = s.Resolve()
 	}
 	r.Sources = sources
+	r.Filters = r.Filters.Resolve()
+	r.Decontaminate = r.Decontaminate.resolve()
 	if r.Tokenizer.File == "" {
 		r.Tokenizer.Kind = cmp.Or(r.Tokenizer.Kind, token.KindBPE)
 		if r.Tokenizer.Kind == token.KindBPE && r.Tokenizer.VocabSize == 0 {
@@ -151,11 +163,24 @@ func (r Recipe) Check() error {
 		}
 		names[name] = true
 	}
-	if r.Filters.MinChars < 0 || r.Filters.MaxChars < 0 || r.Filters.MaxChars > 0 && r.Filters.MinChars > r.Filters.MaxChars {
-		bad("filters: min_chars %d, max_chars %d leave nothing", r.Filters.MinChars, r.Filters.MaxChars)
+	if err := r.Filters.Check(); err != nil {
+		bad("filters: %w", err)
 	}
-	if r.Dedup != DedupExact && r.Dedup != DedupNone {
-		bad("dedup is %q: want %q or %q", r.Dedup, DedupExact, DedupNone)
+	if r.Clean != nil {
+		if err := r.Clean.Check(); err != nil {
+			bad("clean: %w", err)
+		}
+	}
+	if r.Privacy != nil {
+		if err := r.Privacy.Check(); err != nil {
+			bad("privacy: %w", err)
+		}
+	}
+	if r.Dedup != DedupExact && r.Dedup != DedupMinHash && r.Dedup != DedupNone {
+		bad("dedup is %q: want %q, %q or %q", r.Dedup, DedupExact, DedupMinHash, DedupNone)
+	}
+	if err := r.Decontaminate.check(); err != nil {
+		bad("decontaminate: %w", err)
 	}
 	if err := r.Tokenizer.check(); err != nil {
 		bad("tokenizer: %w", err)

@@ -1,6 +1,7 @@
 package curator
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +13,6 @@ import (
 
 	"millrace/curator/corpus"
 	"millrace/curator/dedup"
-	"millrace/curator/filter"
 	"millrace/curator/pack"
 	"millrace/event"
 )
@@ -50,43 +50,54 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		s.counts[f.Source].Files++
 	}
 	p := Progress{Phase: PhaseSurvey, Total: w.listing.Bytes(), Unit: "bytes"}
-	done := func(bytes int64) {
-		p.Done += bytes
-		w.tell(p)
+	for _, d := range w.unlisted {
+		w.note(ctx, refined{Doc: corpus.Doc{Source: d.Source, ID: d.ID}, rawBytes: d.Bytes, why: d.Why})
 	}
-	drop := w.dropped.Add
-	steps := []corpus.Step{corpus.Sieve(drop, filter.UTF8(), filter.NotEmpty(), filter.Chars(w.recipe.Filters.MinChars, w.recipe.Filters.MaxChars))}
+	drop := func(d corpus.Drop) { w.leave(ctx, d) }
+	steps := []corpus.Step{}
 	if w.recipe.Dedup == DedupExact {
 		steps = append(steps, dedup.Exact(drop))
 	}
-	var failed error
 	all := sha256.New()
 	read := func(yield func(corpus.Doc) bool) {
-		for d, err := range w.listing.Docs(ctx, drop, done) {
-			if err != nil {
-				failed = err
+		for batch, err := range corpus.Parallel(ctx, w.Workers, w.reading(ctx), w.refineBatch) {
+			if w.failed = cmp.Or(w.failed, err); w.failed != nil {
 				return
 			}
-			c := &s.counts[d.Source]
-			c.Documents++
-			c.Bytes += int64(len(d.Text))
-			sealDoc(all, c.Name, d)
-			if !yield(d) {
-				return
+			for _, e := range batch {
+				switch e.kind {
+				case readBytes:
+					p.Done += e.bytes
+					w.tell(p)
+					continue
+				case readDrop:
+					w.dropped.Add(e.drop)
+					w.note(ctx, refined{Doc: corpus.Doc{Source: e.drop.Source, ID: e.drop.ID}, rawBytes: e.drop.Bytes, why: e.drop.Why})
+					continue
+				}
+				r := e.refined
+				c := &s.counts[r.Source]
+				c.Documents++
+				c.Bytes += r.rawBytes
+				sealDoc(all, c.Name, r.ID, r.raw)
+				if r.flag.Reason != "" {
+					w.flagged.Add(corpus.Drop{Why: r.flag, Source: r.Source, ID: r.ID, Bytes: r.rawBytes})
+				}
+				if !r.keep {
+					w.dropped.Add(corpus.Drop{Why: r.why, Source: r.Source, ID: r.ID, Bytes: r.rawBytes})
+					w.note(ctx, r)
+					continue
+				}
+				w.hold(r)
+				if !yield(r.Doc) {
+					return
+				}
 			}
 		}
 	}
 	kept := sha256.New()
-	full := false
-	for d := range corpus.Chain(steps...)(read) {
-		size := int64(len(d.Text))
-		if limit := w.recipe.LimitBytes; limit > 0 && s.bytes+size > limit {
-			if s.documents == 0 {
-				return fmt.Errorf("%w: the first document, %s, has %d bytes: limit_bytes is %d", ErrEmpty, d.ID, size, limit)
-			}
-			full = true
-			break
-		}
+	keep := func(d corpus.Doc, size int64) {
+		w.stay(ctx, d)
 		c := &s.counts[d.Source]
 		c.KeptDocuments++
 		c.KeptBytes += size
@@ -94,13 +105,45 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		s.last = d.Ordinal
 		s.documents++
 		s.bytes += size
-		sealDoc(kept, c.Name, d)
+		sealDoc(kept, c.Name, d.ID, d.Digest)
 	}
-	if failed != nil {
-		return failed
+	full := false
+	limited := func(yield func(corpus.Doc) bool) {
+		taken := int64(0)
+		for d := range corpus.Chain(steps...)(read) {
+			size := int64(len(d.Text))
+			if limit := w.recipe.LimitBytes; limit > 0 && taken+size > limit {
+				if taken == 0 {
+					w.failed = fmt.Errorf("%w: the first document, %s, has %d bytes: limit_bytes is %d", ErrEmpty, d.ID, size, limit)
+				}
+				full = true
+				return
+			}
+			taken += size
+			if !yield(d) {
+				return
+			}
+		}
+	}
+	if w.recipe.Dedup == DedupMinHash {
+		if err := w.keepFirst(ctx, limited, keep); err != nil {
+			return err
+		}
+	} else {
+		for d := range limited {
+			if keep(d, int64(len(d.Text))); w.failed != nil {
+				break
+			}
+		}
+	}
+	if w.failed != nil {
+		return w.failed
 	}
 	if s.documents == 0 {
 		return fmt.Errorf("%w: %s", ErrEmpty, w.whyNothing())
+	}
+	if err := w.flushAttributes(ctx); err != nil {
+		return err
 	}
 	s.source = event.Digest("sha256:" + hex.EncodeToString(all.Sum(nil)))
 	kept.Sum(s.seal[:0])
@@ -111,9 +154,9 @@ func (w *work) makeSurvey(ctx context.Context) error {
 	return nil
 }
 
-func sealDoc(h hash.Hash, source string, d corpus.Doc) {
-	h.Write([]byte(source + "\x00" + d.ID + "\x00")) // a hash never fails
-	h.Write(d.Digest[:])
+func sealDoc(h hash.Hash, source, id string, digest [sha256.Size]byte) {
+	h.Write([]byte(source + "\x00" + id + "\x00")) // a hash never fails
+	h.Write(digest[:])
 }
 
 // part is a kept document, or the piece of one that belongs to a split.
@@ -131,15 +174,12 @@ func (w *work) parts(ctx context.Context) iter.Seq2[part, error] {
 		seal := sha256.New()
 		tail := int64(math.Floor(float64(s.bytes) * (1 - w.recipe.HeldOut))) // bytes of the training split, ByTail
 		var before, n int64
-		for d, err := range w.listing.Docs(ctx, nil, nil) {
+		for d, err := range w.keptDocs(ctx) {
 			if err != nil {
 				yield(part{}, err)
 				return
 			}
-			if !s.kept.has(d.Ordinal) {
-				continue
-			}
-			sealDoc(seal, s.counts[d.Source].Name, d)
+			sealDoc(seal, s.counts[d.Source].Name, d.ID, d.Digest)
 			n++
 			size := int64(len(d.Text))
 			switch {

@@ -49,6 +49,15 @@ type Why struct {
 	Reason string
 	Value  float64
 	Limit  float64
+	// Repeats is the text that the document repeats, for reasons that are about another text.
+	Repeats *Repeated
+}
+
+// Repeated is a document by its source's name and its id, and what the two have in common, where that is short.
+type Repeated struct {
+	Source   string
+	Document string
+	Text     string
 }
 
 // Sieve is the step that keeps what every judge keeps; dropped, when set, is told of the others, by the first judge that

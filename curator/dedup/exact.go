@@ -1,4 +1,3 @@
-// Package dedup drops documents that were there before.
 package dedup
 
 import (
@@ -10,7 +9,7 @@ import (
 	"millrace/curator/corpus"
 )
 
-// Duplicate is the reason of Exact: value is the number of bytes.
+// Duplicate is the reason of a document that is equal to an earlier one: value is the number of bytes.
 const Duplicate = "duplicate"
 
 // Exact drops every document whose normalised text an earlier one had: the first in order wins. It remembers 16 bytes of

@@ -12,6 +12,7 @@ import (
 	"iter"
 	"strconv"
 
+	"millrace/curator/clean"
 	"millrace/curator/corpus"
 )
 
@@ -25,7 +26,7 @@ func (l *Listing) Docs(ctx context.Context, dropped func(corpus.Drop), done func
 				yield(corpus.Doc{}, err)
 				return
 			}
-			r := reader{source: l.Sources[f.Source], file: f, dropped: dropped, ctx: ctx,
+			r := reader{source: l.Sources[f.Source], file: f, dropped: dropped, ctx: ctx, utf16: l.UTF16,
 				yield: func(d corpus.Doc) bool {
 					d.Ordinal = ordinal
 					ordinal++
@@ -56,6 +57,7 @@ type reader struct {
 	file    File
 	dropped func(corpus.Drop)
 	yield   func(corpus.Doc) bool
+	utf16   bool
 }
 
 func (r *reader) drop(id, reason string, value, size int64) {
@@ -118,6 +120,9 @@ func (r *reader) whole(f io.Reader) error {
 	if int64(len(data)) > r.source.MaxBytes { // it has grown since it was listed
 		r.drop(r.file.Path, TooLarge, int64(len(data)), int64(len(data)))
 		return nil
+	}
+	if r.utf16 && clean.HasUTF16Mark(data) {
+		return r.emit(corpus.New(r.file.Source, r.file.Path, string(data)))
 	}
 	if at := bytes.IndexByte(data[:min(len(data), binaryProbe)], 0); at >= 0 {
 		r.drop(r.file.Path, Binary, int64(at), int64(len(data)))

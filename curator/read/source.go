@@ -116,7 +116,9 @@ type File struct {
 type Listing struct {
 	Sources []Source // resolved
 	Files   []File
-	roots   []*os.Root
+	// UTF16 reads a whole file that begins with a byte-order mark of UTF-16, which is full of NUL bytes, as it stands.
+	UTF16 bool
+	roots []*os.Root
 }
 
 // Bytes is the size of all files.

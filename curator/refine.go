@@ -1,0 +1,90 @@
+package curator
+
+import (
+	"crypto/sha256"
+	"sync"
+
+	"millrace/curator/clean"
+	"millrace/curator/corpus"
+	"millrace/curator/filter"
+	"millrace/curator/measure"
+	"millrace/curator/privacy"
+)
+
+// refiner does to a document what can be done to it alone: clean, judge, measure, decide, rewrite, redact. It does the same
+// every time, so the text of a kept document can be made again from its source. Any number of goroutines may use it.
+type refiner struct {
+	clean   *clean.Options
+	judges  []corpus.Judge // of text that is not measured yet
+	bounds  corpus.Judge   // likewise
+	measure bool
+	rewrite bool
+	decider filter.Decider
+	redact  *privacy.Redactor
+	pool    *sync.Pool // of *measure.Measurer
+}
+
+// refined is a document that was seen to.
+type refined struct {
+	corpus.Doc // with the text that is left
+	raw        [sha256.Size]byte
+	rawBytes   int64
+	why        corpus.Why
+	keep       bool
+	measured   bool
+	values     measure.Values
+	cleaned    clean.Counts
+	redacted   privacy.Counts
+	flag       corpus.Why // why it is flagged, kept or not; without a reason if it is not
+}
+
+func newRefiner(r Recipe) (*refiner, error) {
+	opt, err := r.Filters.Options()
+	if err != nil {
+		return nil, err
+	}
+	f := &refiner{
+		clean: r.Clean, judges: []corpus.Judge{filter.UTF8(), filter.NotEmpty()}, bounds: filter.Chars(r.Filters.MinChars, r.Filters.MaxChars),
+		measure: r.Filters.Measured() || r.Attributes, rewrite: opt.Rewrite, decider: filter.NewDecider(r.Filters),
+		pool: &sync.Pool{New: func() any { return measure.New(opt) }},
+	}
+	if r.Privacy != nil {
+		f.redact = privacy.New(*r.Privacy)
+	}
+	return f, nil
+}
+
+// changes tells whether kept text may differ from what was read.
+func (f *refiner) changes() bool { return f.clean != nil || f.rewrite || f.redact != nil }
+
+func (f *refiner) refine(d corpus.Doc) refined {
+	out := refined{Doc: d, raw: d.Digest, rawBytes: int64(len(d.Text))}
+	if f.clean != nil {
+		out.Text = f.clean.Text(d.Text, &out.cleaned)
+	}
+	for _, judge := range f.judges {
+		if out.why, out.keep = judge(out.Doc); !out.keep {
+			return out
+		}
+	}
+	if !f.measure {
+		out.why, out.keep = f.bounds(out.Doc)
+	} else {
+		m := f.pool.Get().(*measure.Measurer)
+		out.measured = true
+		out.values, out.Text = m.Measure(out.Text)
+		f.pool.Put(m)
+		out.why, out.keep = f.decider.Decide(&out.values, out.raw)
+	}
+	if !out.keep {
+		return out
+	}
+	out.why = corpus.Why{}
+	if f.redact != nil {
+		out.Text = f.redact.Redact(out.Text, &out.redacted)
+	}
+	if f.changes() && out.Text != d.Text {
+		out.Digest = sha256.Sum256([]byte(out.Text))
+	}
+	return out
+}
