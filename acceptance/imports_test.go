@@ -39,7 +39,7 @@ var rooms = []room{
 	{"services/api", []string{"graph", "services/tracker", "services/compat", "web"}, "one door"},
 	{"services/node", []string{"services", "graph", "storage", "trainer/engine", "event", "web"}, "wires everything"},
 	{"client", []string{"event"}, "what other programs import"},
-	{"cmd", []string{"services/node", "client", "event", "trainer/token"}, "flags and tables; tokenizers work without a node"},
+	{"cmd", []string{"services/node", "client", "event", "trainer/token", "curator"}, "flags and tables; tokenizers work without a node, and a document is looked up in a dataset's own record"},
 	{"acceptance", []string{"services/node", "client", "event"}, "from outside"},
 }
 

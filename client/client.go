@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"millrace/event"
 )
 
 // Client calls one node. It is safe for concurrent use.
@@ -83,6 +85,39 @@ func (c *Client) Do(ctx context.Context, query string, vars map[string]any, out 
 		return fmt.Errorf("client: %s: %w: %w", c.url, ErrUnreachable, err)
 	}
 	return decode(raw, resp.StatusCode, out)
+}
+
+// Blob fetches an object of the store by its digest and checks it. ErrNotFound when there is none.
+func (c *Client) Blob(ctx context.Context, digest event.Digest) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/api/v1/blob/"+string(digest), nil)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("client: %w at %s: %w", ErrUnreachable, c.url, err)
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, fmt.Errorf("client: object %s: %w", digest, ErrNotFound)
+	case resp.StatusCode != http.StatusOK:
+		return nil, &QueryError{Message: fmt.Sprintf("object %s: the node answered %s", digest, resp.Status)}
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("client: %s: %w: %w", c.url, ErrUnreachable, err)
+	}
+	if got := event.DigestOf(raw); got != digest {
+		return nil, &QueryError{Message: fmt.Sprintf("object %s: what came is %s", digest, got)}
+	}
+	return raw, nil
 }
 
 // answer is GraphQL's response.

@@ -72,6 +72,7 @@ type cli struct {
 	Up         upCmd         `cmd:"" help:"Start a node (everything embedded unless told otherwise)."`
 	Demo       demoCmd       `cmd:"" help:"Run the whole loop on real text: curate, train twice, evaluate, compare, reproduce."`
 	Curate     curateCmd     `cmd:"" help:"Make a dataset from folders or JSONL files, or by a recipe."`
+	Why        whyCmd        `cmd:"" help:"Tell why a document is in a dataset, or is not."`
 	Train      trainCmd      `cmd:"" help:"Train a model on a dataset."`
 	Eval       evalCmd       `cmd:"" help:"Evaluate a checkpoint on a suite."`
 	Runs       runsCmd       `cmd:"" help:"List runs."`

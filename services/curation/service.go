@@ -17,7 +17,9 @@ import (
 type Service struct {
 	Jobs  *job.Runner
 	Blobs *blob.Store
-	Now   func() time.Time
+	// Temp is where what does not fit into memory is kept meanwhile; "" is the system's folder.
+	Temp string
+	Now  func() time.Time
 }
 
 // Run takes jobs until ctx ends.
@@ -42,7 +44,7 @@ func (s *Service) curate(ctx context.Context, j *job.Job) (job.Outcome, error) {
 		return job.Outcome{}, job.Fail("bad_recipe", "correct the key and start the run again", err)
 	}
 	sink := &sink{s: s, j: j}
-	c := curator.Curator{Sink: sink, Progress: s.progress(j), Reuse: s.reuse(j)}
+	c := curator.Curator{Sink: sink, Progress: s.progress(j), Reuse: s.reuse(j), TempDir: s.Temp}
 	m, err := c.Run(ctx, recipe)
 	if err != nil {
 		return job.Outcome{}, explain(ctx, err)

@@ -200,8 +200,12 @@ func (n *Node) openWorkers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("node: %w", err)
 		}
+		temp := filepath.Join(n.config.Data, "tmp") // on the disk that was given, not on one that may be memory
+		if err := os.MkdirAll(temp, 0o700); err != nil {
+			return fmt.Errorf("node: %w", err)
+		}
 		on := event.Environment{CPU: k.Info().Name, Threads: runtime.GOMAXPROCS(0)}
-		s := &curation.Service{Jobs: n.runner(Curation, on), Blobs: n.blobs, Now: time.Now}
+		s := &curation.Service{Jobs: n.runner(Curation, on), Blobs: n.blobs, Temp: temp, Now: time.Now}
 		n.jobs = append(n.jobs, s.Run)
 	}
 	if n.config.plays(Training) {
