@@ -50,6 +50,9 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		s.counts[f.Source].Files++
 	}
 	p := Progress{Phase: PhaseSurvey, Total: w.listing.Bytes(), Unit: "bytes"}
+	if limit := w.recipe.LimitBytes; limit > 0 {
+		p.Total = min(p.Total, limit) // about: what is dropped is read on top
+	}
 	for _, d := range w.unlisted {
 		w.note(ctx, refined{Doc: corpus.Doc{Source: d.Source, ID: d.ID}, rawBytes: d.Bytes, why: d.Why})
 	}
@@ -67,7 +70,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 			for _, e := range batch {
 				switch e.kind {
 				case readBytes:
-					p.Done += e.bytes
+					p.Done = min(p.Done+e.bytes, p.Total)
 					w.tell(p)
 					continue
 				case readDrop:
@@ -107,7 +110,6 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		s.bytes += size
 		sealDoc(kept, c.Name, d.ID, d.Digest)
 	}
-	full := false
 	limited := func(yield func(corpus.Doc) bool) {
 		taken := int64(0)
 		for d := range corpus.Chain(steps...)(read) {
@@ -116,7 +118,6 @@ func (w *work) makeSurvey(ctx context.Context) error {
 				if taken == 0 {
 					w.failed = fmt.Errorf("%w: the first document, %s, has %d bytes: limit_bytes is %d", ErrEmpty, d.ID, size, limit)
 				}
-				full = true
 				return
 			}
 			taken += size
@@ -147,9 +148,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 	}
 	s.source = event.Digest("sha256:" + hex.EncodeToString(all.Sum(nil)))
 	kept.Sum(s.seal[:0])
-	if !full {
-		p.Done = p.Total
-	}
+	p.Done = p.Total
 	w.tell(p)
 	return nil
 }
