@@ -84,10 +84,10 @@ func urls(nodes []*external) string {
 }
 
 func TestInAClusterTheLogHasThreeCopiesAndOutlivesAnyServer(t *testing.T) {
-	// NATS 2.15 sometimes leaves the stream without a leader for minutes when servers of a busy cluster on two cores are restarted in
-	// turn (docs/LOG.md): about one run in five. What we do about it is tested; what it does cannot decide over every change.
+	// On two cores with other work beside it this test has failed: publishing stalls for minutes after a server is restarted, and the
+	// test gives up waiting. The cause is not known (docs/LOG.md). Until it is, it runs only when asked for.
 	if os.Getenv("MILLRACE_TEST_CLUSTER") == "" {
-		t.Skip("three servers restarted in turn, which NATS 2.15 does not always survive in time on a busy machine; set MILLRACE_TEST_CLUSTER=1")
+		t.Skip("known to fail on a busy machine: publishing stalls for minutes after a server of a cluster is restarted, cause unknown; set MILLRACE_TEST_CLUSTER=1 to run it")
 	}
 	nodes := startCluster(t, 3)
 	b := open(t, bus.Config{URL: urls(nodes)})
