@@ -57,8 +57,9 @@ func TestKill(t *testing.T) {
 			require.Equal(t, 200, a.status, "%s was acknowledged in an earlier round", key)
 			require.Equal(t, string(want), a.body, key)
 		}
+		const page = 1000 // keys of one listing at most
 		listed := strings.Count(c.do(t, "GET", "bucket", nil, nil, nil).body, "<Key>")
-		require.GreaterOrEqual(t, listed, len(acked))
+		require.GreaterOrEqual(t, listed, min(len(acked), page))
 		require.Empty(t, names(t, filepath.Join(dir, "tmp")), "what was half written is gone")
 
 		var wg sync.WaitGroup
@@ -114,7 +115,7 @@ func TestFsync(t *testing.T) {
 	require.NoError(t, err)
 	files := regexp.MustCompile(`fsync\(\d+<[^>]*/tmp/put-`).FindAll(b, -1)
 	dirs := regexp.MustCompile(`fsync\(\d+<[^>]*/keys/dir>`).FindAll(b, -1)
-	require.Len(t, files, puts+1, "one fsync of each file")
+	require.GreaterOrEqual(t, len(files), puts+1, "one fsync of each file; a signal may make the kernel start one again")
 	require.GreaterOrEqual(t, len(dirs), puts+1, "one fsync of the directory for each name in it")
 	// And in this order: the file, its name, the directory.
 	order := regexp.MustCompile(`(?s)fsync\(\d+<[^>]*/tmp/put-.*?rename.*?key19\.object.*?fsync\(\d+<[^>]*/keys/dir>`)

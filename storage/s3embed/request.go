@@ -27,14 +27,21 @@ func checked(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		// The protocol library closes the body before it answers; net/http
+		// closes it itself.
+		r.Body = io.NopCloser(r.Body)
 		var full atomic.Bool
 		r = r.WithContext(context.WithValue(r.Context(), fullKey{}, &full))
 		if want, err := hex.DecodeString(r.Header.Get("X-Amz-Content-Sha256")); err == nil && len(want) == sha256.Size && r.ContentLength > 0 {
 			r.Body = &verifiedBody{body: r.Body, left: r.ContentLength, want: want, hash: sha256.New()}
 		}
-		next.ServeHTTP(&statusWriter{w, &full}, r)
+		next.ServeHTTP(&statusWriter{w, r.Body, &full}, r)
 	})
 }
+
+// maxDrain is how much of a refused body is read to its end, in bytes; the
+// client of a longer one may find its connection reset instead of an answer.
+const maxDrain = 64 << 20
 
 // verifiedBody is a request body that ends in BadDigest unless its sha256 is
 // the signed one.
@@ -59,13 +66,20 @@ func (b *verifiedBody) Read(p []byte) (int, error) {
 
 func (b *verifiedBody) Close() error { return b.body.Close() }
 
-// statusWriter answers 507 Insufficient Storage where the storage was full.
+// statusWriter answers 507 Insufficient Storage where the storage was full, and
+// reads a refused body to its end before it answers: net/http closes the
+// connection on a body that is still arriving, which resets it, and the client
+// loses the answer.
 type statusWriter struct {
 	http.ResponseWriter
+	body io.Reader
 	full *atomic.Bool
 }
 
 func (w *statusWriter) WriteHeader(status int) {
+	if status >= http.StatusBadRequest {
+		_, _ = io.CopyN(io.Discard, w.body, maxDrain)
+	}
 	if status == http.StatusInternalServerError && w.full.Load() {
 		status = http.StatusInsufficientStorage
 	}
