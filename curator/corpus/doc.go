@@ -5,6 +5,8 @@ package corpus
 import (
 	"crypto/sha256"
 	"iter"
+
+	"millrace/trainer/token"
 )
 
 // Doc is one text of a corpus. Its text is never changed by a step that only decides.
@@ -16,8 +18,15 @@ type Doc struct {
 	// Source is the index of the recipe's source, Ordinal the position among all documents that were read, from 0.
 	Source  int
 	Ordinal int64
-	// URL is where the text came from, if the source says so.
-	URL string
+	// URL is where the text came from, and License what it is under (an SPDX identifier, or the source's own words), if the
+	// source says so.
+	URL     string
+	License string
+	// Code is the programming language of source code, by Linguist's name; "" for other text.
+	Code string
+	// Chat is the conversation that the document is; nil for plain text. Text is then its contents, parted by blank lines,
+	// which is what filters judge and duplicates are found by.
+	Chat []token.Message
 	// Digest is the sha256 of Text.
 	Digest [sha256.Size]byte
 }
