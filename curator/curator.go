@@ -54,6 +54,8 @@ type Progress struct {
 // Curator runs recipes.
 type Curator struct {
 	Sink Sink
+	// Objects is what sources of the form s3:// are read from; with nil they are an error.
+	Objects read.Objects
 	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
 	Workers int
 	// TempDir is where the search for near duplicates keeps what does not fit into memory, about 350 bytes a document and
@@ -83,7 +85,7 @@ func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("%w: %w", ErrRecipe, err)
 	}
 	w := &work{Curator: c, recipe: r, refiner: refiner, held: map[docKey]refined{}}
-	listing, err := read.List(ctx, r.Sources, func(d corpus.Drop) {
+	listing, err := read.List(ctx, c.Objects, r.Sources, func(d corpus.Drop) {
 		w.dropped.Add(d)
 		w.unlisted = append(w.unlisted, d)
 	})

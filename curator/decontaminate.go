@@ -95,7 +95,7 @@ func (w *work) readEvaluations(ctx context.Context, how Decontaminate) (_ *Evalu
 				ErrRecipe, d.ID, how.Against[d.Source].Name, d.Reason)
 		}
 	}
-	listing, err := read.List(ctx, how.Against, drop)
+	listing, err := read.List(ctx, w.Objects, how.Against, drop)
 	if err != nil {
 		return nil, err
 	}

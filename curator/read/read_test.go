@@ -32,7 +32,7 @@ func write(t require.TestingT, dir string, files map[string]string) {
 func all(t require.TestingT, sources ...read.Source) ([]corpus.Doc, []corpus.Drop) {
 	var drops []corpus.Drop
 	drop := func(d corpus.Drop) { drops = append(drops, d) }
-	l, err := read.List(context.Background(), sources, drop)
+	l, err := read.List(context.Background(), nil, sources, drop)
 	require.NoError(t, err)
 	var docs []corpus.Doc
 	var done int64
@@ -91,7 +91,7 @@ func TestNothingOutsideIsRead(t *testing.T) {
 	require.Equal(t, read.Symlink, drops[0].Reason)
 
 	// A file that becomes a link after it was listed is not followed either.
-	l, err := read.List(context.Background(), []read.Source{{Folder: dir}}, func(corpus.Drop) {})
+	l, err := read.List(context.Background(), nil, []read.Source{{Folder: dir}}, func(corpus.Drop) {})
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(filepath.Join(dir, "own.txt")))
 	require.NoError(t, os.Symlink(filepath.Join(outside, "secret.txt"), filepath.Join(dir, "own.txt")))
@@ -111,7 +111,7 @@ func TestWholeFilesThatAreNoDocuments(t *testing.T) {
 		{Why: corpus.Why{Reason: read.Binary, Value: 2}, ID: "nul", Bytes: 5},
 	}, drops)
 
-	l, err := read.List(context.Background(), []read.Source{{Folder: dir, MaxBytes: 10}}, func(corpus.Drop) {})
+	l, err := read.List(context.Background(), nil, []read.Source{{Folder: dir, MaxBytes: 10}}, func(corpus.Drop) {})
 	require.NoError(t, err)
 	write(t, dir, map[string]string{"late": strings.Repeat("grown", 10)})
 	drops = nil
@@ -204,7 +204,7 @@ func TestJSONL(t *testing.T) {
 func TestDamagedGzipIsAnError(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.jsonl.gz": "\x1f\x8bgarbage that is no gzip"})
-	l, err := read.List(context.Background(), []read.Source{{JSONL: dir}}, func(corpus.Drop) {})
+	l, err := read.List(context.Background(), nil, []read.Source{{JSONL: dir}}, func(corpus.Drop) {})
 	require.NoError(t, err)
 	var failed error
 	for _, err := range l.Docs(context.Background(), nil, nil) {
@@ -223,7 +223,7 @@ func TestShuffleIsFixedBySeed(t *testing.T) {
 	}
 	write(t, dir, files)
 	order := func(seed int64) []read.File {
-		l, err := read.List(context.Background(), []read.Source{{Name: "n", Folder: dir}}, func(corpus.Drop) {})
+		l, err := read.List(context.Background(), nil, []read.Source{{Name: "n", Folder: dir}}, func(corpus.Drop) {})
 		require.NoError(t, err)
 		l.Shuffle(seed)
 		require.NoError(t, l.Close())
@@ -241,7 +241,7 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
 		write(t, dir, map[string]string{"x.jsonl": string(data)})
-		l, err := read.List(context.Background(), []read.Source{{JSONL: dir, MaxBytes: 64}}, func(corpus.Drop) {})
+		l, err := read.List(context.Background(), nil, []read.Source{{JSONL: dir, MaxBytes: 64}}, func(corpus.Drop) {})
 		require.NoError(t, err)
 		for d, err := range l.Docs(context.Background(), nil, nil) {
 			if err != nil {

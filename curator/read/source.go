@@ -158,9 +158,9 @@ func (l *Listing) Shuffle(seed int64) {
 	})
 }
 
-// List walks the sources in their order, each in the lexical order of paths, and tells dropped of files that will not be
+// List walks the sources in their order, those of s3:// in objects (which may be nil when there are none), each in the lexical order of paths, and tells dropped of files that will not be
 // read. The folders .git, .hg and .svn are passed over.
-func List(ctx context.Context, sources []Source, dropped func(corpus.Drop)) (*Listing, error) {
+func List(ctx context.Context, objects Objects, sources []Source, dropped func(corpus.Drop)) (*Listing, error) {
 	l := &Listing{}
 	for i, s := range sources {
 		if err := s.Check(); err != nil {
