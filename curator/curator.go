@@ -84,7 +84,8 @@ func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, fmt.Errorf("%w: %w", ErrRecipe, err)
 	}
-	w := &work{Curator: c, recipe: r, refiner: refiner, held: map[docKey]refined{}}
+	w := &work{Curator: c, recipe: r, refiner: refiner, held: map[docKey]refined{}, index: index{on: r.Attributes}}
+	w.index.Dir = c.TempDir
 	listing, err := read.List(ctx, c.Objects, r.Sources, func(d corpus.Drop) {
 		w.dropped.Add(d)
 		w.unlisted = append(w.unlisted, d)
@@ -94,7 +95,7 @@ func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
 	}
 	w.listing = listing
 	m, err := w.run(ctx)
-	return m, errors.Join(err, listing.Close())
+	return m, errors.Join(err, w.index.Close(), listing.Close())
 }
 
 // work is one Run.
@@ -102,6 +103,7 @@ type work struct {
 	Curator
 	recipe  Recipe
 	listing *read.Listing
+	index   index
 	refiner *refiner
 	dropped corpus.Ledger
 	held    map[docKey]refined // in the steps
@@ -152,6 +154,9 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 	if err := w.encode(ctx, tok, &m); err != nil {
 		return Manifest{}, err
 	}
+	if m.AttributeIndex, err = w.putIndex(ctx); err != nil {
+		return Manifest{}, err
+	}
 	return m, nil
 }
 
@@ -177,7 +182,7 @@ func (w *work) same(old, m Manifest) bool {
 			return false // the run goes on, and meets the error
 		}
 	}
-	old.Tokenizer, old.DType, old.Splits = m.Tokenizer, m.DType, m.Splits
+	old.Tokenizer, old.DType, old.Splits, old.AttributeIndex = m.Tokenizer, m.DType, m.Splits, m.AttributeIndex
 	return old.Digest() == m.Digest()
 }
 

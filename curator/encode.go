@@ -108,18 +108,21 @@ var splitNames = [...]string{Train, HeldOut}
 
 // piece is a stretch of a part, small enough that one large document keeps all workers busy; last ends its part.
 type piece struct {
-	id    string
-	text  string
-	split int
-	last  bool
+	source int
+	id     string
+	text   string
+	split  int
+	last   bool
 }
 
 // encoded is a piece's ids.
 type encoded struct {
-	ids   []int32
-	bytes int64
-	split int
-	last  bool
+	ids    []int32
+	bytes  int64
+	source int
+	id     string
+	split  int
+	last   bool
 }
 
 // Sizes of what a worker encodes at once.
@@ -141,7 +144,7 @@ func batches(parts iter.Seq2[part, error]) iter.Seq2[[]piece, error] {
 			left := len(p.text)
 			for text := range token.Chunks(p.text, pieceBytes) {
 				left -= len(text)
-				batch = append(batch, piece{p.doc.ID, text, p.split, left == 0})
+				batch = append(batch, piece{p.doc.Source, p.doc.ID, text, p.split, left == 0})
 				if size += len(text); size >= batchBytes {
 					if !yield(batch, nil) {
 						return
@@ -185,7 +188,7 @@ func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) err
 			if err != nil {
 				return nil, fmt.Errorf("curator: document %s: %w", p.id, err)
 			}
-			out[i] = encoded{ids, int64(len(p.text)), p.split, p.last}
+			out[i] = encoded{ids, int64(len(p.text)), p.source, p.id, p.split, p.last}
 		}
 		return out, nil
 	})
@@ -198,6 +201,9 @@ func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) err
 			writers[e.split].Add(e.ids, e.bytes)
 			if e.last {
 				if err := writers[e.split].EndDocument(); err != nil {
+					return err
+				}
+				if err := w.index.place(w.survey.counts[e.source].Name, e.id, e.split, writers[e.split]); err != nil {
 					return err
 				}
 			}

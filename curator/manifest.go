@@ -2,10 +2,13 @@ package curator
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 
+	"millrace/curator/attribute"
 	"millrace/curator/pack"
 	"millrace/event"
 	"millrace/trainer/token"
@@ -44,6 +47,8 @@ type Manifest struct {
 	Redacted []Change `json:"redacted,omitempty"`
 	// Attributes name the blobs of package attribute, in order, if the recipe wants them.
 	Attributes []AttributeBlob `json:"attributes,omitempty"`
+	// AttributeIndex names the blobs of the index of those (package attribute's), in order.
+	AttributeIndex []IndexBlob `json:"attribute_index,omitempty"`
 	// Evaluations is what the recipe's decontaminate compared the documents with.
 	Evaluations *Evaluations `json:"evaluations,omitempty"`
 	// Flagged is what decontaminate found and was told not to drop, whether it was kept or dropped for another reason.
@@ -62,6 +67,22 @@ type AttributeBlob struct {
 	Digest    event.Digest `json:"digest"`
 	Documents int64        `json:"documents"` // kept or not
 	Size      int64        `json:"size"`
+}
+
+// IndexBlob names a blob of the index of attributes.
+type IndexBlob struct {
+	Digest event.Digest `json:"digest"`
+	First  string       `json:"first"` // key of the first entry, as 16 hexadecimal digits
+	Size   int64        `json:"size"`
+}
+
+// first is the key of the blob's first entry.
+func (b IndexBlob) first() (attribute.Key, error) {
+	raw, err := hex.DecodeString(b.First)
+	if err != nil || len(raw) != 8 {
+		return 0, fmt.Errorf("first is %.80q: want 16 hexadecimal digits", b.First)
+	}
+	return attribute.Key(binary.BigEndian.Uint64(raw)), nil
 }
 
 // TokenizerBlob names the tokenizer's file.
@@ -143,11 +164,14 @@ func (m Manifest) Split(name string) (Split, bool) {
 	return Split{}, false
 }
 
-// Size is the bytes of all blobs: shards, indexes, the tokenizer and attributes.
+// Size is the bytes of all blobs: shards, indexes, the tokenizer, attributes and their index.
 func (m Manifest) Size() int64 {
 	n := m.Tokenizer.Size
 	for _, a := range m.Attributes {
 		n += a.Size
+	}
+	for _, x := range m.AttributeIndex {
+		n += x.Size
 	}
 	for _, s := range m.Splits {
 		for _, shard := range s.Shards {
@@ -218,6 +242,17 @@ func (m Manifest) check() error {
 		if !a.Digest.Valid() || a.Documents < 1 || a.Size < 1 || a.Size > 1<<40 {
 			return fmt.Errorf("attributes[%d]: digest %.80q with %d documents in %d bytes", i, a.Digest, a.Documents, a.Size)
 		}
+	}
+	var last attribute.Key
+	for i, x := range m.AttributeIndex {
+		first, err := x.first()
+		if err != nil {
+			return fmt.Errorf("attribute_index[%d]: %w", i, err)
+		}
+		if !x.Digest.Valid() || x.Size < 1 || x.Size > 1<<30 || first < last || len(m.Attributes) == 0 {
+			return fmt.Errorf("attribute_index[%d]: digest %.80q of %d bytes from %s on, of %d blobs of attributes", i, x.Digest, x.Size, x.First, len(m.Attributes))
+		}
+		last = first
 	}
 	for _, s := range m.Splits {
 		var sum Split

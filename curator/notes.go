@@ -127,6 +127,9 @@ func (w *work) note(ctx context.Context, r refined) {
 		}
 		w.notes.writer = attribute.NewWriter(attribute.NewHeader(w.recipe.Digest(), names))
 	}
+	if w.failed = w.index.number(w.recipe.Sources[r.Source].Name, r.ID); w.failed != nil {
+		return
+	}
 	w.notes.writer.Add(attribute.Record{Source: r.Source, ID: r.ID, Digest: r.raw, Bytes: r.rawBytes, Why: r.why, Measured: r.measured, Values: r.values})
 	if len(w.notes.writer.Bytes()) >= attributeBytes {
 		w.failed = w.flushAttributes(ctx)

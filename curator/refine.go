@@ -6,6 +6,7 @@ import (
 
 	"millrace/curator/clean"
 	"millrace/curator/corpus"
+	"millrace/curator/dedup"
 	"millrace/curator/filter"
 	"millrace/curator/measure"
 	"millrace/curator/privacy"
@@ -18,6 +19,7 @@ type refiner struct {
 	judges  []corpus.Judge // of text that is not measured yet
 	bounds  corpus.Judge   // likewise
 	measure bool
+	index   bool // say what texts are found by
 	rewrite bool
 	decider filter.Decider
 	redact  *privacy.Redactor
@@ -36,6 +38,8 @@ type refined struct {
 	cleaned    clean.Counts
 	redacted   privacy.Counts
 	flag       corpus.Why // why it is flagged, kept or not; without a reason if it is not
+	// before and after are the sha256 of the text as duplicates are compared, as the filters got it and left it; for the index.
+	before, after [sha256.Size]byte
 }
 
 func newRefiner(r Recipe) (*refiner, error) {
@@ -45,7 +49,7 @@ func newRefiner(r Recipe) (*refiner, error) {
 	}
 	f := &refiner{
 		clean: r.Clean, judges: []corpus.Judge{filter.UTF8(), filter.NotEmpty()}, bounds: filter.Chars(r.Filters.MinChars, r.Filters.MaxChars),
-		measure: r.Filters.Measured() || r.Attributes, rewrite: opt.Rewrite, decider: filter.NewDecider(r.Filters),
+		measure: r.Filters.Measured() || r.Attributes, index: r.Attributes, rewrite: opt.Rewrite, decider: filter.NewDecider(r.Filters),
 		pool: &sync.Pool{New: func() any { return measure.New(opt) }},
 	}
 	if r.Privacy != nil {
@@ -67,6 +71,10 @@ func (f *refiner) refine(d corpus.Doc) refined {
 			return out
 		}
 	}
+	if f.index {
+		out.before = alike(out.Text)
+		out.after = out.before
+	}
 	if !f.measure {
 		out.why, out.keep = f.bounds(out.Doc)
 	} else {
@@ -85,6 +93,14 @@ func (f *refiner) refine(d corpus.Doc) refined {
 	}
 	if f.changes() && out.Text != d.Text {
 		out.Digest = sha256.Sum256([]byte(out.Text))
+		if f.index {
+			out.after = alike(out.Text)
+		}
 	}
 	return out
+}
+
+// alike is the sha256 of a text as duplicates are compared.
+func alike(text string) [sha256.Size]byte {
+	return sha256.Sum256(dedup.Normalize(make([]byte, 0, len(text)), text))
 }

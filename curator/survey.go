@@ -80,6 +80,9 @@ func (w *work) makeSurvey(ctx context.Context) error {
 				}
 				r := e.refined
 				c := &s.counts[r.Source]
+				if w.failed = w.index.texts(c.Name, r); w.failed != nil {
+					return
+				}
 				c.Documents++
 				c.Bytes += r.rawBytes
 				sealDoc(all, c.Name, r.ID, r.raw)

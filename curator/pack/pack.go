@@ -68,6 +68,7 @@ type Writer struct {
 	Put func(Shard) error
 
 	shard   Shard
+	shards  int64   // that were put
 	pending []int32 // ids of the document that has not ended yet
 	bytes   int64   // of its text
 }
@@ -107,6 +108,9 @@ func (w *Writer) EndDocument() error {
 	return nil
 }
 
+// Last tells where the document is that ended last: the n-th, from 0, of a shard.
+func (w *Writer) Last() (shard, n int64) { return w.shards, w.shard.Documents - 1 }
+
 // Close puts the last shard, if there is anything in it. A document that was not ended is lost.
 func (w *Writer) Close() error { return w.flush() }
 
@@ -116,6 +120,7 @@ func (w *Writer) flush() error {
 	}
 	err := w.Put(w.shard)
 	w.shard = Shard{Data: w.shard.Data[:0], Index: w.shard.Index[:0]}
+	w.shards++
 	return err
 }
 

@@ -1,0 +1,4 @@
+package attribute
+
+// Hold says how many entries are held in memory.
+func (x *Indexer) Hold(entries int) { x.most = entries }
