@@ -11,6 +11,7 @@ import (
 	"millrace/curator/corpus"
 	"millrace/curator/leak"
 	"millrace/curator/read"
+	"millrace/curator/spool"
 	"millrace/event"
 	"millrace/trainer/token"
 )
@@ -23,8 +24,8 @@ var (
 	ErrEmpty = errors.New("the corpus is empty")
 	// ErrSplitEmpty: every document fell into one split.
 	ErrSplitEmpty = errors.New("a split is empty")
-	// ErrSourceChanged: files were changed while they were read.
-	ErrSourceChanged = errors.New("the source changed while it was read")
+	// ErrSourceChanged: a file was changed while it was read.
+	ErrSourceChanged = read.ErrChanged
 )
 
 // Sink keeps the bytes of a dataset. The name is a hint for people ("tokenizer.json", "train/00000.bin",
@@ -58,8 +59,9 @@ type Curator struct {
 	Objects read.Objects
 	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
 	Workers int
-	// TempDir is where the search for near duplicates keeps what does not fit into memory, about 350 bytes a document and
-	// 150 more where the recipe wants attributes; the system's folder when empty.
+	// TempDir is where the kept text waits, compressed, to be encoded, and where the search for near duplicates keeps what does
+	// not fit into memory, about 350 bytes a document and 150 more where the recipe wants attributes; the system's folder when
+	// empty.
 	TempDir string
 	// Progress, when set, is called from the goroutine of Run, at least once a phase.
 	Progress func(Progress)
@@ -94,8 +96,11 @@ func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
 		return Manifest{}, err
 	}
 	w.listing = listing
+	if w.spool, err = spool.Create(ctx, c.TempDir, c.Workers); err != nil {
+		return Manifest{}, errors.Join(err, listing.Close())
+	}
 	m, err := w.run(ctx)
-	return m, errors.Join(err, w.index.Close(), listing.Close())
+	return m, errors.Join(err, w.spool.Close(), w.index.Close(), listing.Close())
 }
 
 // work is one Run.
@@ -105,6 +110,7 @@ type work struct {
 	listing *read.Listing
 	index   index
 	refiner *refiner
+	spool   *spool.Spool
 	dropped corpus.Ledger
 	held    map[docKey]refined // in the steps
 	changed changes

@@ -301,20 +301,44 @@ func (s *meddler) Put(ctx context.Context, name string, data []byte) (event.Dige
 	return s.memory.Put(ctx, name, data)
 }
 
-func TestSourceThatChangesIsAnError(t *testing.T) {
+// What was read is kept until the shards are made: what becomes of the source meanwhile does not matter.
+func TestSourceMayChangeOnceItIsRead(t *testing.T) {
+	r := recipe(curator.Source{Name: "x", Folder: many(t, 50)})
+	want, err := curator.Curator{Sink: &memory{}}.Run(context.Background(), r)
+	require.NoError(t, err)
 	for name, change := range map[string]func(dir string) error{
 		"edited":  func(dir string) error { return os.WriteFile(filepath.Join(dir, "b/001.txt"), []byte("other"), 0o644) },
-		"emptied": func(dir string) error { return os.WriteFile(filepath.Join(dir, "b/001.txt"), nil, 0o644) },
-		"removed": func(dir string) error { return os.Remove(filepath.Join(dir, "b/001.txt")) },
+		"removed": os.RemoveAll,
 	} {
 		dir := many(t, 50)
+		r.Sources[0].Folder = dir
 		sink := &meddler{change: func() { require.NoError(t, change(dir)) }}
-		_, err := curator.Curator{Sink: sink}.Run(context.Background(), recipe(curator.Source{Folder: dir}))
-		if name == "removed" {
-			require.ErrorIs(t, err, curator.ErrSource, name)
-		} else {
-			require.ErrorIs(t, err, curator.ErrSourceChanged, name)
-		}
+		m, err := curator.Curator{Sink: sink}.Run(context.Background(), r)
+		require.NoError(t, err, name)
+		require.Equal(t, want.Splits, m.Splits, name)
+	}
+}
+
+func TestSourceThatChangesWhileItIsReadIsAnError(t *testing.T) {
+	for name, change := range map[string]struct {
+		do   func(path string) error
+		is   error
+		says string
+	}{
+		"grows":    {func(path string) error { return os.WriteFile(path, []byte("{\"text\":\"all new\"}\n"), 0o644) }, curator.ErrSourceChanged, "b.jsonl"},
+		"vanishes": {os.Remove, curator.ErrSource, "c.jsonl"},
+	} {
+		dir := folder(t, map[string]string{"a.jsonl": "{\"text\":\"first\"}\n", "c.jsonl": "{\"text\":\"last\"}\n",
+			"b.jsonl": strings.Repeat(fmt.Sprintf("{\"text\":%q}\n", strings.Repeat("many words ", 100)), 20_000)})
+		r := recipe(curator.Source{JSONL: dir})
+		var once sync.Once // the first file has been read, and no more than some batches of the second
+		var sink memory
+		_, err := curator.Curator{Sink: &sink, Workers: 1, Progress: func(curator.Progress) {
+			once.Do(func() { require.NoError(t, change.do(filepath.Join(dir, change.says))) })
+		}}.Run(context.Background(), r)
+		require.ErrorIs(t, err, change.is, name)
+		require.ErrorContains(t, err, change.says, name)
+		require.Empty(t, sink.names, "nothing of a dataset")
 	}
 }
 

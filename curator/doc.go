@@ -6,11 +6,11 @@
 // dataset's identity. The same recipe over the same files gives the same manifest to the byte, whatever the number of
 // workers: it holds no times and no machine.
 //
-// The source is read two or three times (survey, tokenizer, encode), so that documents never have to fit into memory; a
-// source that changes meanwhile is an error. What is held is 16 bytes a kept document for exact de-duplication, or 4 a
-// document and 64 MiB for near duplicates (the rest is in temporary files), 16 bytes an n-gram of the evaluations to
-// decontaminate against, the distinct words while a vocabulary is learned, one shard a split, and a batch of documents a
-// worker.
+// A source is read once: its text, refined, waits for the tokenizer and the shards in a temporary file, compressed (package
+// spool), so that documents never have to fit into memory and what happens to a source afterwards does not matter. What is held
+// is 16 bytes a kept document for exact de-duplication, or 4 a document and 64 MiB for near duplicates (the rest is in temporary
+// files), 16 bytes an n-gram of the evaluations to decontaminate against, the distinct words while a vocabulary is learned, one
+// shard a split, and some MB of documents a worker.
 //
 // Every document is measured before it is judged. With Recipe.Attributes the measurements are stored: Why tells what became
 // of a document, and Redecide judges all of them by other thresholds without their text.

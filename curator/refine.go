@@ -12,8 +12,8 @@ import (
 	"millrace/curator/privacy"
 )
 
-// refiner does to a document what can be done to it alone: clean, judge, measure, decide, rewrite, redact. It does the same
-// every time, so the text of a kept document can be made again from its source. Any number of goroutines may use it.
+// refiner does to a document what can be done to it alone: clean, judge, measure, decide, rewrite, redact. Any number of
+// goroutines may use it.
 type refiner struct {
 	clean   *clean.Options
 	judges  []corpus.Judge // of text that is not measured yet

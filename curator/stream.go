@@ -64,18 +64,10 @@ func (w *work) refineBatch(batch []reading) ([]reading, error) {
 	return batch, nil
 }
 
-// keptDocs reads the kept documents again, as the survey left them.
+// keptDocs gives the kept documents in order, as the survey left them.
 func (w *work) keptDocs(ctx context.Context) iter.Seq2[corpus.Doc, error] {
-	if !w.refiner.changes() {
-		return w.keptSources(ctx)
-	}
 	return func(yield func(corpus.Doc, error) bool) {
-		for batch, err := range corpus.Parallel(ctx, w.Workers, docBatches(w.keptSources(ctx)), func(batch []corpus.Doc) ([]corpus.Doc, error) {
-			for i, d := range batch {
-				batch[i] = w.refiner.refine(d).Doc
-			}
-			return batch, nil
-		}) {
+		for batch, err := range w.spool.Docs(ctx, w.Workers, nil, w.stays) {
 			if err != nil {
 				yield(corpus.Doc{}, err)
 				return
@@ -89,40 +81,5 @@ func (w *work) keptDocs(ctx context.Context) iter.Seq2[corpus.Doc, error] {
 	}
 }
 
-// keptSources reads the kept documents as their sources have them, up to the last.
-func (w *work) keptSources(ctx context.Context) iter.Seq2[corpus.Doc, error] {
-	return func(yield func(corpus.Doc, error) bool) {
-		for d, err := range w.listing.Docs(ctx, nil, nil) {
-			if err != nil {
-				yield(corpus.Doc{}, err)
-				return
-			}
-			if w.survey.kept.has(d.Ordinal) && !yield(d, nil) || d.Ordinal >= w.survey.last {
-				return
-			}
-		}
-	}
-}
-
-func docBatches(docs iter.Seq2[corpus.Doc, error]) iter.Seq2[[]corpus.Doc, error] {
-	return func(yield func([]corpus.Doc, error) bool) {
-		var batch []corpus.Doc
-		size := 0
-		for d, err := range docs {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			batch = append(batch, d)
-			if size += len(d.Text); size >= batchBytes || len(batch) >= maxReadings {
-				if !yield(batch, nil) {
-					return
-				}
-				batch, size = nil, 0
-			}
-		}
-		if len(batch) > 0 {
-			yield(batch, nil)
-		}
-	}
-}
+// stays tells whether a document of the spool was kept in the end. Any number of goroutines may call it once the survey is over.
+func (w *work) stays(d *corpus.Doc) bool { return w.survey.kept.has(d.Ordinal) }

@@ -5,6 +5,7 @@ package corpus
 import (
 	"crypto/sha256"
 	"iter"
+	"strings"
 
 	"millrace/trainer/token"
 )
@@ -27,6 +28,8 @@ type Doc struct {
 	// Chat is the conversation that the document is; nil for plain text. Text is then its contents, parted by blank lines,
 	// which is what filters judge and duplicates are found by.
 	Chat []token.Message
+	// Language is the language that was measured, as its code; "" when none was.
+	Language string
 	// Digest is the sha256 of Text.
 	Digest [sha256.Size]byte
 }
@@ -34,6 +37,18 @@ type Doc struct {
 // New makes a document and computes its digest.
 func New(source int, id, text string) Doc {
 	return Doc{Text: text, ID: id, Source: source, Digest: sha256.Sum256([]byte(text))}
+}
+
+// Seal computes the digest of the text as it is now.
+func (d *Doc) Seal() { d.Digest = sha256.Sum256([]byte(d.Text)) }
+
+// ChatText is the text of a conversation: its contents, parted by blank lines.
+func ChatText(messages []token.Message) string {
+	contents := make([]string, len(messages))
+	for i, m := range messages {
+		contents[i] = m.Content
+	}
+	return strings.Join(contents, "\n\n")
 }
 
 // Step takes documents and yields documents, in order. Running it twice over the same documents gives the same result.

@@ -86,6 +86,25 @@ func (r *reader) read(l *Listing) error {
 		return err
 	}
 	defer f.Close() // read only: nothing to lose
+	before, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := r.content(f); err != nil {
+		return err
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if before.Size() != after.Size() || !before.ModTime().Equal(after.ModTime()) {
+		return fmt.Errorf("%w: copy it to where nobody writes, and try again", ErrChanged)
+	}
+	return nil
+}
+
+// content reads an open file.
+func (r *reader) content(f io.Reader) error {
 	switch {
 	case r.source.JSONL != "":
 		in := bufio.NewReader(f)

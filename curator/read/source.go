@@ -21,6 +21,9 @@ import (
 // ErrSource is wrapped by errors about a source that cannot be read as the recipe says.
 var ErrSource = errors.New("cannot read source")
 
+// ErrChanged is wrapped, beside ErrSource, by errors about a file that was changed while it was read.
+var ErrChanged = errors.New("it changed while it was read")
+
 // The reasons of this package, as they appear in manifests.
 const (
 	// TooLarge: a file or record of value bytes, or more, when the limit is max_bytes.

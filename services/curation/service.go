@@ -121,14 +121,14 @@ func explain(ctx context.Context, err error) error {
 		return err
 	case errors.Is(err, curator.ErrRecipe):
 		return job.Fail("bad_recipe", "correct the key and start the run again", err)
+	case errors.Is(err, curator.ErrSourceChanged):
+		return job.Fail("source_changed", "the files changed while they were read; start again when they are at rest", err)
 	case errors.Is(err, curator.ErrSource):
 		return job.Fail("missing_source", "check the path; it is read by the worker, on the worker's machine", err)
 	case errors.Is(err, curator.ErrEmpty):
 		return job.Fail("empty_corpus", "loosen the filters, or name sources with text in them", err)
 	case errors.Is(err, curator.ErrSplitEmpty):
 		return job.Fail("empty_split", "change held_out, or give more documents", err)
-	case errors.Is(err, curator.ErrSourceChanged):
-		return job.Fail("source_changed", "the files changed while they were read; start again when they are at rest", err)
 	case errors.Is(err, blob.ErrDenied):
 		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
 	case errors.Is(err, blob.ErrUnavailable):
