@@ -5,19 +5,22 @@ import (
 	"iter"
 
 	"millrace/curator/corpus"
+	"millrace/curator/read"
 )
 
 // reading is something that happened while the sources were read: a document, a file or record that is none, or bytes that
 // are behind. They go through the workers together, so that they come out in order.
 type reading struct {
 	kind    uint8
-	refined refined // of readDoc
+	record  read.Record // of readRecord: what a worker makes one of the others of
+	refined refined     // of readDoc
 	drop    corpus.Drop
 	bytes   int64
 }
 
 const (
-	readDoc = iota
+	readRecord = iota
+	readDoc
 	readDrop
 	readBytes
 )
@@ -30,18 +33,16 @@ func (w *work) reading(ctx context.Context) iter.Seq2[[]reading, error] {
 	return func(yield func([]reading, error) bool) {
 		var batch []reading
 		size := 0
-		docs := w.listing.Docs(ctx,
-			func(d corpus.Drop) { batch = append(batch, reading{kind: readDrop, drop: d}) },
-			func(n int64) { batch = append(batch, reading{kind: readBytes, bytes: n}) })
-		for d, err := range docs {
+		records := w.listing.Records(ctx, func(n int64) { batch = append(batch, reading{kind: readBytes, bytes: n}) })
+		for r, err := range records {
 			if err != nil {
 				if yield(batch, nil) {
 					yield(nil, err)
 				}
 				return
 			}
-			batch = append(batch, reading{refined: refined{Doc: d}})
-			if size += len(d.Text); size >= batchBytes || len(batch) >= maxReadings {
+			batch = append(batch, reading{record: r})
+			if size += r.Size(); size >= batchBytes || len(batch) >= maxReadings {
 				if !yield(batch, nil) {
 					return
 				}
@@ -52,14 +53,20 @@ func (w *work) reading(ctx context.Context) iter.Seq2[[]reading, error] {
 	}
 }
 
-// refineBatch refines the documents of a batch in place, and looks for evaluations in what is left.
+// refineBatch makes documents of the records of a batch, in place, refines them, and looks for evaluations in what is left.
 func (w *work) refineBatch(batch []reading) ([]reading, error) {
 	for i := range batch {
-		if batch[i].kind == readDoc {
-			r := w.refiner.refine(batch[i].refined.Doc)
-			w.decontaminate(&r)
-			batch[i].refined = r
+		if batch[i].kind != readRecord {
+			continue
 		}
+		d, drop := w.listing.Extract(batch[i].record)
+		if drop != nil {
+			batch[i] = reading{kind: readDrop, drop: *drop}
+			continue
+		}
+		r := w.refiner.refine(d)
+		w.decontaminate(&r)
+		batch[i] = reading{kind: readDoc, refined: r}
 	}
 	return batch, nil
 }

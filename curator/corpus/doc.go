@@ -16,7 +16,8 @@ type Doc struct {
 	// ID is unique within its source: the path relative to the source's folder with forward slashes, and "#n" for the n-th
 	// record (from 1) of a file with many.
 	ID string
-	// Source is the index of the recipe's source, Ordinal the position among all documents that were read, from 0.
+	// Source is the index of the recipe's source, Ordinal the position among all records that were read, from 0;
+	// those that were no documents leave gaps.
 	Source  int
 	Ordinal int64
 	// URL is where the text came from, and License what it is under (an SPDX identifier, or the source's own words), if the

@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
+	bin "encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +24,12 @@ var ErrSource = errors.New("cannot read source")
 // ErrChanged is wrapped, beside ErrSource, by errors about a file that was changed while it was read.
 var ErrChanged = errors.New("it changed while it was read")
 
+// The values of Source.OnError.
+const (
+	Fail = "fail" // the default: a damaged file is an error
+	Skip = "skip" // what is before the fault is kept, and the rest of the file dropped as Damaged
+)
+
 // The reasons of this package, as they appear in manifests.
 const (
 	// TooLarge: a file or record of value bytes, or more, when the limit is max_bytes.
@@ -38,6 +44,8 @@ const (
 	NotJSON = "not_json"
 	// NoText: a line without a string in text_field.
 	NoText = "no_text"
+	// Damaged: a file that cannot be read beyond value, in bytes of what it unpacks to.
+	Damaged = "damaged"
 )
 
 // DefaultMaxBytes is the largest document that is read when a source does not say.
@@ -60,6 +68,10 @@ type Source struct {
 	Separator string `json:"separator,omitempty"`
 	// TextField is the field of a JSONL line that holds the text; "text" when empty. The field "url" is kept as the URL.
 	TextField string `json:"text_field,omitempty"`
+	// License is what the documents are under that do not say so themselves.
+	License string `json:"license,omitempty"`
+	// OnError is what a file that cannot be read to its end is: Fail (also "") or Skip.
+	OnError string `json:"on_error,omitempty"`
 	// MaxBytes drops larger documents; 0 means DefaultMaxBytes.
 	MaxBytes int64 `json:"max_bytes,omitempty"`
 }
@@ -96,6 +108,8 @@ func (s Source) Check() error {
 		return errors.New("text_field is for jsonl")
 	case s.MaxBytes < 0 || s.MaxBytes > 1<<30:
 		return fmt.Errorf("max_bytes is %d: want 0 to 2³⁰", s.MaxBytes)
+	case s.OnError != "" && s.OnError != Fail && s.OnError != Skip:
+		return fmt.Errorf("on_error is %q: want %q or %q", s.OnError, Fail, Skip)
 	case len(s.Separator) > 1024:
 		return fmt.Errorf("separator of %d bytes: the limit is 1,024", len(s.Separator))
 	}
@@ -124,6 +138,11 @@ type Listing struct {
 	roots []*os.Root
 }
 
+// open opens a file of the listing.
+func (l *Listing) open(_ context.Context, f *File) (Opened, error) {
+	return l.roots[f.Source].Open(f.open)
+}
+
 // Bytes is the size of all files.
 func (l *Listing) Bytes() int64 {
 	var n int64
@@ -146,7 +165,7 @@ func (l *Listing) Close() error {
 // one for a seed, and mixed.
 func (l *Listing) Shuffle(seed int64) {
 	key := func(f File) [sha256.Size]byte {
-		b := binary.LittleEndian.AppendUint64(nil, uint64(seed))
+		b := bin.LittleEndian.AppendUint64(nil, uint64(seed))
 		b = append(b, l.Sources[f.Source].Name...)
 		b = append(b, 0)
 		return sha256.Sum256(append(b, f.Path...))
