@@ -15,6 +15,7 @@ type BPE struct {
 	endOfText int32
 	byteIDs   [256]int32
 	pairs     pairTable
+	words     wordTable // of the ids that their bytes give
 	encoders  freeList
 }
 
@@ -70,6 +71,9 @@ func newBPE(parts bpeParts) (*BPE, error) {
 		}
 		t.byteIDs[b] = id
 	}
+	if len(parts.merges) >= noRank {
+		return nil, fmt.Errorf("%w: %d merges, the limit is %d", ErrInvalid, len(parts.merges), noRank-1)
+	}
 	var joined []byte
 	for rank, m := range parts.merges {
 		left, right := parts.tokens[m[0]], parts.tokens[m[1]]
@@ -80,9 +84,25 @@ func newBPE(parts bpeParts) (*BPE, error) {
 		}
 		if parts.byToken {
 			rank = int(id)
+		} else {
+			t.pairs.made = append(t.pairs.made, id)
 		}
-		if !t.pairs.add(pairKey(m[0], m[1]), int32(rank), id) {
+		if !t.pairs.add(m[0], m[1], int32(rank)) {
 			return nil, fmt.Errorf("%w: merge %d repeats %q %q", ErrInvalid, rank, left, right)
+		}
+		if len(left) == 1 && len(right) == 1 {
+			t.pairs.bytes[int(left[0])<<8|int(right[0])] = int32(rank)
+		}
+	}
+	t.words = newWordTable(len(t.ids))
+	e := new(encoder)
+	for token, id := range t.ids {
+		if len(token) > maxWordBytes {
+			continue
+		}
+		if e.ids = e.merge(t, e.ids[:0], token); len(e.ids) == 1 {
+			key := wordKeyOf(token, len(token))
+			*t.words.slot(key) = tokenSlot{key, id}
 		}
 	}
 	return t, nil

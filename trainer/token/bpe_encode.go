@@ -1,7 +1,6 @@
 package token
 
 import (
-	"math"
 	"slices"
 	"sync"
 )
@@ -13,11 +12,40 @@ const shortPiece = 48
 // speed of the scanner and one look-up a word. A piece of n bytes costs O(n log n) at most. Special tokens are not looked
 // for: see AppendWithSpecial.
 func (t *BPE) Append(dst []int32, text string) ([]int32, error) {
+	if text == "" {
+		return dst, nil
+	}
 	e := t.encoders.take()
-	dst = slices.Grow(dst, len(text)/4)
+	dst = slices.Grow(dst, len(text)/4+maxWordIDs+1)
 	for len(text) > 0 {
 		n := t.scan(text)
-		dst = e.piece(t, dst, text, n)
+		if n > maxWordBytes {
+			dst = e.longPiece(t, dst, text[:n])
+			text = text[n:]
+			continue
+		}
+		key := wordKeyOf(text, n)
+		set := e.words.set(key)
+		at := set.place(key)
+		if set.keys[at] != key {
+			dst = e.newWord(t, dst, text[:n], key, set)
+			text = text[n:]
+			continue
+		}
+		ids := &set.ids[at]
+		count := int(ids[maxWordIDs])
+		if count == 0 {
+			dst = e.longPiece(t, dst, text[:n])
+			text = text[n:]
+			continue
+		}
+		// All four are written and some of them are counted, which needs no branch.
+		end := len(dst)
+		if cap(dst)-end < len(ids) {
+			dst = slices.Grow(dst, len(ids)+len(text)/3)
+		}
+		*(*wordIDs)(dst[end : end+len(ids)]) = *ids
+		dst = dst[:end+count]
 		text = text[n:]
 	}
 	t.encoders.give(e)
@@ -53,7 +81,6 @@ type encoder struct {
 	words wordCache
 	long  longCache
 
-	symbols    []symbol
 	ids        []int32
 	next, prev []int32
 	heap       []candidate
@@ -61,29 +88,14 @@ type encoder struct {
 
 func newEncoder() *encoder { return &encoder{words: newWordCache(), long: newLongCache()} }
 
-// piece appends the ids of text[:n].
-func (e *encoder) piece(t *BPE, dst []int32, text string, n int) []int32 {
-	if n == 1 {
-		return append(dst, t.byteIDs[text[0]])
-	}
-	if n > maxWordBytes {
-		return e.longPiece(t, dst, text[:n])
-	}
-	key := wordKeyOf(text, n)
-	set := e.words.set(key)
-	if slot := set.find(key); slot != nil {
-		switch slot.n {
-		case 1:
-			return append(dst, slot.ids[0])
-		case 2:
-			return append(dst, slot.ids[0], slot.ids[1])
-		case tooMany:
-			return e.longPiece(t, dst, text[:n])
-		}
-		return append(dst, slot.ids[:slot.n]...)
-	}
+// newWord appends the ids of a piece that is not in its set, and puts it there.
+func (e *encoder) newWord(t *BPE, dst []int32, piece string, key wordKey, set *wordSet) []int32 {
 	from := len(dst)
-	dst = e.longPiece(t, dst, text[:n])
+	if slot := t.words.slot(key); slot.key == key {
+		dst = append(dst, slot.id)
+	} else if dst = e.merge(t, dst, piece); len(dst)-from > maxWordIDs {
+		e.long.put(piece, dst[from:])
+	}
 	set.put(key, dst[from:])
 	return dst
 }
@@ -111,50 +123,44 @@ func (e *encoder) merge(t *BPE, dst []int32, piece string) []int32 {
 	return e.mergeLong(t, dst, piece)
 }
 
-const noRank = math.MaxInt32
-
-// symbol is a part of a piece: its id, the rank of the pair it makes with the next one, and what that pair becomes.
-type symbol struct{ id, rank, into int32 }
-
-// mergeShort is the definition itself: find the lowest rank, leftmost first, merge, again. It is the oracle of mergeLong.
+// mergeShort is the definition itself: find the lowest rank, leftmost first, merge, again. piece has at most shortPiece bytes.
 func (e *encoder) mergeShort(t *BPE, dst []int32, piece string) []int32 {
-	symbols := e.symbols[:0]
-	for i := range len(piece) {
-		symbols = append(symbols, symbol{id: t.byteIDs[piece[i]], rank: noRank})
+	var ids [shortPiece]int32
+	var ranks [shortPiece]uint32 // of each id with the next: the rank above its place, so that the lowest is the leftmost
+	n := len(piece)
+	last := n - 1
+	for i := range last {
+		ids[i] = t.byteIDs[piece[i]]
+		ranks[i] = uint32(t.pairs.bytes[int(piece[i])<<8|int(piece[i+1])])<<placeBits | uint32(i)
 	}
-	for i := range len(symbols) - 1 {
-		s := &symbols[i]
-		s.rank, s.into = t.pairs.find(s.id, symbols[i+1].id)
-	}
-	for {
-		at, low := 0, int32(noRank)
-		for i := range symbols {
-			if symbols[i].rank < low {
-				at, low = i, symbols[i].rank
-			}
+	ids[last] = t.byteIDs[piece[last]]
+	for ; last > 0; last-- {
+		low := ranks[0]
+		for _, r := range ranks[1:last] {
+			low = min(low, r)
 		}
-		if low == noRank {
+		rank := int32(low >> placeBits)
+		if rank == noRank {
 			break
 		}
-		symbols[at].id = symbols[at].into
-		symbols = append(symbols[:at+1], symbols[at+2:]...)
-		for _, i := range [2]int{at - 1, at} {
-			if i < 0 {
-				continue
-			}
-			if s := &symbols[i]; i+1 < len(symbols) {
-				s.rank, s.into = t.pairs.find(s.id, symbols[i+1].id)
-			} else {
-				s.rank = noRank
-			}
+		at := int(low % (1 << placeBits))
+		ids[at] = t.pairs.into(rank)
+		for i := at + 1; i < last; i++ {
+			ids[i] = ids[i+1]
+			ranks[i] = ranks[i+1] - 1
+		}
+		if at+1 < last {
+			ranks[at] = uint32(t.pairs.find(ids[at], ids[at+1]))<<placeBits | uint32(at)
+		}
+		if at > 0 {
+			ranks[at-1] = uint32(t.pairs.find(ids[at-1], ids[at]))<<placeBits | uint32(at-1)
 		}
 	}
-	for _, s := range symbols {
-		dst = append(dst, s.id)
-	}
-	e.symbols = symbols
-	return dst
+	return append(dst, ids[:last+1]...)
 }
+
+// placeBits are enough for a place below shortPiece, and with a rank they fit 32 bits.
+const placeBits = 32 - rankBits
 
 // candidate is a pair that may be merged: its rank, and the position of its left half.
 type candidate struct{ rank, at int32 }
@@ -175,7 +181,7 @@ func (e *encoder) mergeLong(t *BPE, dst []int32, piece string) []int32 {
 	}
 	next[n-1] = -1
 	for i := range n - 1 {
-		if r, _ := t.pairs.find(ids[i], ids[i+1]); r != noRank {
+		if r := t.pairs.bytes[int(piece[i])<<8|int(piece[i+1])]; r != noRank {
 			heap = pushHeap(heap, candidate{r, int32(i)})
 		}
 	}
@@ -187,20 +193,19 @@ func (e *encoder) mergeLong(t *BPE, dst []int32, piece string) []int32 {
 		if ids[i] < 0 || j < 0 {
 			continue // its left half has become part of something else, or its right half was the last
 		}
-		rank, into := t.pairs.find(ids[i], ids[j])
-		if rank != c.rank {
+		if t.pairs.find(ids[i], ids[j]) != c.rank {
 			continue // one of its halves has become part of something else
 		}
-		ids[i], ids[j] = into, -1
+		ids[i], ids[j] = t.pairs.into(c.rank), -1
 		next[i] = next[j]
 		if k := next[i]; k >= 0 {
 			prev[k] = i
-			if r, _ := t.pairs.find(ids[i], ids[k]); r != noRank {
+			if r := t.pairs.find(ids[i], ids[k]); r != noRank {
 				heap = pushHeap(heap, candidate{r, i})
 			}
 		}
 		if k := prev[i]; k >= 0 {
-			if r, _ := t.pairs.find(ids[k], ids[i]); r != noRank {
+			if r := t.pairs.find(ids[k], ids[i]); r != noRank {
 				heap = pushHeap(heap, candidate{r, k})
 			}
 		}

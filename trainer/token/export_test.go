@@ -1,13 +1,10 @@
 package token
 
-// MergeShort and MergeLong let tests compare the two ways to merge one piece.
-func (t *BPE) MergeShort(piece string) []int32 {
-	return (newEncoder()).mergeShort(t, nil, piece)
-}
+// Merge merges one piece as encoding does.
+func (t *BPE) Merge(piece string) []int32 { return newEncoder().merge(t, nil, piece) }
 
-func (t *BPE) MergeLong(piece string) []int32 {
-	return (newEncoder()).mergeLong(t, nil, piece)
-}
+// MergeLong merges one piece as encoding merges long ones.
+func (t *BPE) MergeLong(piece string) []int32 { return newEncoder().mergeLong(t, nil, piece) }
 
 // MergePairs are the merges by rank.
 func (t *BPE) MergePairs() [][2]int32 { return t.parts.merges }

@@ -242,6 +242,12 @@ func TestReadsLlama3Shape(t *testing.T) {
 	again, err := token.Parse(b.JSON())
 	require.NoError(t, err)
 	require.Equal(t, token.ID(b), token.ID(again))
+	merged, err := token.Parse(edit(t, func(m map[string]any) { llama(m); model(m)["ignore_merges"] = false }))
+	require.NoError(t, err)
+	ids, err = token.Encode(merged, "qzq")
+	require.NoError(t, err)
+	require.Equal(t, "qzq", write(merged, ids))
+	require.NotContains(t, ids, int32(300), "no merge makes it")
 
 	for want, change := range map[string]func(map[string]any){
 		"unknown Split pattern": func(s map[string]any) { s["pattern"] = map[string]any{"Regex": "\\w+"} },

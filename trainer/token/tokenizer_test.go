@@ -1,6 +1,8 @@
 package token_test
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,13 +29,66 @@ func TestBytesSurvive(t *testing.T) {
 	})
 }
 
-func TestShortAndLongMergesAgree(t *testing.T) {
+// literalMerge is the definition of byte-pair encoding: join the adjacent pair of lowest rank, the leftmost first, again and again.
+func literalMerge(b *token.BPE, piece string) []string {
+	var parts []string
+	for i := range len(piece) {
+		parts = append(parts, piece[i:i+1])
+	}
+	ranks := map[[2]string]int{}
+	for rank, m := range b.MergePairs() {
+		ranks[[2]string{string(b.Bytes(m[0])), string(b.Bytes(m[1]))}] = rank
+	}
+	for {
+		low, at := len(ranks), -1
+		for i := range len(parts) - 1 {
+			if rank, ok := ranks[[2]string{parts[i], parts[i+1]}]; ok && rank < low {
+				low, at = rank, i
+			}
+		}
+		if at < 0 {
+			return parts
+		}
+		parts[at] += parts[at+1]
+		parts = slices.Delete(parts, at+1, at+2)
+	}
+}
+
+func TestMergesAreTheDefinition(t *testing.T) {
 	bpe := train(t, 600, strings.Repeat(sample, 3), "aaaa aaaaaa aaaaaaaaa aaaaaaaa", "abababab abab ababababab")
+	written := func(ids []int32) (parts []string) {
+		for _, id := range ids {
+			parts = append(parts, string(bpe.Bytes(id)))
+		}
+		return parts
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		piece := rapid.OneOf(rapid.StringOfN(rapid.RuneFrom([]rune("ab")), 1, 90, -1),
 			rapid.StringOfN(rapid.RuneFrom([]rune("thewasofimn ")), 1, 90, -1), rapid.StringN(1, 40, -1)).Draw(t, "piece")
-		require.Equal(t, bpe.MergeShort(piece), bpe.MergeLong(piece))
+		want := literalMerge(bpe, piece)
+		require.Equal(t, want, written(bpe.Merge(piece)))
+		require.Equal(t, want, written(bpe.MergeLong(piece)))
 	})
+}
+
+// Whatever the caches hold, a text's ids are those of its pieces.
+func TestIDsAreThoseOfThePieces(t *testing.T) {
+	for _, p := range token.Patterns() {
+		bpe, err := token.Trainer{VocabSize: 500, Pattern: p}.Train(context.Background(), slices.Values([]string{strings.Repeat(sample, 3)}))
+		require.NoError(t, err)
+		rapid.Check(t, func(t *rapid.T) {
+			s := rapid.OneOf(text(), rapid.StringOfN(rapid.RuneFrom([]rune("thewasofimn .\n")), 0, 300, -1)).Draw(t, "text")
+			var want []int32
+			for piece := range p.Split(s) {
+				want = append(want, bpe.Merge(piece)...)
+			}
+			for range 2 {
+				got, err := token.Encode(bpe, s)
+				require.NoError(t, err)
+				require.Equal(t, want, got)
+			}
+		})
+	}
 }
 
 func TestEncodeKnownAnswer(t *testing.T) {
