@@ -1,8 +1,10 @@
 package curator_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,5 +47,66 @@ func BenchmarkRun(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// writeJSONL writes about size bytes of documents, one a line, of sentences of words whose frequencies are as Zipf's law has it.
+func writeJSONL(tb testing.TB, path string, size int) {
+	tb.Helper()
+	random := rand.New(rand.NewPCG(5, 6))
+	words := make([]string, 40_000)
+	for i := range words {
+		var w strings.Builder
+		for range 1 + i%4 {
+			w.WriteString([]string{"be", "lo", "ran", "ti", "st", "en", "u", "gar", "mi", "ll", "é", "to", "ph"}[random.IntN(13)])
+		}
+		words[i] = w.String()
+	}
+	zipf := rand.NewZipf(random, 1.1, 2, uint64(len(words)-1))
+	f, err := os.Create(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out := bufio.NewWriter(f)
+	for n := 0; n < size; {
+		var text strings.Builder
+		for range 5 + random.IntN(60) {
+			for i := range 4 + random.IntN(16) {
+				if i > 0 {
+					text.WriteByte(' ')
+				}
+				text.WriteString(words[zipf.Uint64()])
+			}
+			text.WriteString(". ")
+		}
+		k, err := fmt.Fprintf(out, "{\"text\":%q,\"url\":\"https://example.org/%d\"}\n", text.String(), n)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		n += k
+	}
+	if err := out.Flush(); err != nil {
+		tb.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// BenchmarkJSONL is the whole way from JSONL to shards, with filters, privacy and a vocabulary to learn; run it with -cpu 1,2.
+func BenchmarkJSONL(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "corpus.jsonl")
+	const size = 32 << 20
+	writeJSONL(b, path, size)
+	r, err := curator.ParseRecipe(fmt.Appendf(nil, `{"name":"bench","sources":[{"jsonl":%q}],"clean":{},"filters":{"gopher_quality":{"min_stop_words":0},"gopher_repetition":{}},"privacy":{},
+		"tokenizer":{"kind":"bpe","vocab_size":8192}}`, path))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(size)
+	for b.Loop() {
+		if _, err := (curator.Curator{Sink: discard{}}).Run(context.Background(), r); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

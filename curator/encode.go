@@ -2,106 +2,14 @@ package curator
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
-	"os"
 
 	"millrace/curator/corpus"
 	"millrace/curator/pack"
 	"millrace/event"
 	"millrace/trainer/token"
 )
-
-// maxTokenizerBytes bounds a tokenizer's file.
-const maxTokenizerBytes = 64 << 20
-
-// tokenizer takes or makes the recipe's tokenizer.
-func (w *work) tokenizer(ctx context.Context) (token.Tokenizer, error) {
-	choice := w.recipe.Tokenizer
-	p := Progress{Phase: PhaseTokenizer, Total: w.survey.bytes, Unit: "bytes"}
-	w.tell(p)
-	switch {
-	case choice.File != "":
-		return readTokenizer(choice)
-	case choice.Kind == token.KindByte:
-		return token.NewByte(), nil
-	case choice.Kind == token.KindChar:
-		return w.charTokenizer(ctx, p)
-	}
-	var failed error
-	texts := func(yield func(string) bool) {
-		left := choice.TrainBytes
-		for part, err := range w.parts(ctx) {
-			if err != nil {
-				failed = err
-				return
-			}
-			if part.split != 0 {
-				continue
-			}
-			if choice.TrainBytes > 0 {
-				if left -= int64(len(part.text)); left < 0 {
-					return
-				}
-			}
-			if !yield(part.text) {
-				return
-			}
-		}
-	}
-	trainer := token.Trainer{VocabSize: choice.VocabSize, Workers: w.Workers, Progress: func(t token.TrainProgress) {
-		p.Done = t.Bytes
-		if t.UniqueWords > 0 {
-			p.Done, p.Total, p.Unit = int64(t.Merges), int64(t.WantMerges), "merges"
-		}
-		w.tell(p)
-	}}
-	tok, err := trainer.Train(ctx, texts)
-	return tok, errors.Join(failed, err)
-}
-
-func readTokenizer(choice Tokenizer) (token.Tokenizer, error) {
-	f, err := os.Open(choice.File)
-	if err != nil {
-		return nil, fmt.Errorf("%w: tokenizer: %w", ErrRecipe, err)
-	}
-	defer f.Close() // read only: nothing to lose
-	data, err := io.ReadAll(io.LimitReader(f, maxTokenizerBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("%w: tokenizer: %w", ErrRecipe, err)
-	}
-	tok, err := token.Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%w: tokenizer %s: %w", ErrRecipe, choice.File, err)
-	}
-	if choice.Kind != "" && choice.Kind != tok.Kind() {
-		return nil, fmt.Errorf("%w: tokenizer %s is of kind %q, the recipe says %q", ErrRecipe, choice.File, tok.Kind(), choice.Kind)
-	}
-	return tok, nil
-}
-
-// charTokenizer collects the characters of all kept text, held out or not, as nanoGPT does: otherwise held-out text could
-// not be encoded.
-func (w *work) charTokenizer(ctx context.Context, p Progress) (token.Tokenizer, error) {
-	set := map[rune]struct{}{}
-	for part, err := range w.parts(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range part.text {
-			set[r] = struct{}{}
-		}
-		p.Done += int64(len(part.text))
-		w.tell(p)
-	}
-	chars := make([]rune, 0, len(set))
-	for r := range set {
-		chars = append(chars, r)
-	}
-	return token.NewChar(chars)
-}
 
 // splitNames are the splits by the index that part uses.
 var splitNames = [...]string{Train, HeldOut}

@@ -225,7 +225,7 @@ func (m Manifest) check() error {
 	switch {
 	case !m.Source.Valid() || !t.Digest.Valid():
 		return fmt.Errorf("source %.80q or tokenizer %.80q is no digest", m.Source, t.Digest)
-	case t.Kind != token.KindBPE && t.Kind != token.KindByte && t.Kind != token.KindChar:
+	case t.Kind != token.KindBPE && t.Kind != token.KindByte && t.Kind != token.KindChar && t.Kind != token.KindWord:
 		return fmt.Errorf("tokenizer kind %q", t.Kind)
 	case t.VocabSize < 1 || t.VocabSize > maxVocabSize || t.EndOfText < 0 || int(t.EndOfText) >= t.VocabSize || t.Size < 1:
 		return fmt.Errorf("tokenizer of %d ids and %d bytes with end_of_text %d", t.VocabSize, t.Size, t.EndOfText)

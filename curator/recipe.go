@@ -2,7 +2,6 @@ package curator
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,19 +55,6 @@ type Recipe struct {
 // Filters judge single documents. Text that is not UTF-8 and documents of nothing but white space are always dropped.
 type Filters = filter.Chain
 
-// Tokenizer says which tokenizer to make or to take.
-type Tokenizer struct {
-	// Kind is "bpe", "byte" or "char"; with File it may be left out.
-	Kind token.Kind `json:"kind"`
-	// VocabSize is for bpe: how many ids at most, the 256 bytes and <|endoftext|> included.
-	VocabSize int `json:"vocab_size,omitempty"`
-	// TrainBytes is for bpe: learn from the first so many bytes of the training split; 0 is all of it.
-	TrainBytes int64 `json:"train_bytes,omitempty"`
-	// File takes an existing tokenizer instead of making one: a Hugging Face tokenizer.json of GPT-2's shape, or a file of
-	// this program.
-	File string `json:"file,omitempty"`
-}
-
 // The values of Dedup and HeldOutBy.
 const (
 	DedupExact   = "exact"
@@ -78,9 +64,6 @@ const (
 	ByDocument = "document"
 	ByTail     = "tail"
 )
-
-// defaultVocabSize suits a corpus of some megabytes, where a recipe without a size is most likely.
-const defaultVocabSize = 4096
 
 // ErrRecipe is wrapped by every error that says a recipe is wrong.
 var ErrRecipe = errors.New("recipe")
@@ -130,12 +113,7 @@ func (r Recipe) Resolve() Recipe {
 	r.Sources = sources
 	r.Filters = r.Filters.Resolve()
 	r.Decontaminate = r.Decontaminate.resolve()
-	if r.Tokenizer.File == "" {
-		r.Tokenizer.Kind = cmp.Or(r.Tokenizer.Kind, token.KindBPE)
-		if r.Tokenizer.Kind == token.KindBPE && r.Tokenizer.VocabSize == 0 {
-			r.Tokenizer.VocabSize = defaultVocabSize
-		}
-	}
+	r.Tokenizer = r.Tokenizer.resolve()
 	return r
 }
 
@@ -198,28 +176,6 @@ func (r Recipe) Check() error {
 		bad("limit_bytes is %d: want 0 for everything, or more", r.LimitBytes)
 	}
 	return errors.Join(errs...)
-}
-
-func (t Tokenizer) check() error {
-	switch {
-	case t.File != "":
-		if t.VocabSize != 0 || t.TrainBytes != 0 {
-			return errors.New("file takes a finished tokenizer: vocab_size and train_bytes have no say")
-		}
-		return nil
-	case t.Kind == token.KindByte || t.Kind == token.KindChar:
-		if t.VocabSize != 0 || t.TrainBytes != 0 {
-			return fmt.Errorf("vocab_size and train_bytes are for bpe; the text decides the size of %q", t.Kind)
-		}
-		return nil
-	case t.Kind != token.KindBPE && t.Kind != "":
-		return fmt.Errorf("kind is %q: want bpe, byte or char", t.Kind)
-	case t.VocabSize != 0 && (t.VocabSize < token.MinVocabSize || t.VocabSize > token.MaxVocabSize):
-		return fmt.Errorf("vocab_size is %d: want %d to %d", t.VocabSize, token.MinVocabSize, token.MaxVocabSize)
-	case t.TrainBytes < 0:
-		return fmt.Errorf("train_bytes is %d: want 0 for everything, or more", t.TrainBytes)
-	}
-	return nil
 }
 
 // JSON is the recipe's canonical form, with every default written out.

@@ -57,7 +57,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 	drop := func(d corpus.Drop) { w.leave(ctx, d) }
 	steps := []corpus.Step{}
 	if w.recipe.Dedup == DedupExact {
-		steps = append(steps, dedup.Exact(drop))
+		steps = append(steps, dedup.Exact(w.alike, drop))
 	}
 	all := sha256.New()
 	read := func(yield func(corpus.Doc) bool) {

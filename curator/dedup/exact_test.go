@@ -1,6 +1,7 @@
 package dedup_test
 
 import (
+	"crypto/sha256"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,11 @@ func TestFirstWins(t *testing.T) {
 		docs = append(docs, corpus.New(0, string(rune('0'+i)), text))
 	}
 	var dropped []string
-	step := dedup.Exact(func(d corpus.Drop) {
+	key := func(d corpus.Doc) [16]byte {
+		sum := sha256.Sum256(dedup.Normalize(nil, d.Text))
+		return [16]byte(sum[:16])
+	}
+	step := dedup.Exact(key, func(d corpus.Drop) {
 		require.Equal(t, dedup.Duplicate, d.Reason)
 		dropped = append(dropped, d.ID)
 	})
