@@ -89,6 +89,22 @@ func (c *Client) Do(ctx context.Context, query string, vars map[string]any, out 
 
 // Blob fetches an object of the store by its digest and checks it. ErrNotFound when there is none.
 func (c *Client) Blob(ctx context.Context, digest event.Digest) ([]byte, error) {
+	in, err := c.OpenBlob(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(in, maxAnswer))
+	if err = errors.Join(err, in.Close()); err != nil {
+		return nil, fmt.Errorf("client: %s: %w: %w", c.url, ErrUnreachable, err)
+	}
+	if got := event.DigestOf(raw); got != digest {
+		return nil, &QueryError{Message: fmt.Sprintf("object %s: what came is %s", digest, got)}
+	}
+	return raw, nil
+}
+
+// OpenBlob reads an object of the store from its beginning, without checking it; close it. ErrNotFound when there is none.
+func (c *Client) OpenBlob(ctx context.Context, digest event.Digest) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/api/v1/blob/"+string(digest), nil)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
@@ -103,21 +119,15 @@ func (c *Client) Blob(ctx context.Context, digest event.Digest) ([]byte, error) 
 		}
 		return nil, fmt.Errorf("client: %w at %s: %w", ErrUnreachable, c.url, err)
 	}
-	defer resp.Body.Close()
 	switch {
+	case resp.StatusCode == http.StatusOK:
+		return resp.Body, nil
 	case resp.StatusCode == http.StatusNotFound:
-		return nil, fmt.Errorf("client: object %s: %w", digest, ErrNotFound)
-	case resp.StatusCode != http.StatusOK:
-		return nil, &QueryError{Message: fmt.Sprintf("object %s: the node answered %s", digest, resp.Status)}
+		err = fmt.Errorf("client: object %s: %w", digest, ErrNotFound)
+	default:
+		err = &QueryError{Message: fmt.Sprintf("object %s: the node answered %s", digest, resp.Status)}
 	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, fmt.Errorf("client: %s: %w: %w", c.url, ErrUnreachable, err)
-	}
-	if got := event.DigestOf(raw); got != digest {
-		return nil, &QueryError{Message: fmt.Sprintf("object %s: what came is %s", digest, got)}
-	}
-	return raw, nil
+	return nil, errors.Join(err, resp.Body.Close())
 }
 
 // answer is GraphQL's response.

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 
-	"millrace/curator/clean"
 	"millrace/curator/corpus"
 	"millrace/curator/leak"
 	"millrace/curator/read"
@@ -125,9 +124,7 @@ type work struct {
 }
 
 func (w *work) run(ctx context.Context) (Manifest, error) {
-	if w.recipe.Clean != nil && w.recipe.Clean.Encoding == clean.Detect {
-		w.listing.UTF16 = true
-	}
+	w.listing.UTF16 = w.recipe.readsUTF16()
 	if w.recipe.LimitBytes > 0 {
 		w.listing.Shuffle(w.recipe.Seed)
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,6 +48,20 @@ func (s *memory) Put(_ context.Context, name string, data []byte) (event.Digest,
 	s.blobs[d] = bytes.Clone(data)
 	s.names = append(s.names, name)
 	return d, nil
+}
+
+func (s *memory) open(_ context.Context, d event.Digest) (io.ReadCloser, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	blob, ok := s.blobs[d]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(blob)), nil
+}
+
+func (s *memory) dataset(m curator.Manifest) curator.Dataset {
+	return curator.Dataset{Manifest: m, Open: s.open}
 }
 
 func recipe(sources ...curator.Source) curator.Recipe {

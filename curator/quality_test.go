@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,48 +116,161 @@ func TestFiltersCleaningAndPrivacy(t *testing.T) {
 	require.EqualValues(t, len(all)-strings.Count(all, "\x00"), m.Sources[0].KeptBytes)
 }
 
-func attributes(sink *memory, m curator.Manifest) []byte { return sink.blobs[m.Attributes[0].Digest] }
+// ask is the only explanation of a document.
+func ask(t require.TestingT, d curator.Dataset, document string) curator.Explanation {
+	all, err := d.Why(context.Background(), document)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	return all[0]
+}
 
 func TestWhy(t *testing.T) {
 	dir := qualityFolder(t)
 	sink, m := runQuality(t, dir, 2)
 	require.Len(t, m.Attributes, 1)
 	require.EqualValues(t, 40, m.Attributes[0].Documents)
-	blob := attributes(sink, m)
+	set := sink.dataset(m)
 
-	why, found, err := curator.Why(blob, "short.txt")
-	require.NoError(t, err)
-	require.True(t, found)
+	why := ask(t, set, "short.txt")
 	require.Equal(t, "gopher_quality.min_words", why.Rule)
 	require.EqualValues(t, 13, why.Value)
 	require.EqualValues(t, 50, why.Threshold)
 	require.Equal(t, m.RecipeDigest, why.Recipe)
 	require.EqualValues(t, 15, why.Values["words"])
-	byText, found, err := curator.Why(blob, string(event.DigestOf([]byte(short))))
-	require.NoError(t, err)
-	require.True(t, found)
-	require.Equal(t, why, byText)
-	byName, _, err := curator.Why(blob, "files/short.txt")
-	require.NoError(t, err)
-	require.Equal(t, why, byName)
+	require.Empty(t, why.Places)
+	require.Equal(t, why, ask(t, set, string(event.DigestOf([]byte(short)))))
+	require.Equal(t, why, ask(t, set, "files/short.txt"))
 
-	why, _, err = curator.Why(blob, "good/03.txt")
-	require.NoError(t, err)
+	why = ask(t, set, "good/03.txt")
 	require.True(t, why.Kept)
 	require.Empty(t, why.Rule)
-	why, _, err = curator.Why(blob, "blank.txt")
-	require.NoError(t, err)
+	require.Len(t, why.Places, 1)
+	why = ask(t, set, "blank.txt")
 	require.Equal(t, "empty", why.Rule)
 	require.Nil(t, why.Values)
-	why, _, err = curator.Why(blob, "good/again.txt")
-	require.NoError(t, err)
+	why = ask(t, set, "good/again.txt")
 	require.Equal(t, "duplicate", why.Rule)
 	require.NotNil(t, why.Values)
-	_, found, err = curator.Why(blob, "nowhere.txt")
-	require.NoError(t, err)
-	require.False(t, found)
-	_, _, err = curator.Why(blob[:len(blob)-1], "nowhere.txt")
-	require.ErrorIs(t, err, curator.ErrAttributes)
+	for _, unknown := range []string{"nowhere.txt", "", "files/", string(event.DigestOf(nil))} {
+		_, err := set.Why(context.Background(), unknown)
+		require.ErrorIs(t, err, curator.ErrNoDocument)
+	}
+}
+
+func TestWhyOfAText(t *testing.T) {
+	sink, m := runQuality(t, qualityFolder(t), 2)
+	set := sink.dataset(m)
+	find := func(text string) ([]curator.Explanation, curator.Match) {
+		found, match, err := set.WhyText(context.Background(), text)
+		require.NoError(t, err)
+		return found, match
+	}
+	found, match := find(prose(140))
+	require.Equal(t, curator.Exact, match)
+	require.Len(t, found, 2, "a text that two documents have")
+	require.True(t, found[0].Kept != found[1].Kept)
+
+	found, match = find("\r\n " + strings.ReplaceAll(short, " ", "  "))
+	require.Equal(t, curator.Nearly, match)
+	require.Equal(t, "short.txt", found[0].Document)
+
+	// As it is in the shards: redacted, or without the lines that C4 drops.
+	found, match = find(prose(904) + "Write to [EMAIL] or [IPV4] about version 1.2.3.4 of it.")
+	require.Equal(t, curator.Nearly, match)
+	require.Equal(t, "mail.txt", found[0].Document)
+	found, match = find(prose(905))
+	require.Equal(t, curator.Nearly, match)
+	require.Equal(t, "policy.txt", found[0].Document)
+
+	// One that nobody read is judged all the same.
+	found, match = find(short + " And more.")
+	require.Equal(t, curator.NoText, match)
+	require.Len(t, found, 1)
+	require.Equal(t, "gopher_quality.min_words", found[0].Rule)
+	require.EqualValues(t, 15, found[0].Value)
+	require.Empty(t, found[0].Document)
+	found, _ = find(prose(999))
+	require.True(t, found[0].Kept)
+	require.Empty(t, found[0].Places)
+}
+
+// The text of every kept document is in the shards where the index says, and its source has it as it was read.
+func TestTextBeforeAndAfter(t *testing.T) {
+	dir := qualityFolder(t)
+	for _, by := range []string{"held_out_by: document", "held_out_by: tail"} {
+		r, err := curator.ParseRecipe(fmt.Appendf(nil, qualityRecipe+by+"\nshard_tokens: 5000\n", dir))
+		require.NoError(t, err)
+		var sink memory
+		m, err := curator.Curator{Sink: &sink}.Run(context.Background(), r)
+		require.NoError(t, err)
+		set := sink.dataset(m)
+		all := strings.Join(append(texts(t, &sink, m, curator.Train), texts(t, &sink, m, curator.HeldOut)...), "\x00")
+		kept, cut := 0, 0
+		require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			raw, err := os.ReadFile(filepath.Join(dir, path))
+			require.NoError(t, err)
+			why := ask(t, set, path)
+			before, err := set.Before(context.Background(), nil, why)
+			require.NoError(t, err)
+			require.Equal(t, string(raw), before)
+			after, err := set.Text(context.Background(), why)
+			if !why.Kept {
+				require.ErrorIs(t, err, curator.ErrNotKept)
+				return nil
+			}
+			require.NoError(t, err)
+			kept++
+			if len(why.Places) > 1 {
+				cut++
+			} else {
+				require.Contains(t, all, after)
+			}
+			if strings.HasPrefix(path, "good/") {
+				require.Equal(t, strings.TrimSpace(before), after)
+			}
+			return nil
+		}))
+		require.EqualValues(t, m.Sources[0].KeptDocuments, kept)
+		if by == "held_out_by: tail" {
+			require.LessOrEqual(t, cut, 1)
+			require.Greater(t, len(m.Splits[0].Shards), 1)
+		}
+	}
+	sink, m := runQuality(t, dir, 1)
+	set := sink.dataset(m)
+	why := ask(t, set, "good/03.txt")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "good/03.txt"), []byte("other"), 0o644))
+	_, err := set.Before(context.Background(), nil, why)
+	require.ErrorIs(t, err, curator.ErrNotAsRead)
+	require.NoError(t, os.Remove(filepath.Join(dir, "good/03.txt")))
+	_, err = set.Before(context.Background(), nil, why)
+	require.ErrorIs(t, err, curator.ErrNotAsRead)
+	require.NoError(t, os.RemoveAll(dir))
+	_, err = set.Before(context.Background(), nil, why)
+	require.ErrorIs(t, err, curator.ErrSource)
+}
+
+// What is stored is believed only as far as its digest goes.
+func TestDamagedRecordsAreErrors(t *testing.T) {
+	sink, m := runQuality(t, qualityFolder(t), 1)
+	for _, digest := range []event.Digest{m.Attributes[0].Digest, m.AttributeIndex[0].Digest} {
+		good := sink.blobs[digest]
+		sink.blobs[digest] = append(slices.Clone(good[:len(good)-1]), good[len(good)-1]^1)
+		_, err := sink.dataset(m).Why(context.Background(), "short.txt")
+		require.ErrorIs(t, err, curator.ErrBlob)
+		delete(sink.blobs, digest)
+		_, err = sink.dataset(m).Why(context.Background(), "short.txt")
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		sink.blobs[digest] = good
+	}
+	m.AttributeIndex[0].First = "zz"
+	_, err := curator.ParseManifest(m.JSON())
+	require.ErrorContains(t, err, "attribute_index[0]: first")
+	_, err = curator.OpenDataset(context.Background(), m.Attributes[0].Digest, sink.open)
+	require.ErrorIs(t, err, curator.ErrManifest)
 }
 
 // What is decided again from attributes is what a run with the other thresholds decides.
@@ -167,35 +282,89 @@ func TestRedecideIsARun(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(changed, &other.Filters))
 	quality, c4 := *other.Filters.GopherQuality, *other.Filters.C4
-	quality.MinWords, quality.MaxWords = 1, 290
+	quality.MinWords, quality.MaxWords = 1, 200
 	c4.MinSentences = 1
 	other.Filters.GopherQuality, other.Filters.C4, other.Filters.BadWords = &quality, &c4, nil
 	var again memory
 	ran, err := curator.Curator{Sink: &again}.Run(context.Background(), other)
 	require.NoError(t, err)
 
-	same, differ := 0, 0
-	err = curator.Redecide(attributes(sink, m), m.Recipe, other.Filters, func(before, after curator.Explanation) {
-		want, found, err := curator.Why(attributes(&again, ran), after.Document)
-		require.NoError(t, err)
-		require.True(t, found)
-		want.Recipe, want.Values, after.Values = after.Recipe, nil, nil
-		require.Equal(t, want, after)
-		if before.Rule == after.Rule {
-			same++
-		} else {
-			differ++
-		}
-	})
+	set := sink.dataset(m)
+	was, is := rules(m), rules(ran)
+	got, err := set.Redecide(context.Background(), other.Filters, nil)
 	require.NoError(t, err)
-	require.Positive(t, same)
-	require.Positive(t, differ)
+	require.EqualValues(t, 40, got.All.Documents)
+	require.Equal(t, m.RecipeDigest, got.Recipe)
+	require.EqualValues(t, m.Sources[0].KeptDocuments, got.Kept.Before.Documents)
+	require.EqualValues(t, ran.Sources[0].KeptDocuments, got.Kept.After.Documents)
+	require.Positive(t, got.Kept.In.Documents)
+	require.Positive(t, got.Kept.Out.Documents)
+	for _, r := range got.Rules {
+		require.Equal(t, was[r.Rule], r.Before.Documents, r.Rule)
+		require.Equal(t, is[r.Rule], r.After.Documents, r.Rule)
+		require.Equal(t, r.Before.Documents+r.In.Documents-r.Out.Documents, r.After.Documents)
+		require.Equal(t, r.Before.Bytes+r.In.Bytes-r.Out.Bytes, r.After.Bytes)
+		delete(was, r.Rule)
+		delete(is, r.Rule)
+	}
+	require.Empty(t, was)
+	require.Empty(t, is)
+	moves := 0
+	for _, e := range got.Kept.Examples {
+		before, after := ask(t, set, e.Document), ask(t, again.dataset(ran), e.Document)
+		require.Equal(t, before.Rule, e.From)
+		require.Equal(t, after.Rule, e.To)
+		if e.To != "" {
+			require.Equal(t, []float64{after.Value, after.Threshold}, []float64{e.Value, e.Threshold})
+		} else {
+			require.Equal(t, []float64{before.Value, before.Threshold}, []float64{e.Value, e.Threshold})
+		}
+		moves++
+	}
+	require.Positive(t, moves)
 
+	ctx := context.Background()
 	other.Filters.Words = "whitespace"
-	require.ErrorIs(t, curator.Redecide(attributes(sink, m), m.Recipe, other.Filters, nil), curator.ErrReread)
-	require.ErrorIs(t, curator.Redecide(attributes(sink, m), other, m.Recipe.Filters, nil), curator.ErrAttributes)
+	_, err = set.Redecide(ctx, other.Filters, nil)
+	require.ErrorIs(t, err, curator.ErrReread)
 	other.Filters.MinWords = -1
-	require.ErrorIs(t, curator.Redecide(attributes(sink, m), m.Recipe, other.Filters, nil), curator.ErrRecipe)
+	_, err = set.Redecide(ctx, other.Filters, nil)
+	require.ErrorIs(t, err, curator.ErrRecipe)
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = set.Redecide(ended, m.Recipe.Filters, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	set.Manifest.RecipeDigest = event.DigestOf(nil)
+	_, err = set.Redecide(ctx, m.Recipe.Filters, nil)
+	require.ErrorIs(t, err, curator.ErrAttributes)
+	set.Manifest.Attributes = nil
+	_, err = set.Redecide(ctx, m.Recipe.Filters, nil)
+	require.ErrorIs(t, err, curator.ErrNotNoted)
+}
+
+// rules is how many documents each reason has dropped.
+func rules(m curator.Manifest) map[string]int64 {
+	dropped := map[string]int64{}
+	for _, d := range m.Dropped {
+		dropped[d.Reason] = d.Documents
+	}
+	return dropped
+}
+
+func TestFiltersAreReadStrictly(t *testing.T) {
+	for _, text := range []string{"gopher_quality: {min_words: 30}", "filters:\n  gopher_quality: {min_words: 30}\nname: x", `{"gopher_quality": {"min_words": 30}}`} {
+		f, err := curator.ParseFilters([]byte(text))
+		require.NoError(t, err)
+		require.EqualValues(t, 30, f.GopherQuality.MinWords)
+		require.EqualValues(t, 10, f.GopherQuality.MaxWordLength, "the published threshold")
+		require.Equal(t, "simple", f.Words)
+	}
+	for text, says := range map[string]string{"gopher_qualty: {}": "gopher_qualty", "gopher_quality: {min_wrds: 1}": "min_wrds", "min_words: -1": "min_words", "[": "yaml", "- 1": "map",
+		"filters: 7": "filters", "1: 2": "1"} {
+		_, err := curator.ParseFilters([]byte(text))
+		require.ErrorIs(t, err, curator.ErrRecipe)
+		require.ErrorContains(t, err, says)
+	}
 }
 
 func TestAttributesOfPlainRecipes(t *testing.T) {
@@ -212,9 +381,7 @@ func TestAttributesOfPlainRecipes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, without.Splits, with.Splits)
 	require.EqualValues(t, 21, with.Attributes[0].Documents)
-	why, found, err := curator.Why(attributes(&noted, with), "link.txt")
-	require.NoError(t, err)
-	require.True(t, found)
+	why := ask(t, noted.dataset(with), "link.txt")
 	require.Equal(t, "symlink", why.Rule)
 	require.Empty(t, why.Digest)
 }

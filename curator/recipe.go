@@ -196,3 +196,6 @@ func canonical(v any) []byte {
 	}
 	return data
 }
+
+// readsUTF16 tells whether whole files in UTF-16 are text.
+func (r Recipe) readsUTF16() bool { return r.Clean != nil && r.Clean.Encoding == clean.Detect }

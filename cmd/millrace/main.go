@@ -54,7 +54,7 @@ const runHelp = "A run: its id, the beginning or end of it, or its name (the new
 func helpFor(err error) string {
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
-		return "millrace " + parse.Context.Selected().Name + " --help"
+		return "millrace " + parse.Context.Selected().Path() + " --help"
 	}
 	return "millrace --help"
 }
@@ -71,8 +71,8 @@ type cli struct {
 	Global
 	Up         upCmd         `cmd:"" help:"Start a node (everything embedded unless told otherwise)."`
 	Demo       demoCmd       `cmd:"" help:"Run the whole loop on real text: curate, train twice, evaluate, compare, reproduce."`
-	Curate     curateCmd     `cmd:"" help:"Make a dataset from folders or JSONL files, or by a recipe."`
-	Why        whyCmd        `cmd:"" help:"Tell why a document is in a dataset, or is not."`
+	Curate     curateCmd     `cmd:"" help:"Make a dataset by a recipe, or from folders or JSONL files; ask why a document was dropped."`
+	Why        whyCmd        `cmd:"" hidden:"" help:"The same as curate why."`
 	Train      trainCmd      `cmd:"" help:"Train a model on a dataset."`
 	Eval       evalCmd       `cmd:"" help:"Evaluate a checkpoint on a suite."`
 	Runs       runsCmd       `cmd:"" help:"List runs."`

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -14,68 +13,6 @@ import (
 
 	"millrace/client"
 )
-
-// curateCmd makes a dataset.
-type curateCmd struct {
-	Folders []string `arg:"" optional:"" name:"dir" help:"Folders of text, or .jsonl files."`
-	Recipe  string   `help:"Recipe, YAML or JSON; names everything itself." type:"existingfile" placeholder:"FILE"`
-	Name    string   `help:"Name of the dataset (default: the folder's)."`
-	Include []string `help:"Patterns of files to read, e.g. *.go,*.md." placeholder:"GLOB,…"`
-	Limit   string   `help:"Take at most so much text, e.g. 10MB." placeholder:"SIZE"`
-	Vocab   int      `help:"Size of the tokenizer's vocabulary." default:"4096" placeholder:"N"`
-	Detach  bool     `short:"d" help:"Do not wait for the end."`
-}
-
-func (cmd *curateCmd) Run(ctx context.Context, g *Global) error {
-	config, err := cmd.recipe()
-	if err != nil {
-		return err
-	}
-	return start(ctx, g, client.StartRun{Kind: "CURATE", Name: cmd.Name, Config: config}, cmd.Detach)
-}
-
-// recipe is the file, or one made from the arguments.
-func (cmd *curateCmd) recipe() (json.RawMessage, error) {
-	if cmd.Recipe != "" {
-		return readConfig(cmd.Recipe)
-	}
-	if len(cmd.Folders) == 0 {
-		return nil, &exitError{exitUsage, fmt.Errorf("curate: name a folder of text, or a --recipe")}
-	}
-	limit, err := parseSize(cmd.Limit)
-	if err != nil {
-		return nil, err
-	}
-	folders := make([]string, len(cmd.Folders))
-	for i, f := range cmd.Folders { // the worker may stand in another directory
-		if folders[i], err = filepath.Abs(f); err != nil {
-			return nil, err
-		}
-	}
-	if cmd.Name == "" {
-		cmd.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(folders[0]), ".gz"), ".jsonl")
-	}
-	return folderRecipe(cmd.Name, folders, cmd.Include, limit, cmd.Vocab)
-}
-
-// folderRecipe is the recipe of some folders and files with everything else left to its default.
-func folderRecipe(name string, paths, include []string, limit int64, vocab int) (json.RawMessage, error) {
-	var sources []map[string]any
-	for _, p := range paths {
-		s := map[string]any{"folder": p}
-		if strings.HasSuffix(p, ".jsonl") || strings.HasSuffix(p, ".jsonl.gz") {
-			s = map[string]any{"jsonl": p}
-		} else if len(include) > 0 {
-			s["include"] = include
-		}
-		sources = append(sources, s)
-	}
-	recipe := map[string]any{"name": name, "sources": sources, "tokenizer": map[string]any{"kind": "bpe", "vocab_size": vocab}}
-	if limit > 0 {
-		recipe["limit_bytes"] = limit
-	}
-	return json.Marshal(recipe)
-}
 
 // trainCmd trains a model.
 type trainCmd struct {

@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sort"
+	"strings"
 
-	"millrace/client"
 	"millrace/curator"
 	"millrace/event"
 )
@@ -16,55 +15,95 @@ import (
 // whyCmd tells why a document is in a dataset or not.
 type whyCmd struct {
 	Dataset  string `arg:"" help:"Dataset: its name or digest."`
-	Document string `arg:"" help:"Document: its id, source/id, the digest of its text, or a file that holds the text."`
+	Document string `arg:"" optional:"" help:"Document: its id, source/id, or the digest of its text; @FILE for the text in a file, - for the text on standard input."`
+	Text     string `help:"A text, instead of a document." placeholder:"TEXT"`
+}
+
+// whyAnswer is what is known of a document or a text.
+type whyAnswer struct {
+	// Match says how a text was found; "" for a document.
+	Match     curator.Match         `json:"match,omitempty"`
+	Documents []curator.Explanation `json:"documents"`
 }
 
 func (cmd *whyCmd) Run(ctx context.Context, g *Global) error {
-	c := g.client()
-	set, err := c.Dataset(ctx, cmd.Dataset)
+	set, err := openDataset(ctx, g, cmd.Dataset)
 	if err != nil {
 		return err
 	}
-	raw, err := c.Blob(ctx, event.Digest(set.ID))
+	answer, err := cmd.ask(ctx, set)
 	if err != nil {
-		return err
+		return refused(err)
 	}
-	m, err := curator.ParseManifest(raw)
-	if err != nil {
-		return err
-	}
-	if len(m.Attributes) == 0 {
-		return &exitError{exitRefused, fmt.Errorf("dataset %q keeps no record of single documents; put \"attributes: true\" into its recipe and curate again", set.Name)}
-	}
-	names := []string{cmd.Document}
-	if text, err := os.ReadFile(cmd.Document); err == nil {
-		names = append(names, string(event.DigestOf(text)))
-	}
-	for _, name := range names {
-		why, err := lookUp(ctx, c, m, name)
-		if errors.Is(err, client.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return g.print(why, func(w io.Writer) error { return explain(w, why) })
-	}
-	return &exitError{exitRefused, fmt.Errorf("document %q is not among those that dataset %q was made from", cmd.Document, set.Name)}
+	return g.print(answer, func(w io.Writer) error { return cmd.tell(w, answer) })
 }
 
-// lookUp asks each part of the dataset's record.
-func lookUp(ctx context.Context, c *client.Client, m curator.Manifest, document string) (curator.Explanation, error) {
-	for _, part := range m.Attributes {
-		blob, err := c.Blob(ctx, part.Digest)
-		if err != nil {
-			return curator.Explanation{}, err
+func (cmd *whyCmd) ask(ctx context.Context, set curator.Dataset) (whyAnswer, error) {
+	text, isText, err := cmd.text()
+	if err != nil {
+		return whyAnswer{}, err
+	}
+	if !isText {
+		found, err := set.Why(ctx, cmd.Document)
+		if err == nil || !isFile(cmd.Document) {
+			return whyAnswer{Documents: found}, err
 		}
-		if why, found, err := curator.Why(blob, document); found || err != nil {
-			return why, err
+		raw, errRead := os.ReadFile(cmd.Document)
+		if errRead != nil {
+			return whyAnswer{}, err
+		}
+		text = string(raw)
+	}
+	found, match, err := set.WhyText(ctx, text)
+	return whyAnswer{match, found}, err
+}
+
+// text is the text that is asked about, unless a document is.
+func (cmd *whyCmd) text() (text string, is bool, err error) {
+	file, isFile := strings.CutPrefix(cmd.Document, "@")
+	switch {
+	case cmd.Text != "" && cmd.Document != "":
+		return "", false, &exitError{exitUsage, fmt.Errorf("name a document, or give a --text, not both")}
+	case cmd.Text != "":
+		return cmd.Text, true, nil
+	case cmd.Document == "":
+		return "", false, &exitError{exitUsage, fmt.Errorf("name a document, or give a text: --text TEXT, @FILE, or - for standard input")}
+	case cmd.Document == "-":
+		raw, err := io.ReadAll(io.LimitReader(os.Stdin, maxText))
+		return string(raw), true, err
+	case isFile:
+		raw, err := os.ReadFile(file)
+		return string(raw), true, err
+	}
+	return "", false, nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func (cmd *whyCmd) tell(w io.Writer, a whyAnswer) error {
+	switch a.Match {
+	case curator.NoText:
+		fmt.Fprintln(w, "This text was not in the sources. Alone, and whatever others there are, it would be:")
+	case curator.Nearly:
+		fmt.Fprintln(w, "White space and cleaning aside, this is the text of:")
+	}
+	const shown = 5
+	for i, why := range a.Documents {
+		if i == shown {
+			_, err := fmt.Fprintf(w, "\nand of %d more; --json prints all\n", len(a.Documents)-shown)
+			return err
+		}
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := explain(w, why); err != nil {
+			return err
 		}
 	}
-	return curator.Explanation{}, client.ErrNotFound
+	return nil
 }
 
 // explain is an explanation for people: the decision first, then what was measured.
@@ -73,12 +112,18 @@ func explain(w io.Writer, why curator.Explanation) error {
 	if !why.Kept {
 		verdict = fmt.Sprintf("dropped by %s: measured %s, threshold %s", why.Rule, number(why.Value), number(why.Threshold))
 	}
-	rows := [][]string{
-		{"document", why.Source + "/" + why.Document}, {"verdict", verdict}, {"bytes", fmt.Sprint(why.Bytes)},
-		{"text", string(why.Digest)}, {"recipe", string(why.Recipe)},
+	rows := [][]string{{"verdict", verdict}, {"bytes", fmt.Sprint(why.Bytes)}, {"text", string(why.Digest)}, {"recipe", string(why.Recipe)}}
+	if why.Document != "" {
+		rows = append([][]string{{"document", why.Source + "/" + why.Document}}, rows...)
 	}
-	if why.Repeats != nil {
-		rows = append(rows, []string{"repeats", why.Repeats.Source + "/" + why.Repeats.Document})
+	if of := why.Repeats; of != nil {
+		rows = append(rows, []string{"repeats", of.Source + "/" + of.Document})
+		if of.Text != "" {
+			rows = append(rows, []string{"in common", of.Text})
+		}
+	}
+	for _, p := range why.Places {
+		rows = append(rows, []string{"in", fmt.Sprintf("%s, shard %d, document %d", p.Split, p.Shard, p.Document)})
 	}
 	names := make([]string, 0, len(why.Values))
 	for name := range why.Values {
@@ -89,4 +134,14 @@ func explain(w io.Writer, why curator.Explanation) error {
 		rows = append(rows, []string{"  " + name, fmt.Sprint(why.Values[name])})
 	}
 	return table(w, rows)
+}
+
+// openDataset finds a dataset by name or digest and reads its manifest.
+func openDataset(ctx context.Context, g *Global, name string) (curator.Dataset, error) {
+	c := g.client()
+	set, err := c.Dataset(ctx, name)
+	if err != nil {
+		return curator.Dataset{}, err
+	}
+	return curator.OpenDataset(ctx, event.Digest(set.ID), c.OpenBlob)
 }

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"millrace/client"
+	"millrace/curator"
+)
+
+// curateCmd makes datasets and answers questions about them. Without a word for what to do, it makes one.
+type curateCmd struct {
+	Make makeCmd `cmd:"" default:"withargs" help:"Make a dataset; the word may be left out."`
+	Why  whyCmd  `cmd:"" help:"Tell why a document, or a text, is in a dataset or is not."`
+}
+
+// Help is shown below the usage.
+func (curateCmd) Help() string {
+	return `  millrace curate recipe.yaml           make a dataset as the recipe says
+  millrace curate DIR …                 make one of folders of text and .jsonl files
+  millrace curate make --help           the flags of both
+  millrace curate why mill docs/a.txt   why is this document in it, or not?
+
+A folder that is called like one of the commands is written ./why.`
+}
+
+// makeCmd makes a dataset.
+type makeCmd struct {
+	Sources []string `arg:"" optional:"" name:"recipe|dir" help:"A recipe (.yaml, .yml, .json), or folders of text and .jsonl files."`
+	Recipe  string   `help:"Recipe, YAML or JSON; names everything itself." type:"existingfile" placeholder:"FILE"`
+	Name    string   `help:"Name of the dataset (default: the folder's)."`
+	Include []string `help:"Patterns of files to read, e.g. *.go,*.md." placeholder:"GLOB,…"`
+	Limit   string   `help:"Take at most so much text, e.g. 10MB." placeholder:"SIZE"`
+	Vocab   int      `help:"Size of the tokenizer's vocabulary." default:"4096" placeholder:"N"`
+	Detach  bool     `short:"d" help:"Do not wait for the end."`
+}
+
+func (cmd *makeCmd) Run(ctx context.Context, g *Global) error {
+	config, err := cmd.recipe()
+	if err != nil {
+		return err
+	}
+	return start(ctx, g, client.StartRun{Kind: "CURATE", Name: cmd.Name, Config: config}, cmd.Detach)
+}
+
+// recipe is the file, or one made from the arguments.
+func (cmd *makeCmd) recipe() (json.RawMessage, error) {
+	file := cmd.Recipe
+	if file == "" && len(cmd.Sources) == 1 && isRecipe(cmd.Sources[0]) {
+		file, cmd.Sources = cmd.Sources[0], nil
+	}
+	switch {
+	case file != "" && len(cmd.Sources) > 0:
+		return nil, &exitError{exitUsage, fmt.Errorf("curate: a recipe names its sources itself: leave out %q", cmd.Sources)}
+	case slices.ContainsFunc(cmd.Sources, isRecipe):
+		return nil, &exitError{exitUsage, fmt.Errorf("curate: a recipe stands alone: %q", cmd.Sources)}
+	case file != "":
+		return readConfig(file)
+	case len(cmd.Sources) == 0:
+		return nil, &exitError{exitUsage, fmt.Errorf("curate: name a recipe, or a folder of text")}
+	}
+	limit, err := parseSize(cmd.Limit)
+	if err != nil {
+		return nil, err
+	}
+	folders := make([]string, len(cmd.Sources))
+	for i, f := range cmd.Sources { // the worker may stand in another directory
+		if folders[i], err = filepath.Abs(f); err != nil {
+			return nil, err
+		}
+	}
+	if cmd.Name == "" {
+		cmd.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(folders[0]), ".gz"), ".jsonl")
+	}
+	return folderRecipe(cmd.Name, folders, cmd.Include, limit, cmd.Vocab)
+}
+
+// isRecipe tells whether an argument is a recipe and no source.
+func isRecipe(path string) bool {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return false
+}
+
+// folderRecipe is the recipe of some folders and files with everything else left to its default.
+func folderRecipe(name string, paths, include []string, limit int64, vocab int) (json.RawMessage, error) {
+	var sources []map[string]any
+	for _, p := range paths {
+		s := map[string]any{"folder": p}
+		if strings.HasSuffix(p, ".jsonl") || strings.HasSuffix(p, ".jsonl.gz") {
+			s = map[string]any{"jsonl": p}
+		} else if len(include) > 0 {
+			s["include"] = include
+		}
+		sources = append(sources, s)
+	}
+	recipe := map[string]any{"name": name, "sources": sources, "tokenizer": map[string]any{"kind": "bpe", "vocab_size": vocab}}
+	if limit > 0 {
+		recipe["limit_bytes"] = limit
+	}
+	return json.Marshal(recipe)
+}
+
+// refused marks what the dataset, and not the program, is the reason of.
+func refused(err error) error {
+	for _, of := range []error{curator.ErrNotNoted, curator.ErrNoDocument, curator.ErrReread, curator.ErrNotKept, curator.ErrNotAsRead, curator.ErrRecipe, curator.ErrSource} {
+		if errors.Is(err, of) {
+			return &exitError{exitRefused, err}
+		}
+	}
+	return err
+}
