@@ -8,7 +8,7 @@
 //
 // A source is read once: its text, refined, waits for the tokenizer and the shards in a temporary file, compressed (package
 // spool), so that documents never have to fit into memory and what happens to a source afterwards does not matter. What is held
-// is 16 bytes a kept document for exact de-duplication, or 4 a document and 64 MiB for near duplicates (the rest is in temporary
+// is 256 MiB at most for exact de-duplication, or 4 bytes a document and 64 MiB for near duplicates (the rest is in temporary
 // files), 16 bytes an n-gram of the evaluations to decontaminate against, the distinct words while a vocabulary is learned, one
 // shard a split, and some MB of documents a worker.
 //

@@ -9,11 +9,19 @@ import (
 	"millrace/curator/dedup"
 )
 
-// keepFirst keeps the first of nearly equal documents, and drops the others. It knows which those are when it has seen
-// all, so keep gets documents without their text, and its size. What is held of a document waits on disk with it. When docs
-// ended because of w.failed, it keeps none.
+// searchDuplicates begins the search that the recipe wants.
+func (w *work) searchDuplicates(ctx context.Context) (*dedup.Search, error) {
+	if w.recipe.Dedup == DedupMinHash {
+		return dedup.MinHash{Workers: w.Workers, Dir: w.TempDir}.Search(ctx)
+	}
+	return dedup.Exact{Workers: w.Workers, Dir: w.TempDir}.Search(ctx)
+}
+
+// keepFirst keeps the first of equal or nearly equal documents, and drops the others. It knows which those are when it has
+// seen all, so keep gets documents without their text, and its size. What is held of a document waits on disk with it. When
+// docs ended because of w.failed, it keeps none.
 func (w *work) keepFirst(ctx context.Context, docs iter.Seq[corpus.Doc], keep func(d corpus.Doc, size int64)) (err error) {
-	search, err := dedup.MinHash{Workers: w.Workers, Dir: w.TempDir}.Search(ctx)
+	search, err := w.searchDuplicates(ctx)
 	if err != nil {
 		return err
 	}

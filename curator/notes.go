@@ -32,16 +32,10 @@ type docKey struct {
 
 // hold remembers what was found out about a document while the steps decide whether it stays; not its text.
 func (w *work) hold(r refined) {
-	if w.recipe.Attributes || w.recipe.Dedup == DedupExact || r.cleaned != (clean.Counts{}) || r.redacted != (privacy.Counts{}) {
+	if w.recipe.Attributes || r.cleaned != (clean.Counts{}) || r.redacted != (privacy.Counts{}) {
 		r.Text = ""
 		w.held[docKey{r.Source, r.ID}] = r
 	}
-}
-
-// alike is by what exact duplicates of a held document are told.
-func (w *work) alike(d corpus.Doc) [16]byte {
-	r := w.held[docKey{d.Source, d.ID}]
-	return [16]byte(r.after[:16])
 }
 
 // leave drops a document that was held.

@@ -46,8 +46,8 @@ type Recipe struct {
 	// ShardTokens is how long a shard may become.
 	ShardTokens int64 `json:"shard_tokens"`
 	// LimitBytes ends the corpus before the first document that would make its text longer; files are then taken in an
-	// order that Seed decides (read.Listing.Shuffle), not by name. 0 takes everything, by name. Near duplicates count: they
-	// are found when the corpus has ended.
+	// order that Seed decides (read.Listing.Shuffle), not by name. 0 takes everything, by name. Duplicates count: they are
+	// found when the corpus has ended.
 	LimitBytes int64 `json:"limit_bytes"`
 	Seed       int64 `json:"seed"`
 }

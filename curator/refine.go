@@ -20,7 +20,6 @@ type refiner struct {
 	bounds  corpus.Judge   // likewise
 	measure bool
 	index   bool // say what texts are found by
-	exact   bool // say by what duplicates are told
 	rewrite bool
 	decider filter.Decider
 	redact  *privacy.Redactor
@@ -40,7 +39,7 @@ type refined struct {
 	redacted   privacy.Counts
 	flag       corpus.Why // why it is flagged, kept or not; without a reason if it is not
 	// before and after are the sha256 of the text as duplicates are compared, as the filters got it and as it was left: for the
-	// index, and after for exact duplicates too.
+	// index.
 	before, after [sha256.Size]byte
 }
 
@@ -51,7 +50,7 @@ func newRefiner(r Recipe) (*refiner, error) {
 	}
 	f := &refiner{
 		clean: r.Clean, judges: []corpus.Judge{filter.UTF8(), filter.NotEmpty()}, bounds: filter.Chars(r.Filters.MinChars, r.Filters.MaxChars),
-		measure: r.Filters.Measured() || r.Attributes, index: r.Attributes, exact: r.Dedup == DedupExact, rewrite: opt.Rewrite, decider: filter.NewDecider(r.Filters),
+		measure: r.Filters.Measured() || r.Attributes, index: r.Attributes, rewrite: opt.Rewrite, decider: filter.NewDecider(r.Filters),
 		pool: &sync.Pool{New: func() any { return measure.New(opt) }},
 	}
 	if r.Privacy != nil {
@@ -95,11 +94,9 @@ func (f *refiner) refine(d corpus.Doc) refined {
 	}
 	if f.changes() && out.Text != d.Text {
 		out.Digest = sha256.Sum256([]byte(out.Text))
-		if f.index || f.exact {
+		if f.index {
 			out.after = alike(out.Text)
 		}
-	} else if f.exact && !f.index {
-		out.after = alike(out.Text)
 	}
 	return out
 }

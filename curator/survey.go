@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"millrace/curator/corpus"
-	"millrace/curator/dedup"
 	"millrace/curator/pack"
 	"millrace/event"
 )
@@ -53,11 +52,6 @@ func (w *work) makeSurvey(ctx context.Context) error {
 	}
 	for _, d := range w.unlisted {
 		w.note(ctx, refined{Doc: corpus.Doc{Source: d.Source, ID: d.ID}, rawBytes: d.Bytes, why: d.Why})
-	}
-	drop := func(d corpus.Drop) { w.leave(ctx, d) }
-	steps := []corpus.Step{}
-	if w.recipe.Dedup == DedupExact {
-		steps = append(steps, dedup.Exact(w.alike, drop))
 	}
 	all := sha256.New()
 	read := func(yield func(corpus.Doc) bool) {
@@ -110,7 +104,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 	}
 	limited := func(yield func(corpus.Doc) bool) {
 		taken := int64(0)
-		for d := range corpus.Chain(steps...)(read) {
+		for d := range read {
 			size := int64(len(d.Text))
 			if limit := w.recipe.LimitBytes; limit > 0 && taken+size > limit {
 				if taken == 0 {
@@ -124,7 +118,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 			}
 		}
 	}
-	if w.recipe.Dedup == DedupMinHash {
+	if w.recipe.Dedup != DedupNone {
 		if err := w.keepFirst(ctx, limited, keep); err != nil {
 			return err
 		}

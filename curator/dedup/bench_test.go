@@ -97,3 +97,55 @@ func BenchmarkSearch(b *testing.B) {
 		}
 	}
 }
+
+// corpusOf is documents of about 3 KB, of which every fifth repeats an earlier one but for white space.
+func corpusOf(n int) (docs []corpus.Doc, size int64) {
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := range n {
+		text := prose(random, 500+random.IntN(6000))
+		if i%5 == 4 {
+			text = " " + docs[random.IntN(i)].Text
+		}
+		docs = append(docs, corpus.New(0, fmt.Sprint(i), text))
+		size += int64(len(text))
+	}
+	return docs, size
+}
+
+// BenchmarkExact is everything, on all cores.
+func BenchmarkExact(b *testing.B) {
+	docs, size := corpusOf(20_000)
+	dir := b.TempDir()
+	for _, spill := range []int64{0, 64 << 10} {
+		b.Run(fmt.Sprint("spill=", spill), func(b *testing.B) {
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := dedup.Exact{Dir: dir, SpillBytes: spill}.Search(context.Background())
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, d := range docs {
+					if err := s.Add(d, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+				found := 0
+				for v, err := range s.Verdicts() {
+					if err != nil {
+						b.Fatal(err)
+					}
+					if v.Of != nil {
+						found++
+					}
+				}
+				if found < 4000 {
+					b.Fatalf("%d of 4000 duplicates were found", found)
+				}
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

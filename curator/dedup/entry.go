@@ -77,5 +77,3 @@ func readBytes(in *bufio.Reader, most uint64) ([]byte, error) {
 	_, err = io.ReadFull(in, b)
 	return b, err
 }
-
-func spoilt(err error) error { return fmt.Errorf("%w: %w", errSpill, err) }

@@ -3,11 +3,13 @@ package dedup
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"millrace/curator/corpus"
@@ -20,57 +22,49 @@ import (
 func TestRunGolden(t *testing.T) {
 	require.Equal(t, []byte("\x08\x07\x06\x05\x04\x03\x02\x01\x01\x00\x00\x00\x08\x07\x06\x05\x04\x03\x02\x01\x02\x01\x00\x00"),
 		appendRun(nil, []mark{{0x0102030405060708, 1}, {0x0102030405060708, 0x102}}))
+	require.Equal(t, []byte("abcdefghijklmnop\x01\x00\x00\x00"), appendRun(nil, []textMark{{[16]byte([]byte("abcdefghijklmnop")), 1}}))
+	require.Equal(t, []byte("\x01\x00\x00\x00\x02\x00\x00\x00"), appendRun(nil, []link{{1, 2}}))
+	require.Equal(t, []byte("\x02\x05\x04"+"\x00\x80\x01\x01"+"\x01\x00\x02"), appendRun(nil, []place{{2, 5, 9}, {2, 133, 134}, {3, 0, 2}}))
+	require.Equal(t, []byte("\x07\x02\x05\x04"+"\x00\x01\x05\x01"+"\x01\x00\x01\x02"),
+		appendRun(nil, []pieceMark{{7, place{2, 5, 9}}, {7, place{3, 5, 6}}, {8, place{0, 1, 3}}}))
 }
 
-func TestMergeSorts(t *testing.T) {
+func TestSorterSorts(t *testing.T) {
+	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
-		var file []byte
-		var runs []run
-		all := map[mark]bool{}
+		s, err := newSorter[pieceMark](dir, "test-*", 2)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, s.Close()) }()
+		all := map[pieceMark]bool{}
+		var raw []byte
 		for range rapid.IntRange(0, 9).Draw(t, "runs") {
-			var marks []mark
+			var list []pieceMark
 			for range rapid.IntRange(0, 30).Draw(t, "marks") {
-				m := mark{rapid.Uint64Range(0, 20).Draw(t, "key"), rapid.Uint32Range(0, 200).Draw(t, "document")}
-				if !all[m] { // a document has a key once
+				start := rapid.Uint32Range(0, 300).Draw(t, "start")
+				m := pieceMark{rapid.OneOf(rapid.Uint64Range(0, 20), rapid.Uint64()).Draw(t, "key"),
+					place{rapid.Uint32Range(0, 200).Draw(t, "document"), start, start + rapid.Uint32Range(1, 1<<31).Draw(t, "length")}}
+				if !all[m] {
 					all[m] = true
-					marks = append(marks, m)
+					list = append(list, m)
 				}
 			}
-			slices.SortFunc(marks, compareMarks)
-			runs = append(runs, run{int64(len(file)), int64(len(marks))})
-			file = appendRun(file, marks)
+			raw, err = s.spill(1, list, raw)
+			require.NoError(t, err)
 		}
-		var readers []*runReader
-		for _, r := range runs {
-			readers = append(readers, newRunReader(bytes.NewReader(file), r, 201, 16))
-		}
-		var got []mark
-		for m, err := range merge(context.Background(), readers) {
+		var got []pieceMark
+		for m, err := range s.merged(context.Background(), 1, 201, 0) {
 			require.NoError(t, err)
 			got = append(got, m)
 		}
-		require.True(t, slices.IsSortedFunc(got, compareMarks))
+		require.True(t, slices.IsSortedFunc(got, pieceMark.compare))
 		require.Len(t, got, len(all))
 		for _, m := range got {
 			require.True(t, all[m])
 		}
-	})
-}
-
-func TestLinksArePairsOfAKey(t *testing.T) {
-	marks := func(yield func(mark, error) bool) {
-		for _, m := range []mark{{0, 4}, {1, 0}, {1, 2}, {1, 7}, {2, 2}, {5, 1}, {5, 3}} {
-			if !yield(m, nil) {
-				return
-			}
+		for range s.merged(context.Background(), 0, 201, 0) {
+			require.Fail(t, "the other part is empty")
 		}
-	}
-	var got []link
-	for l, err := range links(marks) {
-		require.NoError(t, err)
-		got = append(got, l)
-	}
-	require.Equal(t, []link{{0, 2}, {0, 7}, {1, 3}}, got)
+	})
 }
 
 // However the links come, the first document of a cluster is the same.
@@ -104,28 +98,37 @@ func TestClustersDoNotDependOnOrder(t *testing.T) {
 	})
 }
 
-func FuzzRunReader(f *testing.F) {
-	f.Add(appendRun(nil, []mark{{1, 1}, {2, 0}, {2, 2}}), int64(0), int64(3), uint32(3))
-	f.Add([]byte("short"), int64(1), int64(2), uint32(1))
-	f.Fuzz(func(t *testing.T, file []byte, offset, marks int64, documents uint32) {
-		r := newRunReader(bytes.NewReader(file), run{max(0, offset) % 1000, max(0, marks) % 1000}, documents, 16)
-		var last mark
-		n := int64(0)
-		for {
-			m, err := r.next()
-			if errors.Is(err, io.EOF) {
-				require.Equal(t, r.marks, n)
-				return
-			}
-			if err != nil {
-				require.ErrorIs(t, err, errSpill)
-				return
-			}
-			require.Less(t, m.document, documents)
-			require.True(t, n == 0 || compareMarks(last, m) < 0)
-			last = m
-			n++
+// readAll believes no bytes, of whatever record.
+func readAll[T record[T]](t *testing.T, file []byte, r run, documents uint32) {
+	in := newRunReader[T](bytes.NewReader(file), r, documents, 16)
+	var last T
+	for n := int64(0); ; n++ {
+		m, err := in.next()
+		if errors.Is(err, io.EOF) {
+			require.Equal(t, r.records, n)
+			return
 		}
+		if err != nil {
+			require.ErrorIs(t, err, errSpill)
+			return
+		}
+		require.True(t, m.within(documents))
+		require.True(t, n == 0 || last.compare(m) < 0)
+		last = m
+	}
+}
+
+func FuzzRunReader(f *testing.F) {
+	f.Add(appendRun(nil, []mark{{1, 1}, {2, 0}, {2, 2}}), int64(0), int64(36), int64(3), uint32(3))
+	f.Add(appendRun(nil, []pieceMark{{1, place{1, 0, 3}}, {1, place{1, 3, 4}}, {1 << 63, place{0, 1, 1 << 31}}}), int64(0), int64(99), int64(3), uint32(3))
+	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), int64(1), int64(2), int64(2), uint32(1))
+	f.Fuzz(func(t *testing.T, file []byte, offset, size, records int64, documents uint32) {
+		r := run{max(0, offset) % 1000, max(0, size) % 1000, max(0, records) % 1000}
+		readAll[mark](t, file, r, documents)
+		readAll[textMark](t, file, r, documents)
+		readAll[link](t, file, r, documents)
+		readAll[place](t, file, r, documents)
+		readAll[pieceMark](t, file, r, documents)
 	})
 }
 
@@ -146,12 +149,19 @@ func FuzzReadEntry(f *testing.F) {
 
 // What was spilled and does not come back as it was is an error, not another result.
 func TestDamageIsNoticed(t *testing.T) {
-	for name, damage := range map[string]func(s *Search) error{
-		"entries cut off":      func(s *Search) error { return s.entries.Truncate(s.written - 1) },
-		"sketches cut off":     func(s *Search) error { return s.sketches.Truncate(sketchBytes) },
-		"marks cut off":        func(s *Search) error { return s.marks.Truncate(s.marksEnd - 5) },
-		"marks out of order":   func(s *Search) error { _, err := s.marks.WriteAt(bytes.Repeat([]byte{255}, 8), 0); return err },
-		"an entry from beyond": func(s *Search) error { _, err := s.sketches.WriteAt(bytes.Repeat([]byte{255}, 8), 0); return err },
+	for name, damage := range map[string]func(s *Search, f *nearFinder) error{
+		"entries cut off":  func(s *Search, _ *nearFinder) error { return s.journal.entries.Truncate(s.journal.written - 1) },
+		"offsets cut off":  func(s *Search, _ *nearFinder) error { return s.journal.offsets.Truncate(0) },
+		"sketches cut off": func(_ *Search, f *nearFinder) error { return f.sketches.Truncate(sketchBytes) },
+		"marks cut off":    func(_ *Search, f *nearFinder) error { return f.marks.file.Truncate(f.marks.end - 5) },
+		"marks out of order": func(_ *Search, f *nearFinder) error {
+			_, err := f.marks.file.WriteAt(bytes.Repeat([]byte{255}, 8), 0)
+			return err
+		},
+		"an entry from beyond": func(s *Search, _ *nearFinder) error {
+			_, err := s.journal.offsets.WriteAt(bytes.Repeat([]byte{255}, 8), 0)
+			return err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := MinHash{Dir: t.TempDir(), Workers: 1}.Search(context.Background())
@@ -160,18 +170,61 @@ func TestDamageIsNoticed(t *testing.T) {
 			for range 3 {
 				require.NoError(t, s.Add(corpus.New(0, "id", "one two three four five six"), nil))
 			}
-			_, err = s.cluster()
-			require.NoError(t, err)
-			require.NoError(t, damage(s))
-			// A second time, over what is there now.
-			s.work = make(chan batch)
-			s.next = batch{}
+			require.NoError(t, s.crew.finish())
+			require.NoError(t, s.journal.finish())
+			require.NoError(t, damage(s, s.finder.(*nearFinder)))
+			s.crew.work = make(chan batch) // Verdicts finishes a second time, over what is there now
 			for _, err = range s.Verdicts() {
 				if err != nil {
 					break
 				}
 			}
 			require.ErrorIs(t, err, errSpill)
+		})
+	}
+}
+
+// full is a temporary file on a disk that is.
+func full(t *testing.T) *spillFile {
+	f, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("there is no disk that is full here")
+	}
+	return &spillFile{File: f, dir: "the folder"}
+}
+
+// A full disk ends a search with where it is and what to do, and everything is removed all the same.
+func TestFullDisk(t *testing.T) {
+	long := strings.Repeat("one two three. Four five six!\n", 2000)
+	for name, fill := range map[string]func(s *Search, f *nearFinder) **os.File{
+		"entries":  func(s *Search, _ *nearFinder) **os.File { return &s.journal.entries.File },
+		"offsets":  func(s *Search, _ *nearFinder) **os.File { return &s.journal.offsets.File },
+		"marks":    func(_ *Search, f *nearFinder) **os.File { return &f.marks.file.File },
+		"sketches": func(_ *Search, f *nearFinder) **os.File { return &f.sketches.File },
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := full(t)
+			dir := t.TempDir()
+			s, err := MinHash{Dir: dir, Workers: 2, SpillBytes: 100}.Search(context.Background())
+			require.NoError(t, err)
+			file := fill(s, s.finder.(*nearFinder))
+			require.NoError(t, (*file).Close())
+			*file = disk.File
+			for i := 0; i < 100 && err == nil; i++ {
+				err = s.Add(corpus.New(0, strings.Repeat("id", 1000), long), nil)
+			}
+			for _, failed := range s.Verdicts() {
+				if failed != nil {
+					err = cmp.Or(err, failed)
+					break
+				}
+			}
+			require.ErrorContains(t, err, "no space left")
+			require.ErrorContains(t, err, "temporary files are in "+dir)
+			require.NoError(t, s.Close())
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Empty(t, left)
 		})
 	}
 }
