@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,8 +16,11 @@ import (
 
 // curateCmd makes datasets and answers questions about them. Without a word for what to do, it makes one.
 type curateCmd struct {
-	Make makeCmd `cmd:"" default:"withargs" help:"Make a dataset; the word may be left out."`
-	Why  whyCmd  `cmd:"" help:"Tell why a document, or a text, is in a dataset or is not."`
+	Make     makeCmd     `cmd:"" default:"withargs" help:"Make a dataset; the word may be left out."`
+	Why      whyCmd      `cmd:"" help:"Tell why a document, or a text, is in a dataset or is not."`
+	Redecide redecideCmd `cmd:"" help:"Show what other thresholds would keep and drop, without reading the text again."`
+	Text     textCmd     `cmd:"" help:"Print a document as it is in the shards, as it was read, or what was changed."`
+	Report   reportCmd   `cmd:"" help:"Show what a dataset is made of, and what was dropped and why."`
 }
 
 // Help is shown below the usage.
@@ -26,7 +30,22 @@ func (curateCmd) Help() string {
   millrace curate make --help           the flags of both
   millrace curate why mill docs/a.txt   why is this document in it, or not?
 
-A folder that is called like one of the commands is written ./why.`
+A folder that is called like a command is meant where it stands alone; otherwise write ./text.`
+}
+
+// folderFirst lets "curate text" be what it was before there was a command text, where there is a folder of that name: no command
+// of curate can do without an argument.
+func folderFirst(args []string) []string {
+	if len(args) < 2 || args[0] != "curate" || !slices.Contains([]string{"why", "redecide", "text", "report"}, args[1]) {
+		return args
+	}
+	if len(args) > 2 && (!strings.HasPrefix(args[2], "-") || args[2] == "-h" || args[2] == "--help") {
+		return args
+	}
+	if info, err := os.Stat(args[1]); err != nil || !info.IsDir() {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), 1, "make")
 }
 
 // makeCmd makes a dataset.

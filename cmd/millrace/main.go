@@ -39,7 +39,7 @@ func run(args []string) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	cmd, err := parser.Parse(args)
+	cmd, err := parser.Parse(folderFirst(args))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "millrace: %v\n  what to do: %s\n", err, helpFor(err))
 		return exitUsage
