@@ -62,14 +62,26 @@ func closing(r rune) bool {
 	return false
 }
 
-// Sentences counts the sentences of one line. A sentence ends after a run of marks that are IsTerminal or …, and of closing
-// quotes and brackets behind them, where white space or the line's end follows, or at once when the last mark is a full-width
-// one (U+3000 and above); what is left at the end is a sentence if it is not white space only.
+// Sentences counts the sentences of one line (SentenceEnd).
 func Sentences(line string) int64 {
 	var n int64
-	open := false // something but white space since the last end
-	for i := 0; i < len(line); {
-		c := line[i]
+	for i := 0; ; n++ {
+		end := SentenceEnd(line, i)
+		if end == i {
+			return n
+		}
+		i = end
+	}
+}
+
+// SentenceEnd is where the first sentence of text[from:] ends, or from when there is nothing but white space. A sentence ends
+// after a run of marks that are IsTerminal or …, and of closing quotes and brackets behind them, where white space or the text's
+// end follows, or at once when the last mark is a full-width one (U+3000 and above); what is left at the end is a sentence if
+// it is not white space only, and goes to the end.
+func SentenceEnd(text string, from int) int {
+	open := false // something but white space since from
+	for i := from; i < len(text); {
+		c := text[i]
 		if c < utf8.RuneSelf {
 			i++
 			if ascii[c] >= letter {
@@ -81,7 +93,7 @@ func Sentences(line string) int64 {
 				continue
 			}
 		} else {
-			r, size := utf8.DecodeRuneInString(line[i:])
+			r, size := utf8.DecodeRuneInString(text[i:])
 			i += size
 			if r != '…' && !IsTerminal(r) {
 				open = open || !IsSpace(r)
@@ -89,10 +101,10 @@ func Sentences(line string) int64 {
 			}
 		}
 		open = true
-		last, _ := utf8.DecodeLastRuneInString(line[:i])
+		last, _ := utf8.DecodeLastRuneInString(text[:i])
 		ends := last >= 0x3000
-		for i < len(line) {
-			r, size := utf8.DecodeRuneInString(line[i:])
+		for i < len(text) {
+			r, size := utf8.DecodeRuneInString(text[i:])
 			if r != '…' && !IsTerminal(r) && !closing(r) {
 				ends = ends || IsSpace(r)
 				break
@@ -100,13 +112,12 @@ func Sentences(line string) int64 {
 			ends = ends || r >= 0x3000
 			i += size
 		}
-		if ends || i == len(line) {
-			n++
-			open = false
+		if ends || i == len(text) {
+			return i
 		}
 	}
 	if open {
-		n++
+		return len(text)
 	}
-	return n
+	return from
 }

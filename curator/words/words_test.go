@@ -74,6 +74,17 @@ func TestSentences(t *testing.T) {
 	} {
 		require.Equal(t, want, words.Sentences(line), line)
 	}
+	var got []string
+	text := " One.\nTwo (yes!)  three\n "
+	for i := 0; ; {
+		end := words.SentenceEnd(text, i)
+		if end == i {
+			break
+		}
+		got = append(got, text[i:end])
+		i = end
+	}
+	require.Equal(t, []string{" One.", "\nTwo (yes!)", "  three\n "}, got)
 }
 
 func TestTerminalMarks(t *testing.T) {
