@@ -117,6 +117,7 @@ type work struct {
 	failed  error // of reading, or of storing notes
 	// unlisted are files that were left out before anything was read.
 	unlisted []corpus.Drop
+	mix      *mix          // of the recipe's mixture, if it has one
 	flagged  corpus.Ledger // what is told of, but not dropped
 	leaks    *leak.Index   // of the recipe's evaluations, if it has any
 
@@ -149,6 +150,9 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 		if old, ok := w.Reuse(ctx, m.Source); ok && w.same(old, m) {
 			return old, nil
 		}
+	}
+	if err := w.makeMix(ctx); err != nil {
+		return Manifest{}, err
 	}
 	tok, err := w.tokenizer(ctx)
 	if err != nil {
@@ -185,7 +189,7 @@ func (w *work) same(old, m Manifest) bool {
 			return false // the run goes on, and meets the error
 		}
 	}
-	old.Tokenizer, old.DType, old.Splits, old.AttributeIndex = m.Tokenizer, m.DType, m.Splits, m.AttributeIndex
+	old.Tokenizer, old.DType, old.Splits, old.AttributeIndex, old.Mixture = m.Tokenizer, m.DType, m.Splits, m.AttributeIndex, m.Mixture
 	return old.Digest() == m.Digest()
 }
 

@@ -11,26 +11,20 @@ import (
 	"millrace/trainer/token"
 )
 
-// splitNames are the splits by the index that part uses.
-var splitNames = [...]string{Train, HeldOut}
-
-// piece is a stretch of a part, small enough that one large document keeps all workers busy; last ends its part.
+// piece is a stretch of a part, small enough that one large document keeps all workers busy, or a conversation; last ends its part.
 type piece struct {
-	source int
-	id     string
-	text   string
-	split  int
-	last   bool
+	doc   corpus.Doc // of the part
+	text  string
+	split int
+	copy  int
+	last  bool
 }
 
-// encoded is a piece's ids.
+// encoded is a piece as ids. A conversation has a mask: which of them count in the loss.
 type encoded struct {
-	ids    []int32
-	bytes  int64
-	source int
-	id     string
-	split  int
-	last   bool
+	piece
+	ids  []int32
+	mask []bool
 }
 
 // Sizes of what a worker encodes at once.
@@ -39,25 +33,35 @@ const (
 	batchBytes = 256 << 10
 )
 
-// batches cuts parts into pieces and gathers small ones.
-func batches(parts iter.Seq2[part, error]) iter.Seq2[[]piece, error] {
+// batches cuts parts into pieces and gathers small ones. Conversations stay whole if asked.
+func batches(parts iter.Seq2[part, error], chats bool) iter.Seq2[[]piece, error] {
 	return func(yield func([]piece, error) bool) {
 		var batch []piece
 		size := 0
+		add := func(p part, text string, last bool) bool {
+			batch = append(batch, piece{p.doc, text, p.split, p.copy, last})
+			if size += len(text); size < batchBytes && len(batch) < maxReadings {
+				return true
+			}
+			full := batch
+			batch, size = nil, 0
+			return yield(full, nil)
+		}
 		for p, err := range parts {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
+			if chats && p.doc.Chat != nil {
+				if !add(p, p.text, true) {
+					return
+				}
+				continue
+			}
 			left := len(p.text)
 			for text := range token.Chunks(p.text, pieceBytes) {
-				left -= len(text)
-				batch = append(batch, piece{p.doc.Source, p.doc.ID, text, p.split, left == 0})
-				if size += len(text); size >= batchBytes {
-					if !yield(batch, nil) {
-						return
-					}
-					batch, size = nil, 0
+				if left -= len(text); !add(p, text, left == 0) {
+					return
 				}
 			}
 		}
@@ -65,6 +69,34 @@ func batches(parts iter.Seq2[part, error]) iter.Seq2[[]piece, error] {
 			yield(batch, nil)
 		}
 	}
+}
+
+// encodePiece makes ids of a piece.
+func (w *work) encodePiece(tok token.Tokenizer, p piece) (encoded, error) {
+	if w.recipe.ChatTemplate != "" && p.doc.Chat != nil {
+		c, err := w.recipe.ChatTemplate.Encode(tok, p.doc.Chat, false)
+		if err != nil {
+			return encoded{}, fmt.Errorf("%w: document %s: %w", ErrRecipe, p.doc.ID, err)
+		}
+		return encoded{p, c.IDs, c.Loss}, nil
+	}
+	ids, err := tok.Append(make([]int32, 0, len(p.text)/3+1), p.text)
+	if err != nil {
+		return encoded{}, fmt.Errorf("curator: document %s: %w", p.doc.ID, err)
+	}
+	return encoded{p, ids, nil}, nil
+}
+
+// textBytes is how much text there is to encode, about.
+func (w *work) textBytes() int64 {
+	if w.mix == nil {
+		return w.survey.bytes
+	}
+	available := int64(0)
+	for _, s := range w.mix.sources {
+		available += s.Available
+	}
+	return w.survey.bytes - available + w.mix.bytes
 }
 
 // encode encodes the parts with all workers, packs the ids in order, and fills in what the manifest says of them.
@@ -85,40 +117,35 @@ func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) err
 	writers := make([]*pack.Writer, len(wanted))
 	for i, name := range wanted {
 		m.Splits[i] = Split{Name: name, Shards: []Shard{}}
-		writers[i] = &pack.Writer{DType: m.DType, EndOfText: tok.EndOfText(), MaxTokens: w.recipe.ShardTokens, Put: func(s pack.Shard) error {
-			return w.putShard(ctx, &m.Splits[i], s)
-		}}
+		writers[i] = &pack.Writer{DType: m.DType, EndOfText: tok.EndOfText(), MaxTokens: w.recipe.ShardTokens, Masked: w.recipe.ChatTemplate != "",
+			PackLength: w.recipe.PackLength, Put: func(s pack.Shard) error {
+				return w.putShard(ctx, &m.Splits[i], s)
+			}}
 	}
-	results := corpus.Parallel(ctx, w.Workers, batches(w.parts(ctx)), func(batch []piece) ([]encoded, error) {
+	results := corpus.Parallel(ctx, w.Workers, batches(w.parts(ctx), w.recipe.ChatTemplate != ""), func(batch []piece) ([]encoded, error) {
 		out := make([]encoded, len(batch))
 		for i, p := range batch {
-			ids, err := tok.Append(make([]int32, 0, len(p.text)/3+1), p.text)
-			if err != nil {
-				return nil, fmt.Errorf("curator: document %s: %w", p.id, err)
+			var err error
+			if out[i], err = w.encodePiece(tok, p); err != nil {
+				return nil, err
 			}
-			out[i] = encoded{ids, int64(len(p.text)), p.source, p.id, p.split, p.last}
 		}
 		return out, nil
 	})
-	p := Progress{Phase: PhaseEncode, Total: w.survey.bytes, Unit: "bytes"}
+	p := Progress{Phase: PhaseEncode, Total: w.textBytes(), Unit: "bytes"}
 	for batch, err := range results {
 		if err != nil {
 			return err
 		}
 		for _, e := range batch {
-			writers[e.split].Add(e.ids, e.bytes)
-			if e.last {
-				if err := writers[e.split].EndDocument(); err != nil {
-					return err
-				}
-				if err := w.index.place(w.survey.counts[e.source].Name, e.id, e.split, writers[e.split]); err != nil {
-					return err
-				}
+			if err := w.pack(writers[e.split], e); err != nil {
+				return err
 			}
-			p.Done += e.bytes
+			p.Done = min(p.Done+int64(len(e.text)), p.Total)
 		}
 		w.tell(p)
 	}
+	m.Mixture = w.mix.report()
 	for i, writer := range writers {
 		if err := writer.Close(); err != nil {
 			return err
@@ -132,20 +159,43 @@ func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) err
 	return nil
 }
 
+// pack adds a piece to its split.
+func (w *work) pack(writer *pack.Writer, e encoded) error {
+	writer.Add(e.ids, e.mask, int64(len(e.text)))
+	if e.split == 0 {
+		w.mix.count(e.doc.Source, e.copy, int64(len(e.text)), int64(len(e.ids)), e.last)
+	}
+	if !e.last {
+		return nil
+	}
+	if err := writer.EndDocument(); err != nil {
+		return err
+	}
+	if e.copy > 0 {
+		return nil // the index names a document's first place
+	}
+	return w.index.place(w.survey.counts[e.doc.Source].Name, e.doc.ID, e.split, writer)
+}
+
 func (w *work) putShard(ctx context.Context, split *Split, s pack.Shard) error {
 	name := fmt.Sprintf("%s/%05d", split.Name, len(split.Shards))
-	var digests [2]event.Digest
+	var digests [3]event.Digest
 	for i, blob := range []struct {
 		suffix string
 		data   []byte
-	}{{".bin", s.Data}, {".index", s.Index}} {
+	}{{".bin", s.Data}, {".index", s.Index}, {".mask", s.Mask}} {
+		if blob.data == nil {
+			continue
+		}
 		var err error
 		if digests[i], err = w.put(ctx, name+blob.suffix, blob.data); err != nil {
 			return err
 		}
 	}
-	split.Shards = append(split.Shards, Shard{Digest: digests[0], Index: digests[1], Tokens: s.Tokens, Documents: s.Documents, Bytes: s.Bytes, Size: int64(len(s.Data))})
+	split.Shards = append(split.Shards, Shard{Digest: digests[0], Index: digests[1], Mask: digests[2], Tokens: s.Tokens, LossTokens: s.LossTokens,
+		Documents: s.Documents, Bytes: s.Bytes, Size: int64(len(s.Data))})
 	split.Tokens += s.Tokens
+	split.LossTokens += s.LossTokens
 	split.Documents += s.Documents
 	split.Bytes += s.Bytes
 	return nil

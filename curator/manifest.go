@@ -39,6 +39,8 @@ type Manifest struct {
 	DType string `json:"dtype"`
 	// Splits are "train", and "held_out" unless the recipe holds nothing out.
 	Splits []Split `json:"splits"`
+	// Mixture is what each source has in the training split, if the recipe has a mixture.
+	Mixture []Mixed `json:"mixture,omitempty"`
 	// Dropped says what left the corpus and why, by reason.
 	Dropped []Dropped     `json:"dropped"`
 	Sources []SourceCount `json:"sources"`
@@ -96,21 +98,25 @@ type TokenizerBlob struct {
 
 // Split is one part of a dataset. Bytes counts text, so that -Σ log₂ p / Bytes is bits per byte.
 type Split struct {
-	Name      string  `json:"name"`
-	Tokens    int64   `json:"tokens"` // with the <|endoftext|> after each document
-	Documents int64   `json:"documents"`
-	Bytes     int64   `json:"bytes"`
-	Shards    []Shard `json:"shards"`
+	Name   string `json:"name"`
+	Tokens int64  `json:"tokens"` // with the <|endoftext|> after each document
+	// LossTokens is how many of them count in the loss, if the recipe has a chat template.
+	LossTokens int64   `json:"loss_tokens,omitempty"`
+	Documents  int64   `json:"documents"`
+	Bytes      int64   `json:"bytes"`
+	Shards     []Shard `json:"shards"`
 }
 
-// Shard names the two blobs of a shard.
+// Shard names the blobs of a shard: two, or three if the recipe has a chat template.
 type Shard struct {
-	Digest    event.Digest `json:"digest"`
-	Index     event.Digest `json:"index"`
-	Tokens    int64        `json:"tokens"`
-	Documents int64        `json:"documents"`
-	Bytes     int64        `json:"bytes"` // of text
-	Size      int64        `json:"size"`  // of the blob
+	Digest     event.Digest `json:"digest"`
+	Index      event.Digest `json:"index"`
+	Mask       event.Digest `json:"mask,omitempty"`
+	Tokens     int64        `json:"tokens"`
+	LossTokens int64        `json:"loss_tokens,omitempty"`
+	Documents  int64        `json:"documents"`
+	Bytes      int64        `json:"bytes"` // of text
+	Size       int64        `json:"size"`  // of the blob
 }
 
 // Dropped is what left the corpus for one reason; the reasons are declared in read, filter, leak and dedup.
@@ -176,6 +182,9 @@ func (m Manifest) Size() int64 {
 	for _, s := range m.Splits {
 		for _, shard := range s.Shards {
 			n += shard.Size + 8*shard.Documents
+			if shard.Mask != "" {
+				n += pack.MaskBytes(shard.Tokens)
+			}
 		}
 	}
 	return n
@@ -235,6 +244,8 @@ func (m Manifest) check() error {
 		return errors.New("evaluations belong to a recipe that says decontaminate, and the other way round")
 	case m.Evaluations != nil && (!m.Evaluations.Digest.Valid() || m.Evaluations.Texts < 1 || m.Evaluations.Short < 0 || m.Evaluations.NGrams < 1):
 		return fmt.Errorf("evaluations %+v", *m.Evaluations)
+	case (m.Mixture != nil) != (m.Recipe.Mixture != nil) || m.Mixture != nil && len(m.Mixture) != len(m.Recipe.Sources):
+		return fmt.Errorf("mixture says of %d sources what became of them: it belongs to a recipe with a mixture, and names each source", len(m.Mixture))
 	case len(m.Splits) < 1 || len(m.Splits) > 2 || m.Splits[0].Name != Train || len(m.Splits) == 2 && m.Splits[1].Name != HeldOut:
 		return fmt.Errorf("splits must be %q, or %q and %q", Train, Train, HeldOut)
 	}
@@ -260,14 +271,18 @@ func (m Manifest) check() error {
 			if !shard.Digest.Valid() || !shard.Index.Valid() {
 				return fmt.Errorf("split %s: shard %d: digest %.80q or index %.80q is no digest", s.Name, i, shard.Digest, shard.Index)
 			}
+			if masked := m.Recipe.ChatTemplate != ""; masked != (shard.Mask != "") || masked && !shard.Mask.Valid() || shard.LossTokens < 0 || shard.LossTokens > shard.Tokens || !masked && shard.LossTokens != 0 {
+				return fmt.Errorf("split %s: shard %d: mask %.80q with %d tokens that count: a mask belongs to a recipe with a chat_template, and the other way round", s.Name, i, shard.Mask, shard.LossTokens)
+			}
 			if shard.Tokens < 1 || shard.Tokens > 1<<40 || shard.Documents < 1 || shard.Documents > shard.Tokens || shard.Bytes < 0 || shard.Bytes > 1<<50 || shard.Size != shard.Tokens*width {
 				return fmt.Errorf("split %s: shard %d: %d tokens, %d documents, %d bytes of text in %d bytes do not fit together", s.Name, i, shard.Tokens, shard.Documents, shard.Bytes, shard.Size)
 			}
 			sum.Tokens += shard.Tokens
+			sum.LossTokens += shard.LossTokens
 			sum.Documents += shard.Documents
 			sum.Bytes += shard.Bytes
 		}
-		if len(s.Shards) == 0 || len(s.Shards) > 1<<20 || sum.Tokens != s.Tokens || sum.Documents != s.Documents || sum.Bytes != s.Bytes {
+		if len(s.Shards) == 0 || len(s.Shards) > 1<<20 || sum.Tokens != s.Tokens || sum.LossTokens != s.LossTokens || sum.Documents != s.Documents || sum.Bytes != s.Bytes {
 			return fmt.Errorf("split %s: %d tokens, %d documents, %d bytes, but its %d shards have %d, %d, %d",
 				s.Name, s.Tokens, s.Documents, s.Bytes, len(s.Shards), sum.Tokens, sum.Documents, sum.Bytes)
 		}

@@ -38,6 +38,15 @@ type Recipe struct {
 	// wins, see dedup.MinHash) or "none".
 	Dedup     string    `json:"dedup"`
 	Tokenizer Tokenizer `json:"tokenizer"`
+	// Mixture takes more of some sources than of others; nil takes every document once.
+	Mixture *Mixture `json:"mixture,omitempty"`
+	// ChatTemplate, when set, is how conversations are written, and gives every shard a mask: of a conversation the assistant's
+	// words count in the loss, of other text everything. Without it a conversation is its contents.
+	ChatTemplate token.ChatTemplate `json:"chat_template,omitempty"`
+	// PackLength is for a recipe with a chat template: shards are cut into stretches of so many tokens, and no document goes across
+	// two of them unless it is longer than one; what is left of a stretch is filled with <|endoftext|> that does not count in the
+	// loss. 0 puts documents one behind the other.
+	PackLength int64 `json:"pack_length,omitempty"`
 	// HeldOut is the fraction that no model is trained on, in steps of 0.0001; 0 makes no held-out split.
 	HeldOut float64 `json:"held_out"`
 	// HeldOutBy is "document" (by the digest of each, see pack.HeldOut) or "tail" (the end of the text, as nanoGPT does: of
@@ -162,6 +171,12 @@ func (r Recipe) Check() error {
 	}
 	if err := r.Tokenizer.check(); err != nil {
 		bad("tokenizer: %w", err)
+	}
+	if err := r.checkChat(); err != nil {
+		bad("%w", err)
+	}
+	if err := r.Mixture.check(names); err != nil {
+		bad("mixture: %w", err)
 	}
 	if !(r.HeldOut >= 0 && r.HeldOut <= 0.9) || r.HeldOut > 0 && math.Round(r.HeldOut*10_000) < 1 {
 		bad("held_out is %v: want 0, or 0.0001 to 0.9", r.HeldOut)

@@ -30,6 +30,7 @@ type refiner struct {
 type refined struct {
 	corpus.Doc // with the text that is left
 	raw        [sha256.Size]byte
+	identity   [sha256.Size]byte // what the source's digest has of it
 	rawBytes   int64
 	why        corpus.Why
 	keep       bool
@@ -63,9 +64,9 @@ func newRefiner(r Recipe) (*refiner, error) {
 func (f *refiner) changes() bool { return f.clean != nil || f.rewrite || f.redact != nil }
 
 func (f *refiner) refine(d corpus.Doc) refined {
-	out := refined{Doc: d, raw: d.Digest, rawBytes: int64(len(d.Text))}
+	out := refined{Doc: d, raw: d.Digest, identity: identity(d), rawBytes: int64(len(d.Text))}
 	if f.clean != nil {
-		out.Text = f.clean.Text(d.Text, &out.cleaned)
+		f.change(&out.Doc, func(s string) string { return f.clean.Text(s, &out.cleaned) })
 	}
 	for _, judge := range f.judges {
 		if out.why, out.keep = judge(out.Doc); !out.keep {
@@ -81,7 +82,10 @@ func (f *refiner) refine(d corpus.Doc) refined {
 	} else {
 		m := f.pool.Get().(*measure.Measurer)
 		out.measured = true
-		out.values, out.Text = m.Measure(out.Text)
+		var rewritten string
+		if out.values, rewritten = m.Measure(out.Text); out.Chat == nil { // a conversation is judged by its lines, and stays whole
+			out.Text = rewritten
+		}
 		f.pool.Put(m)
 		out.why, out.keep = f.decider.Decide(&out.values, out.raw)
 	}
@@ -90,7 +94,7 @@ func (f *refiner) refine(d corpus.Doc) refined {
 	}
 	out.why = corpus.Why{}
 	if f.redact != nil {
-		out.Text = f.redact.Redact(out.Text, &out.redacted)
+		f.change(&out.Doc, func(s string) string { return f.redact.Redact(s, &out.redacted) })
 	}
 	if f.changes() && out.Text != d.Text {
 		out.Digest = sha256.Sum256([]byte(out.Text))
@@ -99,6 +103,15 @@ func (f *refiner) refine(d corpus.Doc) refined {
 		}
 	}
 	return out
+}
+
+// change changes a text, or each message of a conversation.
+func (f *refiner) change(d *corpus.Doc, change func(string) string) {
+	if d.Chat != nil {
+		mapChat(d, change)
+		return
+	}
+	d.Text = change(d.Text)
 }
 
 // alike is the sha256 of a text as duplicates are compared: white space aside.

@@ -70,23 +70,3 @@ func (w *work) refineBatch(batch []reading) ([]reading, error) {
 	}
 	return batch, nil
 }
-
-// keptDocs gives the kept documents in order, as the survey left them.
-func (w *work) keptDocs(ctx context.Context) iter.Seq2[corpus.Doc, error] {
-	return func(yield func(corpus.Doc, error) bool) {
-		for batch, err := range w.spool.Docs(ctx, w.Workers, nil, w.stays) {
-			if err != nil {
-				yield(corpus.Doc{}, err)
-				return
-			}
-			for _, d := range batch {
-				if !yield(d, nil) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// stays tells whether a document of the spool was kept in the end. Any number of goroutines may call it once the survey is over.
-func (w *work) stays(d *corpus.Doc) bool { return w.survey.kept.has(d.Ordinal) }

@@ -7,12 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"iter"
-	"math"
-	"unicode/utf8"
 
 	"millrace/curator/corpus"
-	"millrace/curator/pack"
 	"millrace/event"
 )
 
@@ -77,7 +73,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 				}
 				c.Documents++
 				c.Bytes += r.rawBytes
-				sealDoc(all, c.Name, r.ID, r.raw)
+				sealDoc(all, c.Name, r.ID, r.identity)
 				if r.flag.Reason != "" {
 					w.flagged.Add(corpus.Drop{Why: r.flag, Source: r.Source, ID: r.ID, Bytes: r.rawBytes})
 				}
@@ -147,53 +143,4 @@ func (w *work) makeSurvey(ctx context.Context) error {
 func sealDoc(h hash.Hash, source, id string, digest [sha256.Size]byte) {
 	h.Write([]byte(source + "\x00" + id + "\x00")) // a hash never fails
 	h.Write(digest[:])
-}
-
-// part is a kept document, or the piece of one that belongs to a split.
-type part struct {
-	doc   corpus.Doc
-	text  string
-	split int // index into splitNames
-}
-
-// parts gives the kept documents in order, and says which split each belongs to.
-func (w *work) parts(ctx context.Context) iter.Seq2[part, error] {
-	s := &w.survey
-	return func(yield func(part, error) bool) {
-		tail := int64(math.Floor(float64(s.bytes) * (1 - w.recipe.HeldOut))) // bytes of the training split, ByTail
-		var before int64
-		for d, err := range w.keptDocs(ctx) {
-			if err != nil {
-				yield(part{}, err)
-				return
-			}
-			size := int64(len(d.Text))
-			switch {
-			case w.recipe.HeldOut == 0:
-				if !yield(part{d, d.Text, 0}, nil) {
-					return
-				}
-			case w.recipe.HeldOutBy == ByDocument:
-				split := 0
-				if pack.HeldOut(d.Digest, w.recipe.HeldOut) {
-					split = 1
-				}
-				if !yield(part{d, d.Text, split}, nil) {
-					return
-				}
-			default:
-				cut := int(min(max(tail-before, 0), size))
-				for cut > 0 && cut < len(d.Text) && !utf8.RuneStart(d.Text[cut]) {
-					cut++
-				}
-				if cut > 0 && !yield(part{d, d.Text[:cut], 0}, nil) {
-					return
-				}
-				if cut < len(d.Text) && !yield(part{d, d.Text[cut:], 1}, nil) {
-					return
-				}
-			}
-			before += size
-		}
-	}
 }

@@ -98,7 +98,7 @@ const maxTokenizerBytes = 64 << 20
 // tokenizer takes or makes the recipe's tokenizer.
 func (w *work) tokenizer(ctx context.Context) (token.Tokenizer, error) {
 	choice := w.recipe.Tokenizer
-	p := Progress{Phase: PhaseTokenizer, Total: w.survey.bytes, Unit: "bytes"}
+	p := Progress{Phase: PhaseTokenizer, Total: w.textBytes(), Unit: "bytes"}
 	w.tell(p)
 	switch {
 	case choice.File != "":
@@ -149,7 +149,13 @@ func (w *work) tokenizer(ctx context.Context) (token.Tokenizer, error) {
 
 // special are the names of the special tokens that a vocabulary gets besides <|endoftext|>.
 func (r Recipe) special() []string {
-	return r.Tokenizer.Special
+	names := slices.Clone(r.Tokenizer.Special)
+	for _, name := range r.ChatTemplate.Special() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func readTokenizer(choice Tokenizer) (token.Tokenizer, error) {
@@ -192,4 +198,3 @@ func (w *work) charTokenizer(ctx context.Context, p Progress) (token.Tokenizer, 
 	}
 	return token.NewChar(chars)
 }
-

@@ -3,6 +3,9 @@
 // A shard is the ids of whole documents, each followed by <|endoftext|>, as raw little-endian uint16 or uint32 without a
 // header. Its index is one little-endian uint64 a document: where the document ends, in tokens from the shard's start,
 // its <|endoftext|> included; so the last one is the shard's length.
+//
+// A shard may have a mask: a bit a token, the first in the lowest bit of the first byte, which is 1 where the token counts in the
+// loss when a model predicts it. Bits behind the last token are 0.
 package pack
 
 import (
@@ -53,7 +56,9 @@ func HeldOut(digest [32]byte, fraction float64) bool {
 // Shard is a finished shard and its index.
 type Shard struct {
 	Data, Index []byte // valid until Put returns
+	Mask        []byte // likewise; nil if the writer makes none
 	Tokens      int64
+	LossTokens  int64 // that count in the loss, if there is a mask
 	Documents   int64
 	Bytes       int64 // of text; <|endoftext|> has none
 }
@@ -64,48 +69,94 @@ type Writer struct {
 	DType     string
 	EndOfText int32
 	MaxTokens int64
+	// Masked gives every shard a mask.
+	Masked bool
+	// PackLength, when not 0, cuts a shard into stretches of so many tokens: a document that does not fit into what is left of one
+	// begins the next, and only a longer one goes across. The rest of a stretch, the last included, is <|endoftext|> that does not
+	// count in the loss; it belongs to the document before it. MaxTokens is then rounded down to whole stretches, but for one.
+	PackLength int64
 	// Put takes each finished shard, in order.
 	Put func(Shard) error
 
 	shard   Shard
 	shards  int64   // that were put
 	pending []int32 // ids of the document that has not ended yet
+	counts  []bool  // which of them count, if Masked
+	partly  bool    // not all of them do
 	bytes   int64   // of its text
 }
 
-// Add appends ids, the tokens of textBytes bytes of text, to the current document.
-func (w *Writer) Add(ids []int32, textBytes int64) {
+// Add appends ids, the tokens of textBytes bytes of text, to the current document. mask says which of them count in the loss; nil
+// is all. A document's <|endoftext|> counts if all its tokens came without a mask.
+func (w *Writer) Add(ids []int32, mask []bool, textBytes int64) {
 	w.pending = append(w.pending, ids...)
 	w.bytes += textBytes
+	if !w.Masked {
+		return
+	}
+	w.partly = w.partly || mask != nil
+	for i := range ids {
+		w.counts = append(w.counts, mask == nil || mask[i])
+	}
 }
 
 // EndDocument ends the current document.
 func (w *Writer) EndDocument() error {
-	ids := w.pending
-	if w.shard.Documents > 0 && w.shard.Tokens+int64(len(ids))+1 > w.MaxTokens {
+	size, most := int64(len(w.pending))+1, w.MaxTokens
+	gap := int64(0)
+	if w.PackLength > 0 {
+		most = max(most-most%w.PackLength, w.PackLength)
+		if at := w.shard.Tokens % w.PackLength; at > 0 && at+size > w.PackLength {
+			gap = w.PackLength - at
+		}
+	}
+	if w.shard.Documents > 0 && w.shard.Tokens+gap+size > most {
 		if err := w.flush(); err != nil {
 			return err
 		}
+		gap = 0
 	}
-	data := w.shard.Data
-	if w.DType == Uint16 {
-		for _, id := range ids {
-			data = binary.LittleEndian.AppendUint16(data, uint16(id))
-		}
-		data = binary.LittleEndian.AppendUint16(data, uint16(w.EndOfText))
-	} else {
-		for _, id := range ids {
-			data = binary.LittleEndian.AppendUint32(data, uint32(id))
-		}
-		data = binary.LittleEndian.AppendUint32(data, uint32(w.EndOfText))
+	w.fill(gap)
+	for i, id := range w.pending {
+		w.token(id, w.Masked && w.counts[i])
 	}
-	w.shard.Data = data
-	w.shard.Tokens += int64(len(ids)) + 1
+	w.token(w.EndOfText, w.Masked && !w.partly)
 	w.shard.Documents++
 	w.shard.Bytes += w.bytes
-	w.pending, w.bytes = ids[:0], 0
+	w.pending, w.counts, w.partly, w.bytes = w.pending[:0], w.counts[:0], false, 0
 	w.shard.Index = binary.LittleEndian.AppendUint64(w.shard.Index, uint64(w.shard.Tokens))
 	return nil
+}
+
+// token appends one to the shard.
+func (w *Writer) token(id int32, counts bool) {
+	s := &w.shard
+	if w.DType == Uint16 {
+		s.Data = binary.LittleEndian.AppendUint16(s.Data, uint16(id))
+	} else {
+		s.Data = binary.LittleEndian.AppendUint32(s.Data, uint32(id))
+	}
+	if w.Masked {
+		if s.Tokens%8 == 0 {
+			s.Mask = append(s.Mask, 0)
+		}
+		if counts {
+			s.Mask[s.Tokens/8] |= 1 << (s.Tokens % 8)
+			s.LossTokens++
+		}
+	}
+	s.Tokens++
+}
+
+// fill makes the last document longer by gap tokens.
+func (w *Writer) fill(gap int64) {
+	if gap == 0 || w.shard.Documents == 0 {
+		return
+	}
+	for range gap {
+		w.token(w.EndOfText, false)
+	}
+	binary.LittleEndian.PutUint64(w.shard.Index[len(w.shard.Index)-8:], uint64(w.shard.Tokens))
 }
 
 // Last tells where the document is that ended last: the n-th, from 0, of a shard.
@@ -118,10 +169,31 @@ func (w *Writer) flush() error {
 	if w.shard.Documents == 0 {
 		return nil
 	}
+	if w.PackLength > 0 {
+		w.fill((w.PackLength - w.shard.Tokens%w.PackLength) % w.PackLength)
+	}
 	err := w.Put(w.shard)
-	w.shard = Shard{Data: w.shard.Data[:0], Index: w.shard.Index[:0]}
+	w.shard = Shard{Data: w.shard.Data[:0], Index: w.shard.Index[:0], Mask: w.shard.Mask[:0]}
 	w.shards++
 	return err
+}
+
+// MaskBytes is the size of the mask of so many tokens.
+func MaskBytes(tokens int64) int64 { return (tokens + 7) / 8 }
+
+// DecodeMask reads the mask of a shard of that many tokens.
+func DecodeMask(mask []byte, tokens int64) ([]bool, error) {
+	if int64(len(mask)) != MaskBytes(tokens) {
+		return nil, fmt.Errorf("%w: a mask of %d bytes for %d tokens", ErrShard, len(mask), tokens)
+	}
+	if tokens%8 != 0 && mask[len(mask)-1]>>(tokens%8) != 0 {
+		return nil, fmt.Errorf("%w: the mask goes on behind its %d tokens", ErrShard, tokens)
+	}
+	out := make([]bool, tokens)
+	for i := range out {
+		out[i] = mask[i/8]>>(i%8)&1 == 1
+	}
+	return out, nil
 }
 
 // Decode appends the ids of a shard to dst.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"millrace/curator/pack"
@@ -19,8 +20,8 @@ func TestShardBytes(t *testing.T) {
 		data, index = bytes.Clone(s.Data), bytes.Clone(s.Index)
 		return nil
 	}}
-	w.Add([]int32{1, 2}, 2)
-	w.Add([]int32{65535}, 1)
+	w.Add([]int32{1, 2}, nil, 2)
+	w.Add([]int32{65535}, nil, 1)
 	require.NoError(t, w.EndDocument())
 	require.NoError(t, w.EndDocument()) // an empty document
 	require.NoError(t, w.Close())
@@ -59,7 +60,7 @@ func TestPackedIsReadBack(t *testing.T) {
 		var want int64
 		for _, d := range docs {
 			for i, id := range d { // one at a time, as a document that comes in pieces does
-				w.Add([]int32{id}, int64(i))
+				w.Add([]int32{id}, nil, int64(i))
 				want += int64(i)
 			}
 			require.NoError(t, w.EndDocument())
@@ -118,6 +119,78 @@ func FuzzDecode(f *testing.F) {
 		}
 		if ends, err := pack.DecodeIndex(index, tokens); err == nil {
 			require.Equal(t, tokens, ends[len(ends)-1])
+		}
+	})
+}
+
+func TestMaskBytes(t *testing.T) {
+	var got pack.Shard
+	w := pack.Writer{DType: pack.Uint16, EndOfText: 256, MaxTokens: 100, Masked: true, Put: func(s pack.Shard) error {
+		got = s
+		got.Mask = bytes.Clone(s.Mask)
+		return nil
+	}}
+	w.Add([]int32{1, 2, 3, 4, 5}, []bool{false, false, true, true, false}, 5) // a conversation, whose <|endoftext|> does not count
+	require.NoError(t, w.EndDocument())
+	w.Add([]int32{6, 7, 8}, nil, 3) // text
+	require.NoError(t, w.EndDocument())
+	require.NoError(t, w.Close())
+	require.Equal(t, []byte{0b11001100, 0b00000011}, got.Mask)
+	require.EqualValues(t, 6, got.LossTokens)
+	require.EqualValues(t, len(got.Mask), pack.MaskBytes(got.Tokens))
+	mask, err := pack.DecodeMask(got.Mask, got.Tokens)
+	require.NoError(t, err)
+	require.Equal(t, []bool{false, false, true, true, false, false, true, true, true, true}, mask)
+	for _, wrong := range []struct {
+		mask   []byte
+		tokens int64
+	}{{got.Mask, 8}, {got.Mask, 17}, {[]byte{0xff}, 7}, {nil, 1}} {
+		_, err := pack.DecodeMask(wrong.mask, wrong.tokens)
+		require.ErrorIs(t, err, pack.ErrShard)
+	}
+}
+
+// Documents of a packed shard do not go across stretches, and nothing is lost or counted that is filling.
+func TestPackedStretches(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		length := rapid.Int64Range(2, 12).Draw(t, "stretch")
+		limit := rapid.Int64Range(length, 40).Draw(t, "limit")
+		docs := rapid.SliceOfN(rapid.SliceOfN(rapid.Int32Range(0, 255), 0, 20), 1, 20).Draw(t, "docs")
+		var got [][]int32
+		counted := int64(0)
+		w := pack.Writer{DType: pack.Uint16, EndOfText: 256, MaxTokens: limit, Masked: true, PackLength: length, Put: func(s pack.Shard) error {
+			require.Zero(t, s.Tokens%length)
+			require.True(t, s.Tokens <= limit || s.Documents == 1, "%d tokens in %d documents", s.Tokens, s.Documents)
+			ids, err := pack.Decode(nil, s.Data, pack.Uint16)
+			require.NoError(t, err)
+			ends, err := pack.DecodeIndex(s.Index, s.Tokens)
+			require.NoError(t, err)
+			mask, err := pack.DecodeMask(s.Mask, s.Tokens)
+			require.NoError(t, err)
+			start := int64(0)
+			for _, end := range ends {
+				doc := ids[start:end]
+				size := int64(1 + slices.Index(doc, 256))
+				require.True(t, start%length == 0 || start%length+size <= length, "%d tokens at %d", size, start)
+				for i := range doc {
+					require.Equal(t, int64(i) < size, mask[start+int64(i)], "all but the filling counts")
+				}
+				got = append(got, doc[:size-1])
+				counted += size
+				start = end
+			}
+			counted -= s.LossTokens
+			return nil
+		}}
+		for _, ids := range docs {
+			w.Add(ids, nil, int64(len(ids)))
+			require.NoError(t, w.EndDocument())
+		}
+		require.NoError(t, w.Close())
+		require.Zero(t, counted)
+		require.Len(t, got, len(docs))
+		for i := range docs {
+			require.True(t, slices.Equal(docs[i], got[i]))
 		}
 	})
 }
