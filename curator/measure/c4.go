@@ -28,15 +28,12 @@ var policies = []string{"terms of use", "privacy policy", "cookie policy", "uses
 // measureLines measures lines as Gopher's quality filter does and walks over them as C4's; it gives the text C4 keeps.
 func (m *Measurer) measureLines(text string, v *Values) string {
 	c := m.opt.C4
-	m.lower = appendLower(m.lower[:0], text)
-	lorem := bytes.Contains(m.lower, []byte("lorem ipsum"))
-	script := c.JavaScript && bytes.Contains(m.lower, []byte("javascript"))
-	policy := c.Policy && (bytes.Contains(m.lower, []byte("cookie")) || bytes.Contains(m.lower, []byte("terms of use")) || bytes.Contains(m.lower, []byte("privacy policy")))
-	curly := strings.IndexByte(text, '{') >= 0
+	looks := m.looksFor(text)
+	citations := c.Citations && strings.IndexByte(text, '[') >= 0
 	kept := m.kept[:0]
 	some := false
 	word := 0 // index of a word: those of the lines before are passed
-	starts := m.words.starts
+	spans := m.spans
 	for rest := text; rest != ""; {
 		at := len(text) - len(rest)
 		var line string
@@ -54,40 +51,44 @@ func (m *Measurer) measureLines(text string, v *Values) string {
 		if c.MaxWordChars > 0 && longWord(line, c.MaxWordChars) {
 			continue
 		}
-		low := m.lower[at : at+len(line)]
 		few := fewWords(line, c.MinLineWords) // of the line with its citations
-		lorem, script, policy := lorem, script, policy
+		looks := looks
 		cited := false
-		if c.Citations && strings.IndexByte(line, '[') >= 0 {
+		if citations && strings.IndexByte(line, '[') >= 0 {
 			if without := uncite(line); len(without) < len(line) {
-				line, low = without, appendLower(nil, without)
+				line = without
 				cited = true
-				lorem, script, policy = true, c.JavaScript, c.Policy // what stood around a citation may be a phrase now
+				looks.lorem, looks.script, looks.policy = true, c.JavaScript, c.Policy // what stood around a citation may be a phrase now
 			}
 		}
 		if c.Terminal && !ends(line) || few {
 			continue
 		}
-		if lorem && v[C4LoremLine] == 0 && bytes.Contains(low, []byte("lorem ipsum")) {
+		var low []byte
+		if looks.lorem || looks.script || looks.policy {
+			m.lower = appendLower(m.lower[:0], line)
+			low = m.lower
+		}
+		if looks.lorem && v[C4LoremLine] == 0 && bytes.Contains(low, []byte("lorem ipsum")) {
 			v[C4LoremLine] = v[Lines]
 		}
-		if script && bytes.Contains(low, []byte("javascript")) {
+		if looks.script && bytes.Contains(low, []byte("javascript")) {
 			continue
 		}
-		if curly && v[C4CurlyLine] == 0 && strings.IndexByte(line, '{') >= 0 {
+		if looks.curly && v[C4CurlyLine] == 0 && strings.IndexByte(line, '{') >= 0 {
 			v[C4CurlyLine] = v[Lines]
 		}
-		if policy && hasPolicy(low) {
+		if looks.policy && hasPolicy(low) {
 			continue
 		}
 		if cited {
 			v[KeptWords] += m.opt.Words.Count(line)
 		} else {
-			for word < len(starts) && int(starts[word]) < at {
+			for word < len(spans) && int(spans[word].Start) < at {
 				word++
 			}
 			from := word
-			for word < len(starts) && int(starts[word]) < at+len(line) {
+			for word < len(spans) && int(spans[word].Start) < at+len(line) {
 				word++
 			}
 			v[KeptWords] += int64(word - from)
@@ -104,6 +105,50 @@ func (m *Measurer) measureLines(text string, v *Values) string {
 		return ""
 	}
 	return words.Trim(string(kept))
+}
+
+// looks says what a line may have because the text has it somewhere.
+type looks struct{ lorem, script, policy, curly bool }
+
+// looksFor searches the text once, so that most texts' lines need not be. The letters by which phrases are found are rare.
+func (m *Measurer) looksFor(text string) looks {
+	return looks{
+		lorem:  hasFold(text, "lorem ipsum", 7),
+		script: m.opt.C4.JavaScript && hasFold(text, "javascript", 0),
+		policy: m.opt.C4.Policy && (hasFold(text, "cookie", 3) || hasFold(text, "terms of use", 7) || hasFold(text, "privacy policy", 3)),
+		curly:  strings.IndexByte(text, '{') >= 0,
+	}
+}
+
+// hasFold tells whether text has a phrase of small ASCII letters and spaces, in capitals or not; it looks for the letter at
+// phrase[at].
+func hasFold(text, phrase string, at int) bool {
+	for _, letter := range [2]byte{phrase[at], phrase[at] &^ 0x20} {
+		for from := at; from < len(text); from++ {
+			i := strings.IndexByte(text[from:], letter)
+			if i < 0 {
+				break
+			}
+			from += i
+			if start := from - at; len(text)-start >= len(phrase) && equalFold(text[start:start+len(phrase)], phrase) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func equalFold(s, phrase string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		if c != phrase[i] {
+			return false
+		}
+	}
+	return true
 }
 
 func appendLower(dst []byte, s string) []byte {

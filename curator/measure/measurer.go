@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,27 +24,34 @@ type Options struct {
 // Measurer measures one document after another.
 type Measurer struct {
 	opt   Options
-	stop  map[uint64]int // hash of a stop word: its index
-	maybe [256]bool      // by the last byte of the hash: whether a look into stop is worth it
-	found []bool         // which stop words were seen
+	stop  [256][]stopWord // by the last byte of the hash
+	found []bool          // which stop words were seen
 	bad   badWords
 
+	ascii bool // the text is
+	spans []words.Span
 	words repetition
 	seen  table
 	lower []byte
 	kept  []byte
 }
 
+// stopWord is the hash of one, and its place among them.
+type stopWord struct {
+	hash uint64
+	at   int
+}
+
 // New makes a measurer.
 func New(opt Options) *Measurer {
-	m := &Measurer{opt: opt, stop: map[uint64]int{}, bad: newBadWords(opt.BadWords)}
-	for _, w := range opt.StopWords {
-		if _, ok := m.stop[hash(w)]; !ok {
-			m.stop[hash(w)] = len(m.stop)
-			m.maybe[uint8(hash(w))] = true
+	m := &Measurer{opt: opt, bad: newBadWords(opt.BadWords)}
+	for i, w := range opt.StopWords {
+		if !slices.Contains(opt.StopWords[:i], w) {
+			last := uint8(hash(w))
+			m.stop[last] = append(m.stop[last], stopWord{hash(w), len(m.found)})
+			m.found = append(m.found, false)
 		}
 	}
-	m.found = make([]bool, len(m.stop))
 	return m
 }
 
@@ -53,10 +61,10 @@ const scratchWords = 1 << 19
 // Measure gives a document's values, and its text: with Options.Rewrite what C4 keeps of it, else the text itself.
 func (m *Measurer) Measure(text string) (Values, string) {
 	var v Values
-	v[Chars] = int64(utf8.RuneCountInString(text))
+	m.ascii = isASCII(text)
+	v[Chars] = m.chars(text)
 	v[Hashes] = int64(strings.Count(text, "#"))
 	v[Ellipses] = int64(strings.Count(text, "...") + strings.Count(text, "…"))
-	m.words.reset()
 	m.measureWords(text, &v)
 	m.words.measure(&v)
 	m.measureRepeats(text, &v)
@@ -70,9 +78,33 @@ func (m *Measurer) Measure(text string) (Values, string) {
 		v[BadWords] = m.bad.count(kept)
 	}
 	if len(m.words.hashes) > scratchWords {
-		m.words, m.seen, m.lower, m.kept = repetition{}, table{}, nil, nil
+		m.spans, m.words, m.seen, m.lower, m.kept = nil, repetition{}, table{}, nil, nil
 	}
 	return v, kept
+}
+
+// isASCII looks at eight bytes at once.
+func isASCII(s string) bool {
+	const high = 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		if load(s)&high != 0 {
+			return false
+		}
+	}
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// chars is how many characters a part of the text has.
+func (m *Measurer) chars(s string) int64 {
+	if m.ascii {
+		return int64(len(s))
+	}
+	return int64(utf8.RuneCountInString(s))
 }
 
 // What an ASCII character makes of its word.
@@ -95,40 +127,42 @@ var traits = func() (t [utf8.RuneSelf]uint8) {
 
 func (m *Measurer) measureWords(text string, v *Values) {
 	clear(m.found)
-	for i := 0; ; {
-		start, end := m.opt.Words.Next(text, i)
-		if start == len(text) {
-			break
+	missing := len(m.found)
+	m.spans = m.opt.Words.Append(m.spans[:0], text)
+	n := len(m.spans)
+	m.words.hashes = slices.Grow(m.words.hashes[:0], n)[:n]
+	m.words.ends = slices.Grow(m.words.ends[:0], n)[:n]
+	total := uint32(0)
+	for i, s := range m.spans {
+		start, end := int(s.Start), int(s.End)
+		h, high := hashWord(text, start, end)
+		m.words.hashes[i] = h
+		has, chars := traits[text[start]&(utf8.RuneSelf-1)], int64(end-start)
+		if high&0x8080808080808080 != 0 {
+			has, chars = look(text[start:end])
+		} else if has != alpha|plain {
+			for k := start + 1; k < end; k++ {
+				has |= traits[text[k]&(utf8.RuneSelf-1)]
+			}
 		}
-		i = end
-		word := text[start:end]
-		var has, high uint8
-		for k := range len(word) {
-			c := word[k]
-			high |= c
-			has |= traits[c&(utf8.RuneSelf-1)]
-		}
-		chars := int64(len(word))
-		if high >= utf8.RuneSelf {
-			has, chars = look(word)
-		}
-		h := hash(word)
-		m.words.add(h, start, chars)
-		v[Words]++
-		if has&alpha != 0 {
-			v[AlphaWords]++
-		}
+		total += uint32(chars)
+		m.words.ends[i] = total
+		v[AlphaWords] += int64(has & alpha)
 		if has&plain != 0 {
 			v[PlainWords]++
 			v[PlainWordChars] += chars
 		}
-		if m.maybe[uint8(h)] {
-			if at, ok := m.stop[h]; ok && !m.found[at] {
-				m.found[at] = true
-				v[StopWords]++
+		if missing > 0 {
+			for _, w := range m.stop[uint8(h)] {
+				if w.hash == h && !m.found[w.at] {
+					m.found[w.at] = true
+					missing--
+				}
 			}
 		}
 	}
+	v[Words] = int64(n)
+	v[StopWords] = int64(len(m.found) - missing)
 }
 
 // measureRepeats finds paragraphs and lines that were there before.
@@ -141,7 +175,7 @@ func (m *Measurer) measureRepeats(text string, v *Values) {
 		v[Paragraphs]++
 		if m.seen.add(hash(p)) > 1 {
 			v[DupParagraphs]++
-			v[DupParagraphChars] += int64(utf8.RuneCountInString(p))
+			v[DupParagraphChars] += m.chars(p)
 		}
 	}
 	m.seen.reset(strings.Count(text, "\n") + 1)
@@ -151,7 +185,7 @@ func (m *Measurer) measureRepeats(text string, v *Values) {
 		v[TextLines]++
 		if m.seen.add(hash(line)) > 1 {
 			v[DupLines]++
-			v[DupLineChars] += int64(utf8.RuneCountInString(line))
+			v[DupLineChars] += m.chars(line)
 		}
 	}
 }
@@ -179,7 +213,7 @@ func (m *Measurer) measureKept(text string, v *Values) {
 	v[KeptNewlines] = int64(strings.Count(text, "\n"))
 	m.seen.reset(int(v[KeptNewlines]) + 1)
 	for line := range strings.SplitSeq(text, "\n") {
-		chars := int64(utf8.RuneCountInString(line))
+		chars := m.chars(line)
 		v[KeptChars] += chars
 		if chars >= m.opt.ParagraphChars {
 			v[LongParagraphs]++

@@ -79,28 +79,19 @@ func Sentences(line string) int64 {
 // end follows, or at once when the last mark is a full-width one (U+3000 and above); what is left at the end is a sentence if
 // it is not white space only, and goes to the end.
 func SentenceEnd(text string, from int) int {
-	open := false // something but white space since from
-	for i := from; i < len(text); {
-		c := text[i]
-		if c < utf8.RuneSelf {
+	for i := from; ; {
+		if i += unmarked(text[i:]); i == len(text) {
+			break
+		}
+		if text[i] < utf8.RuneSelf {
 			i++
-			if ascii[c] >= letter {
-				open = true
-				continue
-			}
-			if c != '.' && c != '!' && c != '?' {
-				open = open || ascii[c] != space
-				continue
-			}
 		} else {
 			r, size := utf8.DecodeRuneInString(text[i:])
 			i += size
 			if r != '…' && !IsTerminal(r) {
-				open = open || !IsSpace(r)
 				continue
 			}
 		}
-		open = true
 		last, _ := utf8.DecodeLastRuneInString(text[:i])
 		ends := last >= 0x3000
 		for i < len(text) {
@@ -116,8 +107,8 @@ func SentenceEnd(text string, from int) int {
 			return i
 		}
 	}
-	if open {
-		return len(text)
+	if TrimLeft(text[from:]) == "" {
+		return from
 	}
-	return from
+	return len(text)
 }

@@ -19,15 +19,19 @@ const (
 // Splitter finds words.
 type Splitter struct {
 	next func(text string, from int) (start, end int)
+	all  func(dst []Span, text string) []Span
 }
+
+// Span is a word's place in a text: text[Start:End].
+type Span struct{ Start, End uint32 }
 
 // ByName finds a splitter.
 func ByName(name string) (Splitter, error) {
 	switch name {
 	case Simple:
-		return Splitter{nextSimple}, nil
+		return Splitter{nextSimple, appendSimple}, nil
 	case Whitespace:
-		return Splitter{NextField}, nil
+		return Splitter{NextField, appendFields}, nil
 	}
 	return Splitter{}, fmt.Errorf("words is %q: want %q or %q", name, Simple, Whitespace)
 }
@@ -35,6 +39,9 @@ func ByName(name string) (Splitter, error) {
 // Next is the first word at or after from: text[start:end]. start is len(text) when there is none. A word never holds white
 // space, so a line's words are the same in the line and in the text.
 func (s Splitter) Next(text string, from int) (start, end int) { return s.next(text, from) }
+
+// Append appends the places of all words. text must be shorter than 4 GiB.
+func (s Splitter) Append(dst []Span, text string) []Span { return s.all(dst, text) }
 
 // Count is the number of words.
 func (s Splitter) Count(text string) int64 {
@@ -100,24 +107,58 @@ func skip(text string, i int) int {
 
 // NextField is Splitter.Next of Whitespace.
 func NextField(text string, from int) (int, int) {
-	start := skip(text, from)
-	i := start
-	for i < len(text) {
-		c := text[i]
-		if c < utf8.RuneSelf {
+	i := from
+	if i < len(text) && text[i] == ' ' {
+		i++ // mostly the only one
+	}
+	if i == len(text) || text[i] <= ' ' || text[i] >= utf8.RuneSelf {
+		if i = skip(text, i); i == len(text) {
+			return i, i
+		}
+	}
+	start := i
+	for {
+		i += graphic(text[i:])
+		if i == len(text) {
+			return start, i
+		}
+		if c := text[i]; c < utf8.RuneSelf {
 			if ascii[c] == space {
-				break
+				return start, i
 			}
 			i++
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(text[i:])
 		if unicode.IsSpace(r) {
-			break
+			return start, i
 		}
 		i += n
 	}
-	return start, i
+}
+
+// appendFields is NextField from one end to the other.
+func appendFields(dst []Span, text string) []Span {
+	for i := 0; ; {
+		start, end := NextField(text, i)
+		if start == len(text) {
+			return dst
+		}
+		dst = append(dst, Span{uint32(start), uint32(end)})
+		i = end
+	}
+}
+
+// appendSimple is nextSimple from one end to the other.
+func appendSimple(dst []Span, text string) []Span {
+	for i := 0; ; {
+		start, end := nextSimple(text, i)
+		if start == len(text) {
+			return dst
+		}
+		dst = append(dst, Span{uint32(start), uint32(end)})
+		i = end
+	}
 }
 
 // class of the character at i, and its length.

@@ -18,6 +18,10 @@ func split(t require.TestingT, name, text string) (list []string) {
 		start, end := s.Next(text, i)
 		if start == len(text) {
 			require.EqualValues(t, len(list), s.Count(text))
+			for k, w := range s.Append(nil, text) {
+				require.Equal(t, list[k], text[w.Start:w.End])
+			}
+			require.Len(t, s.Append(nil, text), len(list))
 			return list
 		}
 		require.Greater(t, end, start)
@@ -85,6 +89,39 @@ func TestSentences(t *testing.T) {
 		i = end
 	}
 	require.Equal(t, []string{" One.", "\nTwo (yes!)", "  three\n "}, got)
+}
+
+// literalSentences is what Sentences says, rune by rune.
+func literalSentences(line string) (n int64) {
+	mark := func(r rune) bool { return r == '…' || words.IsTerminal(r) }
+	text := []rune(line)
+	open := 0
+	for i := 0; i < len(text); i++ {
+		if !mark(text[i]) {
+			continue
+		}
+		end := i + 1
+		for end < len(text) && (mark(text[end]) || strings.ContainsRune("\"')]’”»」』）", text[end])) {
+			end++
+		}
+		wide := slices.ContainsFunc(text[i:end], func(r rune) bool { return r >= 0x3000 })
+		if wide || end == len(text) || words.IsSpace(text[end]) {
+			n++
+			open = end
+		}
+		i = end - 1
+	}
+	if strings.TrimFunc(string(text[open:]), words.IsSpace) != "" {
+		n++
+	}
+	return n
+}
+
+func TestSentencesAreTheDefinition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		line := rapid.StringOf(rapid.RuneFrom([]rune("ab.!? \t\"')]’”»」）。！…।\u00a0\u3000é日"))).Draw(t, "line")
+		require.Equal(t, literalSentences(line), words.Sentences(line), "%q", line)
+	})
 }
 
 func TestTerminalMarks(t *testing.T) {
