@@ -1,0 +1,40 @@
+package fetch_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"millrace/curator/fetch"
+)
+
+// child is the environment variable with which this binary fetches, to be killed, instead of testing.
+const child = "MILLRACE_FETCH_TEST_CHILD"
+
+// order is what a child is to do.
+type order struct {
+	Dir       string
+	Crawl     *fetch.Crawl     `json:",omitempty"`
+	Synthetic *fetch.Synthetic `json:",omitempty"`
+}
+
+func TestMain(m *testing.M) {
+	if raw := os.Getenv(child); raw != "" {
+		var o order
+		err := json.Unmarshal([]byte(raw), &o)
+		f := fetch.Fetcher{Dir: o.Dir, Now: time.Now}
+		if err == nil && o.Crawl != nil {
+			_, err = f.Crawl(context.Background(), *o.Crawl)
+		} else if err == nil {
+			_, err = f.Generate(context.Background(), *o.Synthetic)
+		}
+		fmt.Println(err)
+		os.Exit(3) // it was not killed
+	}
+	goleak.VerifyTestMain(m)
+}
