@@ -28,7 +28,7 @@ var rooms = []room{
 	{"storage/blob", nil, "bytes by digest"},
 	{"storage/s3embed", nil, "a server that could stand alone"},
 	{"storage/readmodel", []string{"event", "cost"}, "a picture of the log"},
-	{"graph", []string{"storage/readmodel", "event", "cost"}, "reads the picture; wishes go through an interface of its own"},
+	{"graph", []string{"storage/readmodel", "curator", "event", "cost"}, "reads the picture; wishes go through an interface of its own; curator for a dataset's record of documents"},
 	{"services/bus", []string{"event"}, "carries events, whatever they say"},
 	{"services/meter", []string{"event"}, "samples a machine"},
 	{"services/job", []string{"services/bus", "services/meter", "event"}, "carries one run from request to end"},

@@ -194,6 +194,8 @@ func newLab(t testing.TB, change ...func(*graph.Config)) *lab {
 		Now:         func() time.Time { return epoch.Add(time.Hour) },
 		MinInterval: time.Millisecond,
 	}
+	_, stored := judged()
+	config.Blob = stored.open
 	for _, c := range change {
 		c(&config)
 	}

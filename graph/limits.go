@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
@@ -46,6 +47,9 @@ func setComplexity(c *gen.ComplexityRoot) {
 		return page(first, child)
 	}
 	c.Dataset.UsedBy = func(child int, first *int, _ *string) int { return page(first, child) }
+	c.Dataset.Report = func(child int) int { return 100 + child }
+	c.Dataset.Why = func(child int, _, _ *string) int { return 2_000 + child }
+	c.Dataset.Redecide = func(child int, _ json.RawMessage) int { return 100_000 + child }
 	c.Query.CompareRuns = func(child int, ids []string) int { return 1 + len(ids)*child }
 	c.Query.MetricSeries = func(_ int, runs, keys []string, _, _ *int64, points *int) int {
 		return series(len(runs), len(keys), points)

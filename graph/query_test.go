@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -52,6 +53,7 @@ func TestAnswersAreTheGoldenOnes(t *testing.T) {
 			if err := json.Indent(&got, a.Data, "", " "); err != nil {
 				t.Fatal(err)
 			}
+			got = *bytes.NewBufferString(unnamed(got.String()))
 			golden := strings.TrimSuffix(file, ".graphql") + ".json"
 			if *update {
 				if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
@@ -70,6 +72,14 @@ func TestAnswersAreTheGoldenOnes(t *testing.T) {
 	if l.errors.Len() > 0 {
 		t.Error(l.errors)
 	}
+}
+
+// unnamed is an answer without the digests that change whenever more is measured of documents.
+func unnamed(answer string) string {
+	m, _ := judged()
+	digest := string(m.Digest())
+	cursor := base64.RawURLEncoding.EncodeToString([]byte(digest))
+	return strings.NewReplacer(digest, "sha256:judged", cursor, "cursor of judged").Replace(answer)
 }
 
 // diff shows the first lines that differ.
@@ -119,6 +129,8 @@ func TestEveryFieldIsAskedForInSomeGoldenQuestion(t *testing.T) {
 				walk(sel.SelectionSet)
 			case *ast.InlineFragment:
 				walk(sel.SelectionSet)
+			case *ast.FragmentSpread:
+				walk(sel.Definition.SelectionSet)
 			}
 		}
 	}

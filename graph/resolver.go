@@ -3,5 +3,6 @@ package graph
 // resolver is the root of all resolvers; gqlgen looks for it in this file.
 type resolver struct {
 	Config
-	live *lives
+	live       *lives
+	redeciding chan struct{} // holds one for each that goes on
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -27,6 +28,11 @@ type Config struct {
 	Roles   []string
 	// Durability tells what an acknowledged fact survives and what to mend; nil: nothing is known.
 	Durability func(context.Context) (summary string, warnings []string, err error)
+	// Blob reads a stored object, for what is asked about a dataset's documents; an error about one that is not there wraps
+	// fs.ErrNotExist. nil: such questions are not answered.
+	Blob func(ctx context.Context, digest event.Digest) (io.ReadCloser, error)
+	// RedecideTimeout bounds Dataset.redecide; 0: 60 s.
+	RedecideTimeout time.Duration
 	// Log takes internal errors, which askers do not see; nil: slog.Default.
 	Log *slog.Logger
 	// Now is the clock; nil: time.Now.
@@ -78,7 +84,7 @@ type Server struct {
 func Handler(c Config) *Server {
 	c = c.withDefaults()
 	live := newLives()
-	root := &resolver{Config: c, live: live}
+	root := &resolver{Config: c, live: live, redeciding: make(chan struct{}, maxRedeciding)}
 	schema := gen.Config{Resolvers: root}
 	setComplexity(&schema.Complexity)
 
@@ -121,6 +127,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.WriteTimeout == 0 {
 		c.WriteTimeout = 30 * time.Second
+	}
+	if c.RedecideTimeout == 0 {
+		c.RedecideTimeout = time.Minute
 	}
 	if c.MinInterval == 0 {
 		c.MinInterval = 50 * time.Millisecond

@@ -114,6 +114,7 @@ func story(t testing.TB) []event.Event {
 		request(t, "old-1", "old", trainSpec("0.1")),
 		event.RunArchived{Run: "old-1", Archived: true},
 		event.PriceSet{Device: "cpu:*xeon*", PerHour: 0.1, From: "2026-06-01", Source: "our own"},
+		judgedPublished(),
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"millrace/event"
 	"millrace/graph"
 	"millrace/services/api"
 	"millrace/storage/blob"
@@ -43,7 +44,7 @@ func (n *Node) serveTracker(c *api.Config) {
 	for i, r := range n.config.Roles {
 		roles[i] = string(r)
 	}
-	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Log: n.log})
+	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Blob: n.openBlob, Log: n.log})
 	c.Graph, c.Drain, c.Mount = g, g.Close, map[string]http.Handler{"/": web.Handler()}
 	c.Ready = append(c.Ready, api.Check{Name: "read model", Run: n.caughtUp})
 	c.Blob = n.blob
@@ -64,6 +65,12 @@ func (n *Node) blob(ctx context.Context, digest string) (io.ReadCloser, int64, e
 	}
 	r, err := n.blobs.Reader(ctx, d)
 	return r, info.Size, err
+}
+
+// openBlob opens an object for the curator's answers.
+func (n *Node) openBlob(ctx context.Context, digest event.Digest) (io.ReadCloser, error) {
+	r, _, err := n.blob(ctx, string(digest))
+	return r, err
 }
 
 // storageReady asks for an object that is not there: the answer shows that the endpoint and the key work.

@@ -5,6 +5,7 @@ package gen
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync/atomic"
 
@@ -90,6 +91,13 @@ type ComplexityRoot struct {
 		Version  func(childComplexity int) int
 	}
 
+	ComparedEvaluations struct {
+		Digest func(childComplexity int) int
+		NGrams func(childComplexity int) int
+		Short  func(childComplexity int) int
+		Texts  func(childComplexity int) int
+	}
+
 	Comparison struct {
 		Config      func(childComplexity int) int
 		Environment func(childComplexity int) int
@@ -131,11 +139,14 @@ type ComplexityRoot struct {
 		MadeBy    func(childComplexity int) int
 		Name      func(childComplexity int) int
 		Recipe    func(childComplexity int) int
+		Redecide  func(childComplexity int, filters json.RawMessage) int
+		Report    func(childComplexity int) int
 		Source    func(childComplexity int) int
 		Splits    func(childComplexity int) int
 		Tokenizer func(childComplexity int) int
 		UsedBy    func(childComplexity int, first *int, after *string) int
 		VocabSize func(childComplexity int) int
+		Why       func(childComplexity int, document *string, text *string) int
 	}
 
 	DatasetConnection struct {
@@ -148,6 +159,32 @@ type ComplexityRoot struct {
 	DatasetEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	DatasetReport struct {
+		Attributes  func(childComplexity int) int
+		Cleaned     func(childComplexity int) int
+		Dropped     func(childComplexity int) int
+		Evaluations func(childComplexity int) int
+		Flagged     func(childComplexity int) int
+		Recipe      func(childComplexity int) int
+		Redacted    func(childComplexity int) int
+		Sources     func(childComplexity int) int
+	}
+
+	Decision struct {
+		Bytes        func(childComplexity int) int
+		Digest       func(childComplexity int) int
+		Document     func(childComplexity int) int
+		Kept         func(childComplexity int) int
+		Places       func(childComplexity int) int
+		RecipeDigest func(childComplexity int) int
+		Repeats      func(childComplexity int) int
+		Rule         func(childComplexity int) int
+		Source       func(childComplexity int) int
+		Threshold    func(childComplexity int) int
+		Value        func(childComplexity int) int
+		Values       func(childComplexity int, names []string) int
 	}
 
 	DeleteRunPayload struct {
@@ -168,6 +205,26 @@ type ComplexityRoot struct {
 		Key  func(childComplexity int) int
 		Step func(childComplexity int) int
 		Was  func(childComplexity int) int
+	}
+
+	DocumentCount struct {
+		Bytes     func(childComplexity int) int
+		Documents func(childComplexity int) int
+	}
+
+	DropExample struct {
+		Document func(childComplexity int) int
+		Limit    func(childComplexity int) int
+		Repeats  func(childComplexity int) int
+		Source   func(childComplexity int) int
+		Value    func(childComplexity int) int
+	}
+
+	DropReason struct {
+		Bytes     func(childComplexity int) int
+		Documents func(childComplexity int) int
+		Examples  func(childComplexity int) int
+		Reason    func(childComplexity int) int
 	}
 
 	Dropped struct {
@@ -289,6 +346,11 @@ type ComplexityRoot struct {
 		Type    func(childComplexity int) int
 	}
 
+	Measurement struct {
+		Name  func(childComplexity int) int
+		Value func(childComplexity int) int
+	}
+
 	Metric struct {
 		First    func(childComplexity int) int
 		Key      func(childComplexity int) int
@@ -305,6 +367,16 @@ type ComplexityRoot struct {
 		LastStep func(childComplexity int) int
 		Max      func(childComplexity int) int
 		Min      func(childComplexity int) int
+	}
+
+	Move struct {
+		Bytes     func(childComplexity int) int
+		Document  func(childComplexity int) int
+		From      func(childComplexity int) int
+		Source    func(childComplexity int) int
+		Threshold func(childComplexity int) int
+		To        func(childComplexity int) int
+		Value     func(childComplexity int) int
 	}
 
 	Mutation struct {
@@ -332,6 +404,12 @@ type ComplexityRoot struct {
 		HasNextPage     func(childComplexity int) int
 		HasPreviousPage func(childComplexity int) int
 		StartCursor     func(childComplexity int) int
+	}
+
+	Place struct {
+		Document func(childComplexity int) int
+		Shard    func(childComplexity int) int
+		Split    func(childComplexity int) int
 	}
 
 	Price struct {
@@ -367,6 +445,19 @@ type ComplexityRoot struct {
 		System       func(childComplexity int) int
 	}
 
+	Redecision struct {
+		All    func(childComplexity int) int
+		Kept   func(childComplexity int) int
+		Recipe func(childComplexity int) int
+		Rules  func(childComplexity int) int
+	}
+
+	Repeated struct {
+		Document func(childComplexity int) int
+		Source   func(childComplexity int) int
+		Text     func(childComplexity int) int
+	}
+
 	Reproduction struct {
 		Digests         func(childComplexity int) int
 		Environment     func(childComplexity int) int
@@ -375,6 +466,15 @@ type ComplexityRoot struct {
 		OfID            func(childComplexity int) int
 		Points          func(childComplexity int) int
 		Verdict         func(childComplexity int) int
+	}
+
+	RuleChange struct {
+		After    func(childComplexity int) int
+		Before   func(childComplexity int) int
+		Examples func(childComplexity int) int
+		In       func(childComplexity int) int
+		Out      func(childComplexity int) int
+		Rule     func(childComplexity int) int
 	}
 
 	Run struct {
@@ -489,6 +589,15 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	SourceCount struct {
+		Bytes         func(childComplexity int) int
+		Documents     func(childComplexity int) int
+		Files         func(childComplexity int) int
+		KeptBytes     func(childComplexity int) int
+		KeptDocuments func(childComplexity int) int
+		Name          func(childComplexity int) int
+	}
+
 	Split struct {
 		Bytes     func(childComplexity int) int
 		Documents func(childComplexity int) int
@@ -514,6 +623,12 @@ type ComplexityRoot struct {
 	Tag struct {
 		Key   func(childComplexity int) int
 		Value func(childComplexity int) int
+	}
+
+	TextChange struct {
+		Count     func(childComplexity int) int
+		Documents func(childComplexity int) int
+		Kind      func(childComplexity int) int
 	}
 
 	TextSample struct {
@@ -545,6 +660,11 @@ type ComplexityRoot struct {
 		Field   func(childComplexity int) int
 		Hint    func(childComplexity int) int
 		Message func(childComplexity int) int
+	}
+
+	Why struct {
+		Decisions func(childComplexity int) int
+		Match     func(childComplexity int) int
 	}
 }
 
@@ -749,6 +869,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Code.Version(childComplexity), true
 
+	case "ComparedEvaluations.digest":
+		if e.ComplexityRoot.ComparedEvaluations.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ComparedEvaluations.Digest(childComplexity), true
+	case "ComparedEvaluations.ngrams":
+		if e.ComplexityRoot.ComparedEvaluations.NGrams == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ComparedEvaluations.NGrams(childComplexity), true
+	case "ComparedEvaluations.short":
+		if e.ComplexityRoot.ComparedEvaluations.Short == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ComparedEvaluations.Short(childComplexity), true
+	case "ComparedEvaluations.texts":
+		if e.ComplexityRoot.ComparedEvaluations.Texts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ComparedEvaluations.Texts(childComplexity), true
+
 	case "Comparison.config":
 		if e.ComplexityRoot.Comparison.Config == nil {
 			break
@@ -921,6 +1066,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Dataset.Recipe(childComplexity), true
+	case "Dataset.redecide":
+		if e.ComplexityRoot.Dataset.Redecide == nil {
+			break
+		}
+
+		args, err := ec.field_Dataset_redecide_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Dataset.Redecide(childComplexity, args["filters"].(json.RawMessage)), true
+	case "Dataset.report":
+		if e.ComplexityRoot.Dataset.Report == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dataset.Report(childComplexity), true
 	case "Dataset.sourceDigest":
 		if e.ComplexityRoot.Dataset.Source == nil {
 			break
@@ -956,6 +1118,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Dataset.VocabSize(childComplexity), true
+	case "Dataset.why":
+		if e.ComplexityRoot.Dataset.Why == nil {
+			break
+		}
+
+		args, err := ec.field_Dataset_why_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Dataset.Why(childComplexity, args["document"].(*string), args["text"].(*string)), true
 
 	case "DatasetConnection.edges":
 		if e.ComplexityRoot.DatasetConnection.Edges == nil {
@@ -994,6 +1167,133 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DatasetEdge.Node(childComplexity), true
+
+	case "DatasetReport.attributes":
+		if e.ComplexityRoot.DatasetReport.Attributes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Attributes(childComplexity), true
+	case "DatasetReport.cleaned":
+		if e.ComplexityRoot.DatasetReport.Cleaned == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Cleaned(childComplexity), true
+	case "DatasetReport.dropped":
+		if e.ComplexityRoot.DatasetReport.Dropped == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Dropped(childComplexity), true
+	case "DatasetReport.evaluations":
+		if e.ComplexityRoot.DatasetReport.Evaluations == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Evaluations(childComplexity), true
+	case "DatasetReport.flagged":
+		if e.ComplexityRoot.DatasetReport.Flagged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Flagged(childComplexity), true
+	case "DatasetReport.recipe":
+		if e.ComplexityRoot.DatasetReport.Recipe == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Recipe(childComplexity), true
+	case "DatasetReport.redacted":
+		if e.ComplexityRoot.DatasetReport.Redacted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Redacted(childComplexity), true
+	case "DatasetReport.sources":
+		if e.ComplexityRoot.DatasetReport.Sources == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Sources(childComplexity), true
+
+	case "Decision.bytes":
+		if e.ComplexityRoot.Decision.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Bytes(childComplexity), true
+	case "Decision.digest":
+		if e.ComplexityRoot.Decision.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Digest(childComplexity), true
+	case "Decision.document":
+		if e.ComplexityRoot.Decision.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Document(childComplexity), true
+	case "Decision.kept":
+		if e.ComplexityRoot.Decision.Kept == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Kept(childComplexity), true
+	case "Decision.places":
+		if e.ComplexityRoot.Decision.Places == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Places(childComplexity), true
+	case "Decision.recipeDigest":
+		if e.ComplexityRoot.Decision.RecipeDigest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.RecipeDigest(childComplexity), true
+	case "Decision.repeats":
+		if e.ComplexityRoot.Decision.Repeats == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Repeats(childComplexity), true
+	case "Decision.rule":
+		if e.ComplexityRoot.Decision.Rule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Rule(childComplexity), true
+	case "Decision.source":
+		if e.ComplexityRoot.Decision.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Source(childComplexity), true
+	case "Decision.threshold":
+		if e.ComplexityRoot.Decision.Threshold == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Threshold(childComplexity), true
+	case "Decision.value":
+		if e.ComplexityRoot.Decision.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Value(childComplexity), true
+	case "Decision.values":
+		if e.ComplexityRoot.Decision.Values == nil {
+			break
+		}
+
+		args, err := ec.field_Decision_values_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Decision.Values(childComplexity, args["names"].([]string)), true
 
 	case "DeleteRunPayload.deletedId":
 		if e.ComplexityRoot.DeleteRunPayload.DeletedID == nil {
@@ -1063,6 +1363,75 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Difference.Was(childComplexity), true
+
+	case "DocumentCount.bytes":
+		if e.ComplexityRoot.DocumentCount.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentCount.Bytes(childComplexity), true
+	case "DocumentCount.documents":
+		if e.ComplexityRoot.DocumentCount.Documents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentCount.Documents(childComplexity), true
+
+	case "DropExample.document":
+		if e.ComplexityRoot.DropExample.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DropExample.Document(childComplexity), true
+	case "DropExample.threshold":
+		if e.ComplexityRoot.DropExample.Limit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DropExample.Limit(childComplexity), true
+	case "DropExample.repeats":
+		if e.ComplexityRoot.DropExample.Repeats == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DropExample.Repeats(childComplexity), true
+	case "DropExample.source":
+		if e.ComplexityRoot.DropExample.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DropExample.Source(childComplexity), true
+	case "DropExample.value":
+		if e.ComplexityRoot.DropExample.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DropExample.Value(childComplexity), true
+
+	case "DropReason.bytes":
+		if e.ComplexityRoot.DropReason.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DropReason.Bytes(childComplexity), true
+	case "DropReason.documents":
+		if e.ComplexityRoot.DropReason.Documents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DropReason.Documents(childComplexity), true
+	case "DropReason.examples":
+		if e.ComplexityRoot.DropReason.Examples == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DropReason.Examples(childComplexity), true
+	case "DropReason.reason":
+		if e.ComplexityRoot.DropReason.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DropReason.Reason(childComplexity), true
 
 	case "Dropped.bytes":
 		if e.ComplexityRoot.Dropped.Bytes == nil {
@@ -1545,6 +1914,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LoggedEvent.Type(childComplexity), true
 
+	case "Measurement.name":
+		if e.ComplexityRoot.Measurement.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Measurement.Name(childComplexity), true
+	case "Measurement.value":
+		if e.ComplexityRoot.Measurement.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Measurement.Value(childComplexity), true
+
 	case "Metric.first":
 		if e.ComplexityRoot.Metric.First == nil {
 			break
@@ -1618,6 +2000,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MetricComparison.Min(childComplexity), true
+
+	case "Move.bytes":
+		if e.ComplexityRoot.Move.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Move.Bytes(childComplexity), true
+	case "Move.document":
+		if e.ComplexityRoot.Move.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Move.Document(childComplexity), true
+	case "Move.from":
+		if e.ComplexityRoot.Move.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Move.From(childComplexity), true
+	case "Move.source":
+		if e.ComplexityRoot.Move.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Move.Source(childComplexity), true
+	case "Move.threshold":
+		if e.ComplexityRoot.Move.Threshold == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Move.Threshold(childComplexity), true
+	case "Move.to":
+		if e.ComplexityRoot.Move.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Move.To(childComplexity), true
+	case "Move.value":
+		if e.ComplexityRoot.Move.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Move.Value(childComplexity), true
 
 	case "Mutation.archiveRun":
 		if e.ComplexityRoot.Mutation.ArchiveRun == nil {
@@ -1789,6 +2214,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
+
+	case "Place.document":
+		if e.ComplexityRoot.Place.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Place.Document(childComplexity), true
+	case "Place.shard":
+		if e.ComplexityRoot.Place.Shard == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Place.Shard(childComplexity), true
+	case "Place.split":
+		if e.ComplexityRoot.Place.Split == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Place.Split(childComplexity), true
 
 	case "Price.device":
 		if e.ComplexityRoot.Price.Device == nil {
@@ -1988,6 +2432,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.System(childComplexity), true
 
+	case "Redecision.all":
+		if e.ComplexityRoot.Redecision.All == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Redecision.All(childComplexity), true
+	case "Redecision.kept":
+		if e.ComplexityRoot.Redecision.Kept == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Redecision.Kept(childComplexity), true
+	case "Redecision.recipeDigest":
+		if e.ComplexityRoot.Redecision.Recipe == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Redecision.Recipe(childComplexity), true
+	case "Redecision.rules":
+		if e.ComplexityRoot.Redecision.Rules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Redecision.Rules(childComplexity), true
+
+	case "Repeated.document":
+		if e.ComplexityRoot.Repeated.Document == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Repeated.Document(childComplexity), true
+	case "Repeated.source":
+		if e.ComplexityRoot.Repeated.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Repeated.Source(childComplexity), true
+	case "Repeated.text":
+		if e.ComplexityRoot.Repeated.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Repeated.Text(childComplexity), true
+
 	case "Reproduction.digests":
 		if e.ComplexityRoot.Reproduction.Digests == nil {
 			break
@@ -2030,6 +2518,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Reproduction.Verdict(childComplexity), true
+
+	case "RuleChange.after":
+		if e.ComplexityRoot.RuleChange.After == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleChange.After(childComplexity), true
+	case "RuleChange.before":
+		if e.ComplexityRoot.RuleChange.Before == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleChange.Before(childComplexity), true
+	case "RuleChange.examples":
+		if e.ComplexityRoot.RuleChange.Examples == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleChange.Examples(childComplexity), true
+	case "RuleChange.movedIn":
+		if e.ComplexityRoot.RuleChange.In == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleChange.In(childComplexity), true
+	case "RuleChange.movedOut":
+		if e.ComplexityRoot.RuleChange.Out == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleChange.Out(childComplexity), true
+	case "RuleChange.rule":
+		if e.ComplexityRoot.RuleChange.Rule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleChange.Rule(childComplexity), true
 
 	case "Run.alerts":
 		if e.ComplexityRoot.Run.Alerts == nil {
@@ -2558,6 +3083,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SetPricePayload.UserErrors(childComplexity), true
 
+	case "SourceCount.bytes":
+		if e.ComplexityRoot.SourceCount.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SourceCount.Bytes(childComplexity), true
+	case "SourceCount.documents":
+		if e.ComplexityRoot.SourceCount.Documents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SourceCount.Documents(childComplexity), true
+	case "SourceCount.files":
+		if e.ComplexityRoot.SourceCount.Files == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SourceCount.Files(childComplexity), true
+	case "SourceCount.keptBytes":
+		if e.ComplexityRoot.SourceCount.KeptBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SourceCount.KeptBytes(childComplexity), true
+	case "SourceCount.keptDocuments":
+		if e.ComplexityRoot.SourceCount.KeptDocuments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SourceCount.KeptDocuments(childComplexity), true
+	case "SourceCount.name":
+		if e.ComplexityRoot.SourceCount.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SourceCount.Name(childComplexity), true
+
 	case "Split.bytes":
 		if e.ComplexityRoot.Split.Bytes == nil {
 			break
@@ -2671,6 +3233,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Tag.Value(childComplexity), true
+
+	case "TextChange.count":
+		if e.ComplexityRoot.TextChange.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextChange.Count(childComplexity), true
+	case "TextChange.documents":
+		if e.ComplexityRoot.TextChange.Documents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextChange.Documents(childComplexity), true
+	case "TextChange.kind":
+		if e.ComplexityRoot.TextChange.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextChange.Kind(childComplexity), true
 
 	case "TextSample.key":
 		if e.ComplexityRoot.TextSample.Key == nil {
@@ -2806,6 +3387,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UserError.Message(childComplexity), true
+
+	case "Why.decisions":
+		if e.ComplexityRoot.Why.Decisions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Why.Decisions(childComplexity), true
+	case "Why.match":
+		if e.ComplexityRoot.Why.Match == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Why.Match(childComplexity), true
 
 	}
 	return 0, false
@@ -3042,6 +3636,81 @@ type SetPricePayload {
   price: Price
   userErrors: [UserError!]!
 }
+`, BuiltIn: false},
+	{Name: "../../schema/curated.graphqls", Input: `extend type Dataset {
+  "What its manifest says of documents; null when storage does not have the manifest any more."
+  report: DatasetReport
+  "What became of a document (its id, its source's name, a slash and its id, or the digest of its text), or of a text: one of both. Of a dataset that keeps a record of documents (report.attributes)."
+  why(document: String, text: String): Why!
+  "What other filters would keep and drop, by what was measured of each document. ` + "`" + `filters` + "`" + ` is what a recipe has under that key."
+  redecide(filters: JSON!): Redecision!
+}
+type DatasetReport {
+  "With every default written out."
+  recipe: JSON!
+  "Whether there is a record of every document, which ` + "`" + `why` + "`" + ` and ` + "`" + `redecide` + "`" + ` need."
+  attributes: Boolean!
+  sources: [SourceCount!]!
+  dropped: [DropReason!]!
+  "Found in an evaluation, and not dropped."
+  flagged: [DropReason!]!
+  "What was changed in kept documents, by kind."
+  cleaned: [TextChange!]!
+  redacted: [TextChange!]!
+  evaluations: ComparedEvaluations
+}
+"` + "`" + `documents` + "`" + ` and ` + "`" + `bytes` + "`" + ` are of what was read, ` + "`" + `files` + "`" + ` of what was listed."
+type SourceCount { name: String!  files: Int64!  documents: Int64!  bytes: Int64!  keptDocuments: Int64!  keptBytes: Int64! }
+type DropReason { reason: String!  documents: Int64!  bytes: Int64!  examples: [DropExample!]! }
+type DropExample { source: String!  document: String!  value: Number!  threshold: Number!  repeats: Repeated }
+"Another document, of a source or of an evaluation. ` + "`" + `text` + "`" + ` is what the two have in common, where that is short."
+type Repeated { source: String!  document: String!  text: String! }
+type TextChange { kind: String!  documents: Int64!  count: Int64! }
+"` + "`" + `short` + "`" + ` texts have fewer words than an n-gram: they cannot be found."
+type ComparedEvaluations { digest: String!  texts: Int64!  short: Int64!  ngrams: Int64! }
+
+"How a text was found: as it was read; white space and cleaning aside, as it was read or kept; or not at all."
+enum TextMatch { EXACT NEARLY NONE }
+type Why {
+  "Of a text; null of a document."
+  match: TextMatch
+  "One for each document that is meant; none for a document that nobody read. Of a text that nobody read, what the filters would decide of it alone."
+  decisions: [Decision!]!
+}
+type Decision {
+  "\"\" of a text that nobody read."
+  source: String!
+  document: String!
+  "Of the text as it was read; null for a file that gave none."
+  digest: String
+  bytes: Int64!
+  kept: Boolean!
+  "What dropped it, with the value that was measured and the threshold; null when it was kept."
+  rule: String
+  value: Number
+  threshold: Number
+  recipeDigest: String!
+  repeats: Repeated
+  "What was measured; all of it, or some. None of what is no text."
+  values(names: [String!]): [Measurement!]!
+  "Where a kept document is in the shards."
+  places: [Place!]!
+}
+type Measurement { name: String!  value: Int64! }
+type Place { split: String!  shard: Int64!  document: Int64! }
+
+"Bytes are of text as it was read."
+type Redecision {
+  recipeDigest: String!
+  all: DocumentCount!
+  kept: RuleChange!
+  rules: [RuleChange!]!
+}
+type DocumentCount { documents: Int64!  bytes: Int64! }
+"What a rule drops before and after, or what is kept (` + "`" + `rule` + "`" + ` is \"\"). ` + "`" + `movedIn` + "`" + ` is what it drops and did not drop, ` + "`" + `movedOut` + "`" + ` the other way round."
+type RuleChange { rule: String!  before: DocumentCount!  after: DocumentCount!  movedIn: DocumentCount!  movedOut: DocumentCount!  examples: [Move!]! }
+"` + "`" + `from` + "`" + ` and ` + "`" + `to` + "`" + ` are rules, \"\" where it is kept. Value and threshold are those of ` + "`" + `to` + "`" + `, or of ` + "`" + `from` + "`" + ` where it is kept now."
+type Move { source: String!  document: String!  bytes: Int64!  from: String!  to: String!  value: Number!  threshold: Number! }
 `, BuiltIn: false},
 	{Name: "../../schema/made.graphqls", Input: `"A question with an objective: groups runs."
 type Experiment implements Node {
@@ -3565,6 +4234,20 @@ func (ec *executionContext) childFields_Code(ctx context.Context, field graphql.
 	return nil, fmt.Errorf("no field named %q was found under type Code", field.Name)
 }
 
+func (ec *executionContext) childFields_ComparedEvaluations(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "digest":
+		return ec.fieldContext_ComparedEvaluations_digest(ctx, field)
+	case "texts":
+		return ec.fieldContext_ComparedEvaluations_texts(ctx, field)
+	case "short":
+		return ec.fieldContext_ComparedEvaluations_short(ctx, field)
+	case "ngrams":
+		return ec.fieldContext_ComparedEvaluations_ngrams(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ComparedEvaluations", field.Name)
+}
+
 func (ec *executionContext) childFields_Comparison(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "runs":
@@ -3657,6 +4340,12 @@ func (ec *executionContext) childFields_Dataset(ctx context.Context, field graph
 		return ec.fieldContext_Dataset_madeBy(ctx, field)
 	case "usedBy":
 		return ec.fieldContext_Dataset_usedBy(ctx, field)
+	case "report":
+		return ec.fieldContext_Dataset_report(ctx, field)
+	case "why":
+		return ec.fieldContext_Dataset_why(ctx, field)
+	case "redecide":
+		return ec.fieldContext_Dataset_redecide(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Dataset", field.Name)
 }
@@ -3683,6 +4372,58 @@ func (ec *executionContext) childFields_DatasetEdge(ctx context.Context, field g
 		return ec.fieldContext_DatasetEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DatasetEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_DatasetReport(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "recipe":
+		return ec.fieldContext_DatasetReport_recipe(ctx, field)
+	case "attributes":
+		return ec.fieldContext_DatasetReport_attributes(ctx, field)
+	case "sources":
+		return ec.fieldContext_DatasetReport_sources(ctx, field)
+	case "dropped":
+		return ec.fieldContext_DatasetReport_dropped(ctx, field)
+	case "flagged":
+		return ec.fieldContext_DatasetReport_flagged(ctx, field)
+	case "cleaned":
+		return ec.fieldContext_DatasetReport_cleaned(ctx, field)
+	case "redacted":
+		return ec.fieldContext_DatasetReport_redacted(ctx, field)
+	case "evaluations":
+		return ec.fieldContext_DatasetReport_evaluations(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DatasetReport", field.Name)
+}
+
+func (ec *executionContext) childFields_Decision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "source":
+		return ec.fieldContext_Decision_source(ctx, field)
+	case "document":
+		return ec.fieldContext_Decision_document(ctx, field)
+	case "digest":
+		return ec.fieldContext_Decision_digest(ctx, field)
+	case "bytes":
+		return ec.fieldContext_Decision_bytes(ctx, field)
+	case "kept":
+		return ec.fieldContext_Decision_kept(ctx, field)
+	case "rule":
+		return ec.fieldContext_Decision_rule(ctx, field)
+	case "value":
+		return ec.fieldContext_Decision_value(ctx, field)
+	case "threshold":
+		return ec.fieldContext_Decision_threshold(ctx, field)
+	case "recipeDigest":
+		return ec.fieldContext_Decision_recipeDigest(ctx, field)
+	case "repeats":
+		return ec.fieldContext_Decision_repeats(ctx, field)
+	case "values":
+		return ec.fieldContext_Decision_values(ctx, field)
+	case "places":
+		return ec.fieldContext_Decision_places(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Decision", field.Name)
 }
 
 func (ec *executionContext) childFields_DeleteRunPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3723,6 +4464,46 @@ func (ec *executionContext) childFields_Difference(ctx context.Context, field gr
 		return ec.fieldContext_Difference_is(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Difference", field.Name)
+}
+
+func (ec *executionContext) childFields_DocumentCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "documents":
+		return ec.fieldContext_DocumentCount_documents(ctx, field)
+	case "bytes":
+		return ec.fieldContext_DocumentCount_bytes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DocumentCount", field.Name)
+}
+
+func (ec *executionContext) childFields_DropExample(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "source":
+		return ec.fieldContext_DropExample_source(ctx, field)
+	case "document":
+		return ec.fieldContext_DropExample_document(ctx, field)
+	case "value":
+		return ec.fieldContext_DropExample_value(ctx, field)
+	case "threshold":
+		return ec.fieldContext_DropExample_threshold(ctx, field)
+	case "repeats":
+		return ec.fieldContext_DropExample_repeats(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DropExample", field.Name)
+}
+
+func (ec *executionContext) childFields_DropReason(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "reason":
+		return ec.fieldContext_DropReason_reason(ctx, field)
+	case "documents":
+		return ec.fieldContext_DropReason_documents(ctx, field)
+	case "bytes":
+		return ec.fieldContext_DropReason_bytes(ctx, field)
+	case "examples":
+		return ec.fieldContext_DropReason_examples(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DropReason", field.Name)
 }
 
 func (ec *executionContext) childFields_Dropped(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3963,6 +4744,16 @@ func (ec *executionContext) childFields_LoggedEvent(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type LoggedEvent", field.Name)
 }
 
+func (ec *executionContext) childFields_Measurement(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Measurement_name(ctx, field)
+	case "value":
+		return ec.fieldContext_Measurement_value(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Measurement", field.Name)
+}
+
 func (ec *executionContext) childFields_Metric(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "key":
@@ -3999,6 +4790,26 @@ func (ec *executionContext) childFields_MetricComparison(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type MetricComparison", field.Name)
 }
 
+func (ec *executionContext) childFields_Move(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "source":
+		return ec.fieldContext_Move_source(ctx, field)
+	case "document":
+		return ec.fieldContext_Move_document(ctx, field)
+	case "bytes":
+		return ec.fieldContext_Move_bytes(ctx, field)
+	case "from":
+		return ec.fieldContext_Move_from(ctx, field)
+	case "to":
+		return ec.fieldContext_Move_to(ctx, field)
+	case "value":
+		return ec.fieldContext_Move_value(ctx, field)
+	case "threshold":
+		return ec.fieldContext_Move_threshold(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Move", field.Name)
+}
+
 func (ec *executionContext) childFields_Objective(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "metric":
@@ -4021,6 +4832,18 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 		return ec.fieldContext_PageInfo_endCursor(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
+}
+
+func (ec *executionContext) childFields_Place(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "split":
+		return ec.fieldContext_Place_split(ctx, field)
+	case "shard":
+		return ec.fieldContext_Place_shard(ctx, field)
+	case "document":
+		return ec.fieldContext_Place_document(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Place", field.Name)
 }
 
 func (ec *executionContext) childFields_Price(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4057,6 +4880,32 @@ func (ec *executionContext) childFields_Progress(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Progress", field.Name)
 }
 
+func (ec *executionContext) childFields_Redecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "recipeDigest":
+		return ec.fieldContext_Redecision_recipeDigest(ctx, field)
+	case "all":
+		return ec.fieldContext_Redecision_all(ctx, field)
+	case "kept":
+		return ec.fieldContext_Redecision_kept(ctx, field)
+	case "rules":
+		return ec.fieldContext_Redecision_rules(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Redecision", field.Name)
+}
+
+func (ec *executionContext) childFields_Repeated(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "source":
+		return ec.fieldContext_Repeated_source(ctx, field)
+	case "document":
+		return ec.fieldContext_Repeated_document(ctx, field)
+	case "text":
+		return ec.fieldContext_Repeated_text(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Repeated", field.Name)
+}
+
 func (ec *executionContext) childFields_Reproduction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "of":
@@ -4075,6 +4924,24 @@ func (ec *executionContext) childFields_Reproduction(ctx context.Context, field 
 		return ec.fieldContext_Reproduction_environment(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Reproduction", field.Name)
+}
+
+func (ec *executionContext) childFields_RuleChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return ec.fieldContext_RuleChange_rule(ctx, field)
+	case "before":
+		return ec.fieldContext_RuleChange_before(ctx, field)
+	case "after":
+		return ec.fieldContext_RuleChange_after(ctx, field)
+	case "movedIn":
+		return ec.fieldContext_RuleChange_movedIn(ctx, field)
+	case "movedOut":
+		return ec.fieldContext_RuleChange_movedOut(ctx, field)
+	case "examples":
+		return ec.fieldContext_RuleChange_examples(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RuleChange", field.Name)
 }
 
 func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4301,6 +5168,24 @@ func (ec *executionContext) childFields_SetPricePayload(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type SetPricePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_SourceCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_SourceCount_name(ctx, field)
+	case "files":
+		return ec.fieldContext_SourceCount_files(ctx, field)
+	case "documents":
+		return ec.fieldContext_SourceCount_documents(ctx, field)
+	case "bytes":
+		return ec.fieldContext_SourceCount_bytes(ctx, field)
+	case "keptDocuments":
+		return ec.fieldContext_SourceCount_keptDocuments(ctx, field)
+	case "keptBytes":
+		return ec.fieldContext_SourceCount_keptBytes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SourceCount", field.Name)
+}
+
 func (ec *executionContext) childFields_Split(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -4339,6 +5224,18 @@ func (ec *executionContext) childFields_Tag(ctx context.Context, field graphql.C
 		return ec.fieldContext_Tag_value(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Tag", field.Name)
+}
+
+func (ec *executionContext) childFields_TextChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_TextChange_kind(ctx, field)
+	case "documents":
+		return ec.fieldContext_TextChange_documents(ctx, field)
+	case "count":
+		return ec.fieldContext_TextChange_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TextChange", field.Name)
 }
 
 func (ec *executionContext) childFields_TextSample(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4401,6 +5298,16 @@ func (ec *executionContext) childFields_UserError(ctx context.Context, field gra
 		return ec.fieldContext_UserError_code(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserError", field.Name)
+}
+
+func (ec *executionContext) childFields_Why(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "match":
+		return ec.fieldContext_Why_match(ctx, field)
+	case "decisions":
+		return ec.fieldContext_Why_decisions(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Why", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
