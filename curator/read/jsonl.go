@@ -2,7 +2,6 @@ package read
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 
 	"millrace/curator/corpus"
@@ -10,28 +9,62 @@ import (
 
 // cutLines cuts at line ends; blank lines are no records.
 func cutLines(c *cutter, in io.Reader) error {
-	return c.split(in, "\n", func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 })
+	return c.split(in, splitter{find: separator("\n"), skip: func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }})
+}
+
+// The fields of a source's records, in the order of fieldNames.
+const (
+	fieldText = iota
+	fieldURL
+	fieldLicense
+	fieldLicence
+	fieldCount
+)
+
+// fieldNames are the names of the fields that a source takes; "" for none.
+func (s *Source) fieldNames() [fieldCount]string {
+	names := [fieldCount]string{s.TextField, "url", "license", "licence"}
+	if s.URLField != "" {
+		names[fieldURL] = s.URLField
+	}
+	if s.LicenseField != "" {
+		names[fieldLicense], names[fieldLicence] = s.LicenseField, ""
+	}
+	return names
+}
+
+// line is a line of JSON Lines without the white space around it, unless it is binary.
+func line(data []byte) ([]byte, *corpus.Why) {
+	if why := binaryData(data); why != nil {
+		return nil, why
+	}
+	return bytes.TrimSpace(data), nil
 }
 
 func extractJSONL(x *extractor, data []byte, d *corpus.Doc) *corpus.Why {
-	if why := binary(data); why != nil {
+	data, why := line(data)
+	if why != nil {
 		return why
 	}
-	line := bytes.TrimSpace(data)
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(line, &fields); err != nil {
-		return &corpus.Why{Reason: NotJSON, Value: float64(len(line))}
+	names := x.source.fieldNames()
+	var values [fieldCount][]byte
+	if !scanObject(data, names[:], values[:]) {
+		return &corpus.Why{Reason: NotJSON, Value: float64(len(data))}
 	}
-	var text *string
-	if err := json.Unmarshal(fields[x.source.TextField], &text); err != nil || text == nil {
-		return &corpus.Why{Reason: NoText, Value: float64(len(line))}
+	text, ok := scanText(values[fieldText])
+	if !ok {
+		return &corpus.Why{Reason: NoText, Value: float64(len(data))}
 	}
-	d.Text = *text
-	if url, ok := fields["url"]; ok {
-		// A url of another type is no reason to lose the text.
-		if err := json.Unmarshal(url, &d.URL); err != nil {
-			d.URL = ""
-		}
-	}
+	d.Text = text
+	describe(d, values[:])
 	return nil
+}
+
+// describe takes the URL and the licence. One of another type than text is no reason to lose the document.
+func describe(d *corpus.Doc, values [][]byte) {
+	d.URL, _ = scanText(values[fieldURL])
+	var ok bool
+	if d.License, ok = scanText(values[fieldLicense]); !ok {
+		d.License, _ = scanText(values[fieldLicence])
+	}
 }

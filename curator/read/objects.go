@@ -10,7 +10,7 @@ import (
 // Objects is where sources of the form s3://bucket/prefix are read from. Errors about a bucket or an object that is not
 // there wrap fs.ErrNotExist. Any number of goroutines may use it.
 type Objects interface {
-	// List yields the objects whose keys begin with prefix, in any order. An error ends it.
+	// List yields the objects whose keys begin with prefix, in the order of their bytes. An error ends it.
 	List(ctx context.Context, bucket, prefix string) iter.Seq2[Object, error]
 	// Open reads an object, from its beginning or at an offset, until it is closed or ctx ends.
 	Open(ctx context.Context, bucket, key string) (Opened, error)

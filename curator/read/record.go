@@ -27,6 +27,8 @@ type Record struct {
 	data    []byte // as the file has them
 	url     string // what the file says beside the data
 	license string
+	table   *table      // of CSV
+	warc    *warcHeader // of a WARC record
 	drop    *corpus.Why // what was wrong with it
 	dropped int64       // bytes, with drop
 }
@@ -78,7 +80,7 @@ func (l *Listing) Extract(r Record) (corpus.Doc, *corpus.Drop) {
 	}
 	source := &l.Sources[r.Source]
 	d := corpus.Doc{Source: r.Source, Ordinal: r.Ordinal, ID: r.id(), URL: r.url, License: r.license}
-	if why := r.format.extract(&extractor{source: source, path: r.path, utf16: l.UTF16 && r.number == 0}, r.data, &d); why != nil {
+	if why := r.format.extract(&extractor{source: source, path: r.path, utf16: l.UTF16 && r.number == 0, table: r.table, warc: r.warc}, r.data, &d); why != nil {
 		return corpus.Doc{}, &corpus.Drop{Why: *why, Source: r.Source, ID: d.ID, Bytes: int64(len(r.data))}
 	}
 	if d.License == "" {
@@ -109,6 +111,9 @@ func (l *Listing) Docs(ctx context.Context, dropped func(corpus.Drop), done func
 		}
 	}
 }
+
+// errNoField says that a file lacks text_field.
+var errNoField = errors.New("there is no text field")
 
 // errStop says that the consumer has had enough.
 var errStop = errors.New("stop")
@@ -167,6 +172,8 @@ func (c *cutter) read(l *Listing) error {
 		return c.ctx.Err()
 	case errors.Is(err, ErrChanged):
 		return fmt.Errorf("%w %q: %s: %w: copy it to where nobody writes, and try again", ErrSource, c.source.Name, c.file.Path, err)
+	case errors.Is(err, errNoField):
+		return fmt.Errorf("%w %q: %s: %w; say text_field, or leave the file out with exclude", ErrSource, c.source.Name, c.file.Path, err)
 	case c.source.OnError == Skip:
 		return c.emit(Record{drop: &corpus.Why{Reason: Damaged, Value: float64(c.offset)}, dropped: c.file.Size - min(c.in.n, c.file.Size)})
 	}
@@ -250,4 +257,6 @@ type extractor struct {
 	source *Source
 	path   string
 	utf16  bool // a text of UTF-16 is read as it stands
+	table  *table
+	warc   *warcHeader
 }

@@ -1,21 +1,13 @@
-// Package read turns folders of files and JSON Lines into documents, always in the same order.
 package read
 
 import (
 	"cmp"
-	"context"
-	"crypto/sha256"
-	bin "encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"millrace/curator/corpus"
+	"unicode/utf8"
 )
 
 // ErrSource is wrapped by errors about a source that cannot be read as the recipe says.
@@ -24,10 +16,26 @@ var ErrSource = errors.New("cannot read source")
 // ErrChanged is wrapped, beside ErrSource, by errors about a file that was changed while it was read.
 var ErrChanged = errors.New("it changed while it was read")
 
+// The values of Source.Format, of a folder.
+const (
+	// FormatCode: source code. The programming language is found by name and content.
+	FormatCode = "code"
+	// FormatHTML: web pages, of which the main text is taken.
+	FormatHTML = "html"
+	// FormatAuto: each file is what its name's end says.
+	FormatAuto = "auto"
+)
+
 // The values of Source.OnError.
 const (
 	Fail = "fail" // the default: a damaged file is an error
 	Skip = "skip" // what is before the fault is kept, and the rest of the file dropped as Damaged
+)
+
+// The values of Source.NotCode.
+const (
+	Drop = "drop" // the default: only source code is read
+	Keep = "keep" // other text too, as documents without a programming language
 )
 
 // The reasons of this package, as they appear in manifests.
@@ -42,8 +50,26 @@ const (
 	NotRegular = "not_regular"
 	// NotJSON: a line that is no JSON object; value is the line's length.
 	NotJSON = "not_json"
-	// NoText: a line without a string in text_field.
+	// NotCSV: a record that RFC 4180 does not allow, or with another number of fields (value) than the header has (limit).
+	NotCSV = "not_csv"
+	// NoText: a record without a string in text_field; value is its length.
 	NoText = "no_text"
+	// NotChat: a line that is no conversation; value is its length.
+	NotChat = "not_chat"
+	// Vendored and Generated: source code of somebody else, and of a program, as Linguist knows them. NotCode: no language
+	// that is programmed or marked up in.
+	Vendored  = "vendored"
+	Generated = "generated"
+	NotCode   = "not_code"
+	// UnknownFormat: a file whose name says nothing to format: auto.
+	UnknownFormat = "unknown_format"
+	// NoMainText: a web page in which no main text was found; value is the page's length.
+	NoMainText = "no_main_text"
+	// NotOK: a web page that came with the HTTP status value. NotHTML: something else than a page or plain text.
+	NotOK   = "http_status"
+	NotHTML = "not_html"
+	// BadHTTP: an archived answer that cannot be read as HTTP; value is its length.
+	BadHTTP = "bad_http"
 	// Damaged: a file that cannot be read beyond value, in bytes of what it unpacks to.
 	Damaged = "damaged"
 )
@@ -51,23 +77,44 @@ const (
 // DefaultMaxBytes is the largest document that is read when a source does not say.
 const DefaultMaxBytes = 32 << 20
 
-// Source says where documents come from: exactly one of Folder and JSONL.
+// Source says where documents come from: exactly one of Folder, JSONL, CSV, Parquet, WARC and Chat. Each is a file, a folder, a
+// glob (corpus/**/*.md), or one of these in a bucket: s3://bucket/prefix. gzip and zstd are unpacked, but for a folder
+// without a Format.
 type Source struct {
 	// Name stands for the source in manifests; the last element of its path when empty.
 	Name string `json:"name,omitempty"`
-	// Folder is walked; every file is a document, or several when Separator is set.
+	// Folder is of files that are a document each, or several when Separator is set, or what Format says.
 	Folder string `json:"folder,omitempty"`
-	// JSONL is a .jsonl or .jsonl.gz file, or a folder of them: a document a line.
+	// JSONL has a document a line, in TextField.
 	JSONL string `json:"jsonl,omitempty"`
+	// CSV has a header that names the fields, and a document a record, in TextField (RFC 4180).
+	CSV string `json:"csv,omitempty"`
+	// Parquet has a document a row, in the column TextField.
+	Parquet string `json:"parquet,omitempty"`
+	// WARC is of web archives: answers of type text/html, of which the main text is taken, and text/plain, and the
+	// conversion records of WET files.
+	WARC string `json:"warc,omitempty"`
+	// Chat is JSON Lines of conversations: {"messages":[{"role","content"}]}, {"conversations":[{"from","value"}]} (ShareGPT)
+	// or {"instruction","input","output"} (Alpaca).
+	Chat string `json:"chat,omitempty"`
+	// Format is FormatCode, FormatHTML or FormatAuto; without one every file of Folder is text.
+	Format string `json:"format,omitempty"`
+	// NotCode says what of FormatCode that is no source code is: Drop (also "") or Keep.
+	NotCode string `json:"not_code,omitempty"`
 	// Include takes files whose name (or, with a slash in the pattern, path below the folder) matches one of the patterns;
-	// none means every file, or *.jsonl, *.ndjson and their .gz for JSONL. Patterns are those of path.Match, and ** is
+	// none means every file of Folder, or those with the usual ends of names. Patterns are those of path.Match, and ** is
 	// any number of folders. Exclude leaves out files and whole folders.
 	Include []string `json:"include,omitempty"`
 	Exclude []string `json:"exclude,omitempty"`
 	// Separator splits a file of Folder into documents ("<|endoftext|>", "\n\n"); it belongs to none of them.
 	Separator string `json:"separator,omitempty"`
-	// TextField is the field of a JSONL line that holds the text; "text" when empty. The field "url" is kept as the URL.
-	TextField string `json:"text_field,omitempty"`
+	// TextField is the field of a JSONL line, CSV record or Parquet row that holds the text; "text" when empty. In Parquet,
+	// dots go into groups. URLField and LicenseField are kept beside it; "url" when empty, and "license" or "licence".
+	TextField    string `json:"text_field,omitempty"`
+	URLField     string `json:"url_field,omitempty"`
+	LicenseField string `json:"license_field,omitempty"`
+	// Delimiter is between the fields of CSV; "," when empty, or a tab for .tsv.
+	Delimiter string `json:"delimiter,omitempty"`
 	// License is what the documents are under that do not say so themselves.
 	License string `json:"license,omitempty"`
 	// OnError is what a file that cannot be read to its end is: Fail (also "") or Skip.
@@ -76,42 +123,125 @@ type Source struct {
 	MaxBytes int64 `json:"max_bytes,omitempty"`
 }
 
+// location is a key of a source that says where it is.
+type location struct{ key, where string }
+
+// locations are those that are set.
+func (s *Source) locations() []location {
+	all := []location{{"folder", s.Folder}, {"jsonl", s.JSONL}, {"csv", s.CSV}, {"parquet", s.Parquet}, {"warc", s.WARC}, {"chat", s.Chat}}
+	return slices.DeleteFunc(all, func(l location) bool { return l.where == "" })
+}
+
+// where is the one that is set.
+func (s *Source) where() string {
+	for _, l := range s.locations() {
+		return l.where
+	}
+	return ""
+}
+
+// records tells whether documents are taken out of records with named fields.
+func (s *Source) records() bool {
+	return s.JSONL != "" || s.CSV != "" || s.Parquet != "" || s.Format == FormatAuto
+}
+
+// usual are the patterns of Include when a recipe has none.
+func (s *Source) usual() []string {
+	switch {
+	case s.JSONL != "": // what recipes had before there was zstd: usualToo
+		return []string{"*.jsonl", "*.jsonl.gz", "*.ndjson", "*.ndjson.gz"}
+	case s.CSV != "":
+		return packed("*.csv", "*.tsv")
+	case s.Parquet != "":
+		return []string{"*.parquet"}
+	case s.WARC != "":
+		return packed("*.warc", "*.wet")
+	case s.Chat != "":
+		return packed("*.jsonl", "*.ndjson")
+	case s.Format == FormatHTML:
+		return packed("*.html", "*.htm", "*.xhtml")
+	}
+	return nil
+}
+
+// usualToo are patterns that go with usual and are not written out, so that recipes keep their digests.
+func (s *Source) usualToo() []string {
+	if s.JSONL != "" {
+		return []string{"*.jsonl.zst", "*.ndjson.zst"}
+	}
+	return nil
+}
+
+func packed(patterns ...string) []string {
+	var out []string
+	for _, p := range patterns {
+		out = append(out, p, p+".gz", p+".zst")
+	}
+	return out
+}
+
 // Resolve writes the defaults out.
 func (s Source) Resolve() Source {
 	if s.MaxBytes == 0 {
 		s.MaxBytes = DefaultMaxBytes
 	}
-	if s.JSONL != "" {
+	if s.records() {
 		s.TextField = cmp.Or(s.TextField, "text")
-		if len(s.Include) == 0 {
-			s.Include = []string{"*.jsonl", "*.jsonl.gz", "*.ndjson", "*.ndjson.gz"}
-		}
+	}
+	if len(s.Include) == 0 {
+		s.Include = s.usual()
+	}
+	if s.OnError == Fail {
+		s.OnError = ""
+	}
+	if s.NotCode == Drop {
+		s.NotCode = ""
 	}
 	if s.Name == "" {
-		s.Name = path.Base(filepath.ToSlash(filepath.Clean(s.root())))
+		p := placeOf(s.where())
+		s.Name = path.Base(path.Clean(p.base))
+		if p.bucket != "" && p.base == "" {
+			s.Name = p.bucket
+		}
 	}
 	return s
 }
 
-func (s Source) root() string { return cmp.Or(s.Folder, s.JSONL) }
-
 // Check tells what is wrong with a source by itself; it does not look at the disk.
 func (s Source) Check() error {
+	where := s.locations()
 	switch {
-	case s.Folder == "" && s.JSONL == "":
-		return errors.New("one of folder and jsonl is needed")
-	case s.Folder != "" && s.JSONL != "":
-		return errors.New("folder and jsonl exclude each other: make two sources")
-	case s.JSONL != "" && s.Separator != "":
-		return errors.New("separator is for folder; a jsonl source has a document a line")
-	case s.Folder != "" && s.TextField != "":
-		return errors.New("text_field is for jsonl")
+	case len(where) == 0:
+		return errors.New("one of folder, jsonl, csv, parquet, warc and chat is needed")
+	case len(where) > 1:
+		return fmt.Errorf("%s and %s exclude each other: make two sources", where[0].key, where[1].key)
+	case s.Separator != "" && (s.Folder == "" || s.Format != ""):
+		return fmt.Errorf("separator is for folder, without format: %s has its own documents", cmp.Or(s.Format, where[0].key))
+	case s.TextField != "" && !s.records():
+		return errors.New("text_field is for jsonl, csv and parquet")
+	case (s.URLField != "" || s.LicenseField != "") && !s.records() && s.Chat == "":
+		return errors.New("url_field and license_field are for jsonl, csv, parquet and chat")
+	case s.Delimiter != "" && s.CSV == "" && s.Format != FormatAuto:
+		return errors.New("delimiter is for csv")
+	case s.Delimiter != "" && !isDelimiter(s.Delimiter):
+		return fmt.Errorf("delimiter is %q: want one character of ASCII, neither a quote nor a line end", s.Delimiter)
+	case s.Format != "" && s.Folder == "":
+		return fmt.Errorf("format is for folder; %s is one", where[0].key)
+	case !slices.Contains([]string{"", FormatCode, FormatHTML, FormatAuto}, s.Format):
+		return fmt.Errorf("format is %q: want %q, %q or %q, or none for text", s.Format, FormatCode, FormatHTML, FormatAuto)
+	case s.NotCode != "" && s.Format != FormatCode:
+		return errors.New("not_code is for format: code")
+	case s.NotCode != "" && s.NotCode != Drop && s.NotCode != Keep:
+		return fmt.Errorf("not_code is %q: want %q or %q", s.NotCode, Drop, Keep)
 	case s.MaxBytes < 0 || s.MaxBytes > 1<<30:
 		return fmt.Errorf("max_bytes is %d: want 0 to 2³⁰", s.MaxBytes)
 	case s.OnError != "" && s.OnError != Fail && s.OnError != Skip:
 		return fmt.Errorf("on_error is %q: want %q or %q", s.OnError, Fail, Skip)
 	case len(s.Separator) > 1024:
 		return fmt.Errorf("separator of %d bytes: the limit is 1,024", len(s.Separator))
+	}
+	if err := placeOf(where[0].where).check(); err != nil {
+		return fmt.Errorf("%s: %w", where[0].key, err)
 	}
 	for _, p := range slices.Concat(s.Include, s.Exclude) {
 		if err := checkPattern(p); err != nil {
@@ -121,200 +251,6 @@ func (s Source) Check() error {
 	return nil
 }
 
-// File is one file of a listing.
-type File struct {
-	Source int
-	Path   string // below the source's folder, with forward slashes
-	Size   int64  // bytes on disk
-	open   string // what to open below the root; Path but for a link that was named itself
-}
-
-// Listing is the files of all sources in the order they will be read. Close releases the folders.
-type Listing struct {
-	Sources []Source // resolved
-	Files   []File
-	// UTF16 reads a whole file that begins with a byte-order mark of UTF-16, which is full of NUL bytes, as it stands.
-	UTF16 bool
-	roots []*os.Root
-}
-
-// open opens a file of the listing.
-func (l *Listing) open(_ context.Context, f *File) (Opened, error) {
-	return l.roots[f.Source].Open(f.open)
-}
-
-// Bytes is the size of all files.
-func (l *Listing) Bytes() int64 {
-	var n int64
-	for _, f := range l.Files {
-		n += f.Size
-	}
-	return n
-}
-
-// Close releases the folders.
-func (l *Listing) Close() error {
-	var errs []error
-	for _, r := range l.roots {
-		errs = append(errs, r.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// Shuffle puts the files into the order of sha256(seed as 8 little-endian bytes, source's name, 0, path): always the same
-// one for a seed, and mixed.
-func (l *Listing) Shuffle(seed int64) {
-	key := func(f File) [sha256.Size]byte {
-		b := bin.LittleEndian.AppendUint64(nil, uint64(seed))
-		b = append(b, l.Sources[f.Source].Name...)
-		b = append(b, 0)
-		return sha256.Sum256(append(b, f.Path...))
-	}
-	keys := make(map[File][sha256.Size]byte, len(l.Files))
-	for _, f := range l.Files {
-		keys[f] = key(f)
-	}
-	slices.SortStableFunc(l.Files, func(a, b File) int {
-		x, y := keys[a], keys[b]
-		return slices.Compare(x[:], y[:])
-	})
-}
-
-// List walks the sources in their order, those of s3:// in objects (which may be nil when there are none), each in the lexical order of paths, and tells dropped of files that will not be
-// read. The folders .git, .hg and .svn are passed over.
-func List(ctx context.Context, objects Objects, sources []Source, dropped func(corpus.Drop)) (*Listing, error) {
-	l := &Listing{}
-	for i, s := range sources {
-		if err := s.Check(); err != nil {
-			return nil, errors.Join(fmt.Errorf("%w %d: %w", ErrSource, i, err), l.Close())
-		}
-		s = s.Resolve()
-		l.Sources = append(l.Sources, s)
-		if err := l.list(ctx, i, s, dropped); err != nil {
-			return nil, errors.Join(err, l.Close())
-		}
-	}
-	return l, nil
-}
-
-func (l *Listing) list(ctx context.Context, index int, s Source, dropped func(corpus.Drop)) error {
-	name := s.root()
-	info, err := os.Stat(name)
-	if err != nil {
-		return fmt.Errorf("%w %q: %w: create it, or correct the path in the recipe", ErrSource, s.Name, err)
-	}
-	only := ""
-	if !info.IsDir() {
-		if s.JSONL == "" {
-			return fmt.Errorf("%w %q: folder %s is a file: name its folder, and the file in include", ErrSource, s.Name, name)
-		}
-		// A link that was named itself is followed: it was asked for.
-		real, err := filepath.EvalSymlinks(name)
-		if err != nil {
-			return fmt.Errorf("%w %q: %w", ErrSource, s.Name, err)
-		}
-		l.Files = append(l.Files, File{index, filepath.Base(name), info.Size(), filepath.Base(real)})
-		name, only = filepath.Dir(real), filepath.Base(real)
-	}
-	root, err := os.OpenRoot(name)
-	if err != nil {
-		return fmt.Errorf("%w %q: %w", ErrSource, s.Name, err)
-	}
-	l.roots = append(l.roots, root)
-	drop := func(path, reason string, size, limit int64) {
-		dropped(corpus.Drop{Why: corpus.Why{Reason: reason, Value: float64(size), Limit: float64(limit)}, Source: index, ID: path, Bytes: size})
-	}
-	if only != "" {
-		return nil
-	}
-	include, exclude := patterns(s.Include), patterns(s.Exclude)
-	return fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("%w %q: %w: fix its permissions, or add it to exclude", ErrSource, s.Name, err)
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		switch {
-		case p == ".":
-			return nil
-		case d.IsDir() && (versionControl(d.Name()) || exclude.match(p)):
-			return fs.SkipDir
-		case d.IsDir() || exclude.match(p) || len(include) > 0 && !include.match(p):
-			return nil
-		case d.Type()&fs.ModeSymlink != 0:
-			drop(p, Symlink, 0, 0)
-			return nil
-		case !d.Type().IsRegular():
-			drop(p, NotRegular, 0, 0)
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return fmt.Errorf("%w %q: %w", ErrSource, s.Name, err)
-		}
-		if s.Folder != "" && s.Separator == "" && info.Size() > s.MaxBytes {
-			drop(p, TooLarge, info.Size(), s.MaxBytes)
-			return nil
-		}
-		l.Files = append(l.Files, File{index, p, info.Size(), p})
-		return nil
-	})
-}
-
-func versionControl(name string) bool { return name == ".git" || name == ".hg" || name == ".svn" }
-
-type patternList [][]string
-
-func patterns(list []string) patternList {
-	var out patternList
-	for _, p := range list {
-		out = append(out, strings.Split(strings.Trim(p, "/"), "/"))
-	}
-	return out
-}
-
-func checkPattern(p string) error {
-	if strings.Trim(p, "/") == "" {
-		return fmt.Errorf("empty pattern %q", p)
-	}
-	if _, err := path.Match(p, ""); err != nil {
-		return fmt.Errorf("pattern %q: %w", p, err)
-	}
-	return nil
-}
-
-func (l patternList) match(p string) bool {
-	elements := strings.Split(p, "/")
-	for _, pattern := range l {
-		if len(pattern) == 1 && pattern[0] != "**" {
-			if ok, _ := path.Match(pattern[0], elements[len(elements)-1]); ok { // checked by Check
-				return true
-			}
-		} else if matchPath(pattern, elements) {
-			return true
-		}
-	}
-	return false
-}
-
-func matchPath(pattern, elements []string) bool {
-	for len(pattern) > 0 {
-		if pattern[0] == "**" {
-			for i := 0; i <= len(elements); i++ {
-				if matchPath(pattern[1:], elements[i:]) {
-					return true
-				}
-			}
-			return false
-		}
-		if len(elements) == 0 {
-			return false
-		}
-		if ok, _ := path.Match(pattern[0], elements[0]); !ok {
-			return false
-		}
-		pattern, elements = pattern[1:], elements[1:]
-	}
-	return len(elements) == 0
+func isDelimiter(s string) bool {
+	return len(s) == 1 && s[0] < utf8.RuneSelf && !strings.ContainsAny(s, "\"\r\n\x00")
 }

@@ -12,8 +12,8 @@ import (
 // binaryProbe is how far Binary looks, as git does.
 const binaryProbe = 8000
 
-// binary is the drop of data with a NUL byte early on.
-func binary(data []byte) *corpus.Why {
+// binaryData is the drop of data with a NUL byte early on.
+func binaryData(data []byte) *corpus.Why {
 	if at := bytes.IndexByte(data[:min(len(data), binaryProbe)], 0); at >= 0 {
 		return &corpus.Why{Reason: Binary, Value: float64(at)}
 	}
@@ -23,13 +23,13 @@ func binary(data []byte) *corpus.Why {
 // cutText is for text: a file is a record, or has one between every two separators.
 func cutText(c *cutter, in io.Reader) error {
 	if sep := c.source.Separator; sep != "" {
-		return c.split(in, sep, nil)
+		return c.split(in, splitter{find: separator(sep)})
 	}
 	return c.whole(in)
 }
 
 func extractText(x *extractor, data []byte, d *corpus.Doc) *corpus.Why {
-	if why := binary(data); why != nil && !(x.utf16 && clean.HasUTF16Mark(data)) {
+	if why := binaryData(data); why != nil && !(x.utf16 && clean.HasUTF16Mark(data)) {
 		return why
 	}
 	d.Text = string(data)
@@ -59,31 +59,58 @@ func (c *cutter) whole(in io.Reader) error {
 	}
 }
 
+// splitter says where a stream is cut into records.
+type splitter struct {
+	// find finds the end of the record that data goes on with, and where the next begins; without an end (-1), how much of
+	// data it need not see again.
+	find func(data []byte) (end, next int)
+	// skip, when set, passes over records that are none.
+	skip func(record []byte) bool
+	// eof, when set, says what is wrong with a stream that ends here.
+	eof func() error
+	// take, when set, makes something of a record before it is emitted, or nothing (false).
+	take func(*Record) (bool, error)
+}
+
+func separator(sep string) func([]byte) (int, int) {
+	s := []byte(sep)
+	return func(data []byte) (int, int) {
+		if at := bytes.Index(data, s); at >= 0 {
+			return at, at + len(s)
+		}
+		return -1, max(0, len(data)-len(s)+1)
+	}
+}
+
 // blockBytes is how much is read at once. Records are cut out of blocks, without a copy.
 const blockBytes = 256 << 10
 
-// split cuts a stream at every separator and emits each record that is neither empty nor skipped (which may be nil), holding
-// no more than one that is too large.
-func (c *cutter) split(in io.Reader, separator string, skip func(record []byte) bool) error {
+// split cuts a stream and emits each record that is not empty, holding no more than one that is too large.
+func (c *cutter) split(in io.Reader, s splitter) error {
 	var (
-		sep     = []byte(separator)
 		block   = make([]byte, 0, blockBytes)
 		start   int   // in block, of the record
-		from    int   // in block, where a separator may begin
+		from    int   // in block, where its end may be
 		skipped int64 // bytes of the record that were thrown away, it being too large
 		number  int
 	)
-	finish := func(record []byte) error {
+	finish := func(data []byte) error {
 		number++
-		size := skipped + int64(len(record))
+		size := skipped + int64(len(data))
 		skipped = 0
 		switch {
 		case size > c.source.MaxBytes:
 			return c.tooLarge(number, size)
-		case len(record) == 0 || skip != nil && skip(record):
+		case len(data) == 0 || s.skip != nil && s.skip(data):
 			return nil
 		}
-		return c.emit(Record{number: number, data: record})
+		r := Record{number: number, data: data}
+		if s.take != nil {
+			if ok, err := s.take(&r); !ok || err != nil {
+				return err
+			}
+		}
+		return c.emit(r)
 	}
 	for {
 		if err := c.ctx.Err(); err != nil {
@@ -91,42 +118,45 @@ func (c *cutter) split(in io.Reader, separator string, skip func(record []byte) 
 		}
 		if len(block) == cap(block) { // the records in it own it: go on in another
 			rest := block[start:]
-			size := max(blockBytes, 2*len(rest))
-			block = append(make([]byte, 0, size), rest...)
+			block = append(make([]byte, 0, max(blockBytes, 2*len(rest))), rest...)
 			from -= start
 			start = 0
 		}
 		n, err := in.Read(block[len(block):cap(block)])
 		block = block[:len(block)+n]
 		for {
-			at := bytes.Index(block[from:], sep)
-			if at < 0 {
+			end, next := s.find(block[from:])
+			if end < 0 {
+				from += next
 				break
 			}
-			at += from
-			next := at + len(sep)
-			c.offset += int64(next-start) + skipped
-			if err := finish(block[start:at:at]); err != nil {
+			end, next = from+end, from+next
+			size := skipped + int64(next-start)
+			if err := finish(block[start:end:end]); err != nil {
 				return err
 			}
+			c.offset += size
 			start, from = next, next
 		}
-		from = max(from, len(block)-len(sep)+1)
-		if keep := len(sep) - 1; int64(len(block)-start) > c.source.MaxBytes+int64(keep) || skipped > 0 && len(block)-start > keep {
-			skipped += int64(len(block) - start - keep)
-			start = len(block) - keep
-			if start > blockBytes { // a large block is not for what is left
+		if skipped > 0 || int64(from-start) > c.source.MaxBytes {
+			skipped += int64(from - start)
+			if start = from; start > blockBytes { // a large block is not for what is left
 				block = append(make([]byte, 0, blockBytes), block[start:]...)
 				start, from = 0, 0
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
+			if s.eof != nil {
+				if err := s.eof(); err != nil {
+					return err
+				}
+			}
 			if rest := block[start:]; skipped > 0 || len(rest) > 0 {
 				return finish(rest)
 			}
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}
