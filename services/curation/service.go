@@ -44,7 +44,10 @@ func (s *Service) curate(ctx context.Context, j *job.Job) (job.Outcome, error) {
 		return job.Outcome{}, job.Fail("bad_recipe", "correct the key and start the run again", err)
 	}
 	sink := &sink{s: s, j: j}
-	c := curator.Curator{Sink: sink, Progress: s.progress(j), Reuse: s.reuse(j), TempDir: s.Temp}
+	c := curator.Curator{
+		Sink: sink, Progress: s.progress(j), Reuse: s.reuse(j), TempDir: s.Temp,
+		Objects: objects{s.Blobs, func(n int64) { j.Spend(0, 0, 0, n) }},
+	}
 	m, err := c.Run(ctx, recipe)
 	if err != nil {
 		return job.Outcome{}, explain(ctx, err)

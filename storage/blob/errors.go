@@ -19,6 +19,8 @@ var (
 	ErrNotFound = errors.New("no such object")
 	ErrCorrupt  = errors.New("the stored bytes do not match their digest")
 	ErrTooLarge = errors.New("the object is larger than allowed")
+	// ErrChanged: an Object is another than when it was opened.
+	ErrChanged = errors.New("the object was changed while it was read")
 
 	// When the service does not do as it is asked.
 	ErrDenied      = errors.New("access denied")
