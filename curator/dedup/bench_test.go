@@ -149,3 +149,52 @@ func BenchmarkExact(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRepeats is each level on all cores, from texts to what is left of them. Every fifth document repeats an earlier one
+// but for a few words.
+func BenchmarkRepeats(b *testing.B) {
+	docs, size := corpusOf(5000)
+	var texts []string
+	for i, d := range docs {
+		text := strings.ReplaceAll(d.Text, ". ", ".\n")
+		if i%5 == 4 {
+			text = text[:len(text)/2] + " changed " + text[len(text)/2:]
+		}
+		texts = append(texts, text)
+	}
+	dir := b.TempDir()
+	for name, level := range map[string]dedup.Level{"lines": dedup.DefaultLines(), "sentences": dedup.DefaultSentences(), "substrings": dedup.DefaultSubstrings()} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := dedup.Repeats{Level: level, Dir: dir}.Search(context.Background())
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, text := range texts {
+					if err := s.Add(text); err != nil {
+						b.Fatal(err)
+					}
+				}
+				found := 0
+				for r, err := range s.Removals() {
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, _, err := dedup.Cut(level, texts[r.Document], r.Ranges); err != nil {
+						b.Fatal(err)
+					}
+					found++
+				}
+				b.ReportMetric(float64(s.Bytes())/float64(size), "spilled/byte")
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+				if found < 900 {
+					b.Fatalf("pieces of %d of 1000 documents were found", found)
+				}
+			}
+		})
+	}
+}

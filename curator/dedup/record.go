@@ -15,7 +15,10 @@ type mark struct {
 }
 
 func (m mark) compare(o mark) int {
-	return cmp.Or(cmp.Compare(m.key, o.key), cmp.Compare(m.document, o.document))
+	if m.key != o.key {
+		return cmp.Compare(m.key, o.key)
+	}
+	return cmp.Compare(m.document, o.document)
 }
 func (m mark) within(documents uint32) bool { return m.document < documents }
 func (m mark) append(dst []byte, _ mark) []byte {
@@ -35,7 +38,10 @@ type textMark struct {
 }
 
 func (m textMark) compare(o textMark) int {
-	return cmp.Or(bytes.Compare(m.key[:], o.key[:]), cmp.Compare(m.document, o.document))
+	if m.key != o.key {
+		return bytes.Compare(m.key[:], o.key[:])
+	}
+	return cmp.Compare(m.document, o.document)
 }
 func (m textMark) within(documents uint32) bool { return m.document < documents }
 func (m textMark) append(dst []byte, _ textMark) []byte {
@@ -73,7 +79,13 @@ type place struct {
 }
 
 func (p place) compare(o place) int {
-	return cmp.Or(cmp.Compare(p.document, o.document), cmp.Compare(p.start, o.start), cmp.Compare(p.end, o.end))
+	switch {
+	case p.document != o.document:
+		return cmp.Compare(p.document, o.document)
+	case p.start != o.start:
+		return cmp.Compare(p.start, o.start)
+	}
+	return cmp.Compare(p.end, o.end)
 }
 func (p place) within(documents uint32) bool { return p.document < documents && p.start < p.end }
 func (p place) append(dst []byte, before place) []byte {
@@ -114,7 +126,10 @@ type pieceMark struct {
 }
 
 func (m pieceMark) compare(o pieceMark) int {
-	return cmp.Or(cmp.Compare(m.key, o.key), m.place.compare(o.place))
+	if m.key != o.key {
+		return cmp.Compare(m.key, o.key)
+	}
+	return m.place.compare(o.place)
 }
 func (m pieceMark) append(dst []byte, before pieceMark) []byte {
 	dst = binary.AppendUvarint(dst, m.key-before.key)

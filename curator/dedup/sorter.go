@@ -188,3 +188,10 @@ func merge[T record[T]](ctx context.Context, runs []*runReader[T]) iter.Seq2[T, 
 		}
 	}
 }
+
+// bytes is how much was written.
+func (s *sorter[T]) bytes() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.end
+}
