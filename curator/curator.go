@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"strings"
 
@@ -40,15 +41,30 @@ const (
 	PhaseEncode    = "encode"    // encode and pack; bytes of text
 )
 
-// Progress says how far Run is. Done of Total is in Unit; Documents and Dropped are what the survey has kept and dropped
-// so far, files included.
+// Progress says how far Run is. Done of Total is in Unit.
 type Progress struct {
-	Phase     string
-	Done      int64
-	Total     int64
-	Unit      string // "bytes" or "merges"
+	Phase string
+	Done  int64
+	Total int64
+	Unit  string // "bytes" or "merges"
+	// Read is what the survey has seen so far, files that are no documents included. Documents and Dropped are how many of them
+	// nothing has dropped yet, and how many something has: duplicates are known when all has been read.
+	Read      int64
 	Documents int64
 	Dropped   int64
+
+	dropped *corpus.Ledger
+}
+
+// Reasons yields what was dropped by reason, while the call with the Progress lasts.
+func (p Progress) Reasons() iter.Seq2[string, int64] {
+	return func(yield func(string, int64) bool) {
+		for _, t := range p.dropped.Tallies() {
+			if !yield(t.Reason, t.Documents) {
+				return
+			}
+		}
+	}
 }
 
 // Curator runs recipes.
@@ -195,7 +211,8 @@ func (w *work) same(old, m Manifest) bool {
 
 func (w *work) tell(p Progress) {
 	if w.Progress != nil {
-		p.Documents, p.Dropped = w.survey.documents, w.dropped.Documents()
+		p.Dropped = w.dropped.Documents()
+		p.Read, p.Documents, p.dropped = w.survey.passed+p.Dropped, w.survey.passed, &w.dropped
 		w.Progress(p)
 	}
 }

@@ -51,6 +51,7 @@ func (w *work) keepFirst(ctx context.Context, docs iter.Seq[corpus.Doc], keep fu
 			continue
 		}
 		v.Why.Repeats = &corpus.Repeated{Source: w.survey.counts[v.Of.Source].Name, Document: v.Of.ID}
+		w.survey.passed--
 		w.leave(ctx, corpus.Drop{Why: v.Why, Source: v.Doc.Source, ID: v.Doc.ID, Bytes: v.Bytes})
 	}
 	return nil

@@ -17,6 +17,7 @@ type survey struct {
 	source    event.Digest
 	counts    []SourceCount
 	kept      bitmap // by ordinal
+	passed    int64  // what nothing has dropped so far
 	documents int64  // kept
 	bytes     int64  // of their text
 }
@@ -109,6 +110,7 @@ func (w *work) makeSurvey(ctx context.Context) error {
 				return
 			}
 			taken += size
+			s.passed++
 			if w.failed = cmp.Or(w.failed, w.spool.Add(d)); w.failed != nil || !yield(d) {
 				return
 			}

@@ -95,6 +95,9 @@ func progressLine(r client.Run) string {
 	if p.SecondsLeft != nil && !r.Ended() {
 		fmt.Fprintf(&s, "  %s left", clock(seconds(float64(*p.SecondsLeft))))
 	}
+	if v, ok := r.Last("bytes_per_second"); ok && p.Unit == "bytes" && !r.Ended() {
+		fmt.Fprintf(&s, "  %s/s", bytes(int64(v)))
+	}
 	if v, ok := r.Last("tokens_per_second"); ok {
 		fmt.Fprintf(&s, "  %s tokens/s", count(v))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"millrace/curator"
@@ -43,13 +44,14 @@ func (s *Service) curate(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	if err != nil {
 		return job.Outcome{}, job.Fail("bad_recipe", "correct the key and start the run again", err)
 	}
-	sink := &sink{s: s, j: j}
+	sink, counts := &sink{s: s, j: j}, &counts{j: j, now: s.Now}
 	c := curator.Curator{
-		Sink: sink, Progress: s.progress(j), Reuse: s.reuse(j), TempDir: s.Temp,
+		Sink: sink, Progress: func(p curator.Progress) { counts.tell(ctx, p) }, Reuse: s.reuse(j), TempDir: s.Temp,
 		Objects: objects{s.Blobs, func(n int64) { j.Spend(0, 0, 0, n) }},
 	}
 	m, err := c.Run(ctx, recipe)
-	if err != nil {
+	counts.end(ctx)
+	if err = errors.Join(err, counts.err); err != nil {
 		return job.Outcome{}, explain(ctx, err)
 	}
 	ref, err := s.Blobs.Put(ctx, m.JSON())
@@ -82,23 +84,6 @@ func (s *Service) reuse(j *job.Job) func(context.Context, event.Digest) (curator
 			}
 		}
 		return curator.Manifest{}, false
-	}
-}
-
-// progress turns the curator's counts into the run's progress and series.
-func (s *Service) progress(j *job.Job) func(curator.Progress) {
-	var phase string
-	var began time.Time
-	return func(p curator.Progress) {
-		now := s.Now()
-		if p.Phase != phase {
-			phase, began = p.Phase, now
-		}
-		var left time.Duration
-		if p.Done > 0 && p.Total > p.Done {
-			left = time.Duration(float64(now.Sub(began)) * float64(p.Total-p.Done) / float64(p.Done))
-		}
-		j.Progress(p.Phase, p.Done, p.Total, p.Unit, left)
 	}
 }
 
@@ -138,6 +123,8 @@ func explain(ctx context.Context, err error) error {
 		return job.Retry("storage_unavailable", "see that the object store is up, then start the run again", err)
 	case errors.Is(err, blob.ErrFull):
 		return job.Fail("storage_full", "free space where objects are stored", err)
+	case errors.Is(err, syscall.ENOSPC):
+		return job.Fail("disk_full", "free space on the worker's disk: tmp of its data takes the kept text, compressed, and more with dedup", err)
 	}
 	return err
 }

@@ -91,6 +91,25 @@ func TestAFullObjectStoreFailsTheRunWithTheReason(t *testing.T) {
 	finish(t, c, begin(t, c, training(10, 10)).ID)
 }
 
+func TestACurationWithoutRoomForItsTemporaryFilesFailsAndPublishesNothing(t *testing.T) {
+	dir, child := inNamespace(t)
+	if !child {
+		return
+	}
+	mount(t, filepath.Join(dir, "tmp"), "1m")
+	c, _ := lab(t, node.Config{Data: dir, Addr: "127.0.0.1:0"})
+	run := begin(t, c, curation(t, noise(t, 1500), 300))
+	failed := until(t, c, run.ID, "failed", func(r client.Run) bool { return r.Status == "FAILED" })
+	if f := failed.Failure; f == nil || f.Code != "disk_full" || !strings.Contains(f.Hint, "free space") {
+		t.Errorf("%+v", f)
+	}
+	t.Logf("%+v", failed.Failure)
+	if _, err := c.Dataset(t.Context(), "mill"); !errors.Is(err, client.ErrNotFound) || failed.Output("dataset") != "" {
+		t.Errorf("a dataset was published: %v", err)
+	}
+	finish(t, c, begin(t, c, curation(t, corpus(t, 40), 300)).ID) // what is small goes on
+}
+
 func TestAFullLogIsSaidAndTheRunGoesOnAfterARestart(t *testing.T) {
 	dir, child := inNamespace(t)
 	if !child {
