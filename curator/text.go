@@ -27,6 +27,9 @@ var (
 // in two is put together. e is an answer of Why. Errors: ErrNotKept, and Open's.
 func (d Dataset) Text(ctx context.Context, e Explanation) (string, error) {
 	if len(e.Places) == 0 {
+		if e.Kept && len(d.Manifest.AttributeIndex) > 0 {
+			return "", fmt.Errorf("document %.200q is %w: the filters keep it, and the mixture leaves it out", e.Document, ErrNotKept)
+		}
 		if e.Kept {
 			return "", fmt.Errorf("document %.200q is kept, but the dataset has no index that says where: curate again", e.Document)
 		}

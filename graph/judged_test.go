@@ -42,6 +42,7 @@ privacy: {}
 decontaminate: {against: [{name: riddles, jsonl: testdata/riddles.jsonl, text_field: q}], action: flag}
 attributes: true
 dedup: minhash
+mixture: {sources: {docs: {epochs: 1.5}}}
 tokenizer: {kind: byte}
 held_out: 0.4
 held_out_by: tail
@@ -62,7 +63,7 @@ held_out_by: tail
 // judgedPublished is the fact of it.
 func judgedPublished() event.DatasetPublished {
 	m, _ := judged()
-	return event.DatasetPublished{Dataset: m.Digest(), Name: "judged", Run: "curate-1", Recipe: m.RecipeDigest, Source: m.Source, Tokenizer: m.Tokenizer.Digest, VocabSize: m.Tokenizer.VocabSize, Bytes: m.Size()}
+	return event.DatasetPublished{Dataset: m.Digest(), Name: "judged", Recipe: m.RecipeDigest, Source: m.Source, Tokenizer: m.Tokenizer.Digest, VocabSize: m.Tokenizer.VocabSize, Bytes: m.Size()}
 }
 
 func TestQuestionsAboutDocumentsSayWhatIsWrong(t *testing.T) {

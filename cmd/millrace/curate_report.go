@@ -30,6 +30,7 @@ type datasetReport struct {
 	Cleaned      []curator.Change      `json:"cleaned,omitempty"`
 	Redacted     []curator.Change      `json:"redacted,omitempty"`
 	Evaluations  *curator.Evaluations  `json:"evaluations,omitempty"`
+	Mixture      []curator.Mixed       `json:"mixture,omitempty"`
 }
 
 // splitCount is a split without its shards.
@@ -49,7 +50,7 @@ func (cmd *reportCmd) Run(ctx context.Context, g *Global) error {
 	m := set.Manifest
 	r := datasetReport{
 		Dataset: m.Digest(), Name: m.Recipe.Name, RecipeDigest: m.RecipeDigest, Sources: m.Sources, Dropped: m.Dropped, Flagged: m.Flagged,
-		Cleaned: m.Cleaned, Redacted: m.Redacted, Evaluations: m.Evaluations,
+		Cleaned: m.Cleaned, Redacted: m.Redacted, Evaluations: m.Evaluations, Mixture: m.Mixture,
 	}
 	for _, s := range m.Splits {
 		r.Splits = append(r.Splits, splitCount{s.Name, s.Documents, s.Tokens, s.Bytes, len(s.Shards)})
@@ -63,6 +64,7 @@ func (r datasetReport) tell(w io.Writer, examples int) error {
 	s := sections{w: w}
 	s.table("Splits", r.splits())
 	s.table("Sources", r.sources())
+	s.table("Mixture of the training split", r.mixture())
 	s.table("Kept and dropped", r.reasons(r.Dropped, examples, true))
 	s.table("Flagged, not dropped", r.reasons(r.Flagged, examples, false))
 	s.table("Cleaned in kept documents", changes(r.Cleaned))
@@ -109,6 +111,18 @@ func (r datasetReport) sources() [][]string {
 	for _, s := range r.Sources {
 		rows = append(rows, []string{s.Name, fmt.Sprint(s.Files), fmt.Sprint(s.Documents), bytes(s.Bytes), fmt.Sprint(s.KeptDocuments), bytes(s.KeptBytes),
 			blocks(s.KeptBytes, all) + " " + percent(s.KeptBytes, all)})
+	}
+	return rows
+}
+
+func (r datasetReport) mixture() [][]string {
+	if len(r.Mixture) == 0 {
+		return nil
+	}
+	rows := [][]string{{"", "available", "taken", "documents", "with repeats", "wanted", "share"}}
+	for _, s := range r.Mixture {
+		rows = append(rows, []string{s.Source, bytes(s.Available), bytes(s.Bytes), fmt.Sprint(s.Documents), fmt.Sprint(s.Copies), fmt.Sprintf("%.1f%%", 100*s.Requested),
+			blocks(int64(s.Share*1e6), 1e6) + fmt.Sprintf(" %.1f%%", 100*s.Share)})
 	}
 	return rows
 }

@@ -167,6 +167,7 @@ type ComplexityRoot struct {
 		Dropped     func(childComplexity int) int
 		Evaluations func(childComplexity int) int
 		Flagged     func(childComplexity int) int
+		Mixture     func(childComplexity int) int
 		Recipe      func(childComplexity int) int
 		Redacted    func(childComplexity int) int
 		Sources     func(childComplexity int) int
@@ -367,6 +368,17 @@ type ComplexityRoot struct {
 		LastStep func(childComplexity int) int
 		Max      func(childComplexity int) int
 		Min      func(childComplexity int) int
+	}
+
+	MixedSource struct {
+		Available func(childComplexity int) int
+		Bytes     func(childComplexity int) int
+		Copies    func(childComplexity int) int
+		Documents func(childComplexity int) int
+		Requested func(childComplexity int) int
+		Share     func(childComplexity int) int
+		Source    func(childComplexity int) int
+		Tokens    func(childComplexity int) int
 	}
 
 	Move struct {
@@ -1198,6 +1210,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DatasetReport.Flagged(childComplexity), true
+	case "DatasetReport.mixture":
+		if e.ComplexityRoot.DatasetReport.Mixture == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Mixture(childComplexity), true
 	case "DatasetReport.recipe":
 		if e.ComplexityRoot.DatasetReport.Recipe == nil {
 			break
@@ -2000,6 +2018,55 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MetricComparison.Min(childComplexity), true
+
+	case "MixedSource.available":
+		if e.ComplexityRoot.MixedSource.Available == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MixedSource.Available(childComplexity), true
+	case "MixedSource.bytes":
+		if e.ComplexityRoot.MixedSource.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MixedSource.Bytes(childComplexity), true
+	case "MixedSource.copies":
+		if e.ComplexityRoot.MixedSource.Copies == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MixedSource.Copies(childComplexity), true
+	case "MixedSource.documents":
+		if e.ComplexityRoot.MixedSource.Documents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MixedSource.Documents(childComplexity), true
+	case "MixedSource.requested":
+		if e.ComplexityRoot.MixedSource.Requested == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MixedSource.Requested(childComplexity), true
+	case "MixedSource.share":
+		if e.ComplexityRoot.MixedSource.Share == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MixedSource.Share(childComplexity), true
+	case "MixedSource.source":
+		if e.ComplexityRoot.MixedSource.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MixedSource.Source(childComplexity), true
+	case "MixedSource.tokens":
+		if e.ComplexityRoot.MixedSource.Tokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MixedSource.Tokens(childComplexity), true
 
 	case "Move.bytes":
 		if e.ComplexityRoot.Move.Bytes == nil {
@@ -3658,9 +3725,13 @@ type DatasetReport {
   cleaned: [TextChange!]!
   redacted: [TextChange!]!
   evaluations: ComparedEvaluations
+  "What each source has in the training split; empty without a mixture."
+  mixture: [MixedSource!]!
 }
 "` + "`" + `documents` + "`" + ` and ` + "`" + `bytes` + "`" + ` are of what was read, ` + "`" + `files` + "`" + ` of what was listed."
 type SourceCount { name: String!  files: Int64!  documents: Int64!  bytes: Int64!  keptDocuments: Int64!  keptBytes: Int64! }
+"Of all text in the training split the recipe asks for the share ` + "`" + `requested` + "`" + `. Bytes, tokens and copies count repeats, documents do not; ` + "`" + `available` + "`" + ` is the text before."
+type MixedSource { source: String!  requested: Number!  share: Number!  available: Int64!  bytes: Int64!  tokens: Int64!  documents: Int64!  copies: Int64! }
 type DropReason { reason: String!  documents: Int64!  bytes: Int64!  examples: [DropExample!]! }
 type DropExample { source: String!  document: String!  value: Number!  threshold: Number!  repeats: Repeated }
 "Another document, of a source or of an evaluation. ` + "`" + `text` + "`" + ` is what the two have in common, where that is short."
@@ -4392,6 +4463,8 @@ func (ec *executionContext) childFields_DatasetReport(ctx context.Context, field
 		return ec.fieldContext_DatasetReport_redacted(ctx, field)
 	case "evaluations":
 		return ec.fieldContext_DatasetReport_evaluations(ctx, field)
+	case "mixture":
+		return ec.fieldContext_DatasetReport_mixture(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DatasetReport", field.Name)
 }
@@ -4788,6 +4861,28 @@ func (ec *executionContext) childFields_MetricComparison(ctx context.Context, fi
 		return ec.fieldContext_MetricComparison_lastStep(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MetricComparison", field.Name)
+}
+
+func (ec *executionContext) childFields_MixedSource(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "source":
+		return ec.fieldContext_MixedSource_source(ctx, field)
+	case "requested":
+		return ec.fieldContext_MixedSource_requested(ctx, field)
+	case "share":
+		return ec.fieldContext_MixedSource_share(ctx, field)
+	case "available":
+		return ec.fieldContext_MixedSource_available(ctx, field)
+	case "bytes":
+		return ec.fieldContext_MixedSource_bytes(ctx, field)
+	case "tokens":
+		return ec.fieldContext_MixedSource_tokens(ctx, field)
+	case "documents":
+		return ec.fieldContext_MixedSource_documents(ctx, field)
+	case "copies":
+		return ec.fieldContext_MixedSource_copies(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MixedSource", field.Name)
 }
 
 func (ec *executionContext) childFields_Move(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
