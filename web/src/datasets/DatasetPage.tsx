@@ -1,7 +1,8 @@
+import { useRef, useState } from 'react'
 import { Link } from 'wouter'
 import { formatInteger } from '../format/number'
 import { formatTime } from '../format/time'
-import { DatasetDocument } from '../gen/graphql'
+import { DatasetDocument, DatasetReportDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { Card } from '../parts/Card'
 import { Command, Digest } from '../parts/Command'
@@ -10,10 +11,20 @@ import { RunLink } from '../parts/RunLink'
 import { Empty, Loading, Trouble } from '../parts/State'
 import { useTitle } from '../parts/title'
 import { DatasetFigures, Dropped, Splits } from './Contents'
+import { Changes, Mixture, Reasons, Sources } from './Report'
+import { WhyBox } from './Why'
 
 export function DatasetPage({ id }: { id: string }) {
   const { data, error, again } = useAsk(DatasetDocument, { id })
   const d = data?.dataset
+  // By itself: it is read from storage, and the rest of the page does not wait for it.
+  const report = useAsk(DatasetReportDocument, { id }).data?.dataset?.report
+  const [asked, setAsked] = useState('')
+  const box = useRef<HTMLDivElement>(null)
+  const askFromBelow = (document: string) => {
+    setAsked(document)
+    box.current?.scrollIntoView({ block: 'nearest', behavior: 'smooth' })
+  }
   useTitle(d?.name || 'Dataset')
   if (data && !d)
     return (
@@ -32,9 +43,23 @@ export function DatasetPage({ id }: { id: string }) {
         </div>
         <DatasetFigures of={d} />
       </header>
+      {report && (
+        <div ref={box}>
+          {report.attributes ? (
+            <WhyBox id={d.id} name={d.name} asked={asked} ask={setAsked} />
+          ) : (
+            <p className="why-note dim">
+              Why single documents were dropped is not recorded: put <code>attributes: true</code> into the recipe.
+            </p>
+          )}
+        </div>
+      )}
       <div className="columns">
+        {report ? <Reasons of={report} ask={report.attributes ? askFromBelow : undefined} /> : <Dropped of={d} />}
         <Splits of={d} />
-        <Dropped of={d} />
+        {report && <Sources of={report} />}
+        {report && <Mixture of={report} />}
+        {report && <Changes of={report} />}
         <Card title="Made of">
           <Facts
             facts={[
