@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,8 +105,17 @@ func crawl(urls ...string) fetch.Crawl {
 	return c
 }
 
+func take(t *testing.T, path string) *fetch.Dir {
+	t.Helper()
+	dir, err := fetch.Take(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = dir.Close() }) // some are closed before
+	return dir
+}
+
 func fetcher(t *testing.T) fetch.Fetcher {
-	return fetch.Fetcher{Dir: filepath.Join(t.TempDir(), "fetched"), Now: time.Now, Pause: time.Millisecond}
+	t.Helper()
+	return fetch.Fetcher{Dir: take(t, filepath.Join(t.TempDir(), "fetched")), Now: time.Now, Pause: time.Millisecond}
 }
 
 // record is of a WARC.
@@ -119,7 +129,7 @@ func records(t *testing.T, f fetch.Fetcher, parts []fetch.Part) []record {
 	t.Helper()
 	var list []record
 	for _, p := range parts {
-		raw, err := os.ReadFile(filepath.Join(f.Dir, p.Name))
+		raw, err := os.ReadFile(filepath.Join(f.Dir.String(), p.Name))
 		require.NoError(t, err)
 		require.Len(t, raw, int(p.Size))
 		in := bufio.NewReader(bytes.NewReader(raw))
@@ -223,14 +233,14 @@ func TestCrawlBreadthFirst(t *testing.T) {
 	require.Equal(t, r, again)
 	require.Empty(t, s.requests())
 
-	c.MaxPages, f.Dir = 3, f.Dir+"3"
+	c.MaxPages, f.Dir = 3, take(t, f.Dir.String()+"3")
 	r, err = f.Crawl(t.Context(), c)
 	require.NoError(t, err)
 	paths, _ = stored(t, s, f, r)
 	require.Equal(t, []string{"/", "/b", "/c"}, paths)
 	require.Equal(t, []string{"/", "/b", "/c"}, slices.Sorted(slices.Values(s.requests())), "none is asked for that may not be stored")
 
-	c.Include, c.MaxPages, f.Dir = []string{"*/c"}, 100, f.Dir+"i"
+	c.Include, c.MaxPages, f.Dir = []string{"*/c"}, 100, take(t, f.Dir.String()+"i")
 	r, err = f.Crawl(t.Context(), c)
 	require.NoError(t, err)
 	paths, _ = stored(t, s, f, r)
@@ -429,7 +439,7 @@ func TestRedirects(t *testing.T) {
 	other := serve(t, map[string]http.HandlerFunc{"/": page(a("/x")), "/x": page("x")})
 	otherURL := strings.Replace(other.URL, "127.0.0.1", "localhost", 1)
 	s.pages["/door"] = redirect(otherURL)
-	c.URLs, f.Dir = []string{s.URL + "/door"}, f.Dir+"2"
+	c.URLs, f.Dir = []string{s.URL + "/door"}, take(t, f.Dir.String()+"2")
 	r, err = f.Crawl(t.Context(), c)
 	require.NoError(t, err)
 	paths, _ = stored(t, s, f, r)
@@ -571,16 +581,16 @@ func TestStopAndGoOn(t *testing.T) {
 // damageTheEnd leaves behind what a crash could: the beginning of a record, and of a line.
 func damageTheEnd(t *testing.T, f fetch.Fetcher) {
 	t.Helper()
-	parts, err := filepath.Glob(filepath.Join(f.Dir, "*.warc.gz"))
+	parts, err := filepath.Glob(filepath.Join(f.Dir.String(), "*.warc.gz"))
 	require.NoError(t, err)
-	for _, name := range append(parts[max(0, len(parts)-1):], filepath.Join(f.Dir, fetch.JournalName)) {
+	for _, name := range append(parts[max(0, len(parts)-1):], filepath.Join(f.Dir.String(), fetch.JournalName)) {
 		file, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0o600)
 		require.NoError(t, err)
 		_, err = file.WriteString(`{"url":"http`)
 		require.NoError(t, err)
 		require.NoError(t, file.Close())
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(f.Dir, "00007.warc.gz"), []byte("begun"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(f.Dir.String(), "00007.warc.gz"), []byte("begun"), 0o600))
 }
 
 // killed runs a child until it is killed by kill -9, which the test's server causes.
@@ -609,11 +619,11 @@ func TestKilledCrawl(t *testing.T) {
 	s := serve(t, pages)
 	c := crawl(s.URL + "/0")
 	c.Depth = 10
-	f := fetcher(t)
+	path := filepath.Join(t.TempDir(), "fetched")
 	for _, after := range []int{1, 4, 9} {
 		n := 0
 		var mu sync.Mutex
-		killed(t, order{Dir: f.Dir, Crawl: &c}, func(kill func()) {
+		killed(t, order{Dir: path, Crawl: &c}, func(kill func()) {
 			s.mu.Lock()
 			s.before = func(p string) {
 				mu.Lock()
@@ -628,7 +638,7 @@ func TestKilledCrawl(t *testing.T) {
 		s.before = nil
 		s.mu.Unlock()
 		s.requests()
-		lines, err := os.ReadFile(filepath.Join(f.Dir, fetch.JournalName))
+		lines, err := os.ReadFile(filepath.Join(path, fetch.JournalName))
 		require.NoError(t, err)
 		for _, l := range bytes.Split(lines, []byte("\n")) {
 			if _, page, ok := strings.Cut(string(l), s.URL); ok {
@@ -637,6 +647,8 @@ func TestKilledCrawl(t *testing.T) {
 			}
 		}
 	}
+	f := fetcher(t)
+	f.Dir = take(t, path)
 	r, err := f.Crawl(t.Context(), c)
 	require.NoError(t, err)
 	paths, _ := stored(t, s, f, r)
@@ -659,19 +671,19 @@ func TestDamagedJournal(t *testing.T) {
 	s := serve(t, map[string]http.HandlerFunc{"/": page("x")})
 	for name, damage := range map[string]func(f fetch.Fetcher) error{
 		"another crawl's": func(f fetch.Fetcher) error {
-			return os.WriteFile(filepath.Join(f.Dir, fetch.JournalName), []byte(`{"format":"millrace.fetch/1","of":"0"}`+"\n"), 0o600)
+			return os.WriteFile(filepath.Join(f.Dir.String(), fetch.JournalName), []byte(`{"format":"millrace.fetch/1","of":"0"}`+"\n"), 0o600)
 		},
 		"no JSON": func(f fetch.Fetcher) error {
-			return appendTo(filepath.Join(f.Dir, fetch.JournalName), "}\n")
+			return appendTo(filepath.Join(f.Dir.String(), fetch.JournalName), "}\n")
 		},
 		"an URL that nothing led to": func(f fetch.Fetcher) error {
-			raw, err := os.ReadFile(filepath.Join(f.Dir, fetch.JournalName))
+			raw, err := os.ReadFile(filepath.Join(f.Dir.String(), fetch.JournalName))
 			if err != nil {
 				return err
 			}
-			return os.WriteFile(filepath.Join(f.Dir, fetch.JournalName), bytes.Replace(raw, []byte(s.URL), []byte("http://example.org"), 1), 0o600)
+			return os.WriteFile(filepath.Join(f.Dir.String(), fetch.JournalName), bytes.Replace(raw, []byte(s.URL), []byte("http://example.org"), 1), 0o600)
 		},
-		"no part": func(f fetch.Fetcher) error { return os.Remove(filepath.Join(f.Dir, "00000.warc.gz")) },
+		"no part": func(f fetch.Fetcher) error { return os.Remove(filepath.Join(f.Dir.String(), "00000.warc.gz")) },
 	} {
 		f := fetcher(t)
 		_, err := f.Crawl(t.Context(), crawl(s.URL))
@@ -702,11 +714,11 @@ func FuzzCrawlJournal(f *testing.F) {
 	c.URLs = []string{"http://192.0.2.1/"} // not public: refused before anything is sent
 	head := ""
 	f.Fuzz(func(t *testing.T, data []byte) {
-		fetcher := fetch.Fetcher{Dir: t.TempDir(), Now: time.Now}
+		fetcher := fetch.Fetcher{Dir: take(t, t.TempDir()), Now: time.Now}
 		if head == "" {
 			head = fetch.JournalHead(c)
 		}
-		if err := os.WriteFile(filepath.Join(fetcher.Dir, fetch.JournalName), append([]byte(head), data...), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(fetcher.Dir.String(), fetch.JournalName), append([]byte(head), data...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -715,16 +727,46 @@ func FuzzCrawlJournal(f *testing.F) {
 	})
 }
 
-func TestOneAtATime(t *testing.T) {
-	f := fetcher(t)
-	s := serve(t, map[string]http.HandlerFunc{"/": page("x")})
-	s.before = func(string) {
-		if _, err := f.Crawl(t.Context(), crawl(s.URL)); !errors.Is(err, fetch.ErrBusy) {
-			t.Errorf("%v", err)
-		}
-	}
-	_, err := f.Crawl(t.Context(), crawl(s.URL))
+// TestTake: a directory is one taker's, until it is closed, removed or its process killed.
+func TestTake(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a", "b")
+	d, err := fetch.Take(path)
 	require.NoError(t, err)
+	_, err = fetch.Take(path)
+	require.ErrorIs(t, err, fetch.ErrBusy)
+	require.ErrorContains(t, err, path)
+	require.NoError(t, os.WriteFile(d.Path("x"), []byte("x"), 0o600))
+	require.NoError(t, d.Close())
+	d, err = fetch.Take(path)
+	require.NoError(t, err)
+	require.FileExists(t, d.Path("x"))
+	require.NoError(t, d.Remove())
+	require.NoDirExists(t, path)
+
+	// Many who take and remove: never two at once.
+	var inside, times atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				d, err := fetch.Take(path)
+				if errors.Is(err, fetch.ErrBusy) {
+					continue
+				}
+				if err != nil || inside.Add(1) != 1 {
+					t.Errorf("%v, or two inside", err)
+					return
+				}
+				times.Add(1)
+				inside.Add(-1)
+				if err := d.Remove(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.Positive(t, times.Load())
 }
 
 func TestCrawlIsChecked(t *testing.T) {

@@ -14,18 +14,13 @@ import (
 
 // Crawl fetches pages into parts of WARC, breadth first: URLs in their order, then what they link to in the order of the
 // pages, and so on. However fast which host answers, the pages lie in that order. It returns ErrNothing when there is no
-// page, ErrBusy, ErrDamaged, or ctx's error; what was stored by then is kept, and not asked for again by the next call.
+// page, ErrDamaged, or ctx's error; what was stored by then is kept, and not asked for again by the next call.
 func (f Fetcher) Crawl(ctx context.Context, c Crawl) (_ Result, err error) {
 	if err := c.Check(); err != nil {
 		return Result{}, fmt.Errorf("fetch: crawl: %w", err)
 	}
-	release, err := f.open()
-	if err != nil {
-		return Result{}, err
-	}
-	defer func() { err = errors.Join(err, release()) }()
 	w := &crawler{Fetcher: f, crawl: c, hosts: map[string]bool{}, seen: map[[16]byte]bool{}, left: map[string]int64{}}
-	w.archive = archive{dir: f.Dir, crawl: c, now: f.Now}
+	w.archive = archive{dir: f.Dir.path, crawl: c, now: f.Now}
 	for _, s := range c.URLs {
 		u, err := canonical(nil, s)
 		if err != nil {
@@ -355,7 +350,7 @@ func (w *crawler) finish() error {
 
 // removeUnknownParts deletes a part that was begun when the process was killed, before a line named it.
 func (w *crawler) removeUnknownParts() error {
-	names, err := os.ReadDir(w.Dir)
+	names, err := os.ReadDir(w.Dir.path)
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)
 	}

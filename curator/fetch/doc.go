@@ -5,6 +5,7 @@
 // killed goes on where it was when the same Crawl or Synthetic is fetched again into the same directory, and asks for
 // nothing twice but what was under way.
 //
+//	dir, err := fetch.Take(path)
 //	got, err := fetch.Fetcher{Dir: dir, Now: time.Now}.Crawl(ctx, crawl)
 //
 // Two caveats. What lies on the web, and what a model answers, is another thing tomorrow: keep the parts, which are the exact

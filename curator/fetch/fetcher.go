@@ -3,7 +3,6 @@ package fetch
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +17,7 @@ var (
 	ErrDenied = errors.New("the endpoint refused the key")
 	// ErrUnavailable: the model's endpoint does not answer, or not as it should. What it has answered is kept.
 	ErrUnavailable = errors.New("the endpoint does not answer")
-	// ErrBusy: another process, or another Fetcher, has the directory.
+	// ErrBusy: somebody else has taken the directory.
 	ErrBusy = errors.New("the directory is in use")
 	// ErrDamaged: the directory's journal is not what was written.
 	ErrDamaged = errors.New("the journal was changed or damaged")
@@ -26,8 +25,8 @@ var (
 
 // Fetcher fetches into a directory.
 type Fetcher struct {
-	// Dir is made when it is missing. It belongs to one Crawl or Synthetic, until it is removed.
-	Dir string
+	// Dir belongs to one Crawl or Synthetic, until it is removed.
+	Dir *Dir
 	// Now is the clock: of WARC-Date, of rates and pauses.
 	Now func() time.Time
 	// Pause is how long the first pause is before a request is sent again; every next is twice as long. 0 is 1 s.
@@ -88,19 +87,7 @@ func counts(m map[string]int64) []Count {
 	return list
 }
 
-// open makes the directory and takes it. release gives it back.
-func (f Fetcher) open() (release func() error, err error) {
-	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("fetch: %w", err)
-	}
-	lock, err := lockDir(f.Dir)
-	if err != nil {
-		return nil, err
-	}
-	return lock.Close, nil
-}
-
-func (f Fetcher) path(name string) string { return filepath.Join(f.Dir, name) }
+func (f Fetcher) path(name string) string { return f.Dir.Path(name) }
 
 func (f Fetcher) pause() time.Duration { return cmp.Or(f.Pause, time.Second) }
 

@@ -22,18 +22,13 @@ type Sample struct {
 }
 
 // Generate asks a model, and writes what it answers into parts of JSON Lines, each a Sample, in the order of the prompts and
-// their samples, however they come. It returns ErrNothing when there is no answer, ErrDenied, ErrUnavailable, ErrBusy,
+// their samples, however they come. It returns ErrNothing when there is no answer, ErrDenied, ErrUnavailable,
 // ErrDamaged, ctx's error, or what is wrong with the prompts; answers that came are kept, and not asked for again by the
 // next call.
 func (f Fetcher) Generate(ctx context.Context, s Synthetic) (_ Result, err error) {
 	if err := s.Check(); err != nil {
 		return Result{}, fmt.Errorf("fetch: synthetic: %w", err)
 	}
-	release, err := f.open()
-	if err != nil {
-		return Result{}, err
-	}
-	defer func() { err = errors.Join(err, release()) }()
 	g := &generator{Fetcher: f, synthetic: s, have: map[sampleID]answered{}}
 	g.journal, err = openJournal(f.Dir, digestOf(s), g.replay)
 	if err != nil {
@@ -276,7 +271,7 @@ func (g *generator) write(ctx context.Context) (Result, error) {
 	if r.Got == 0 {
 		return r, errors.Join(fmt.Errorf("fetch: synthetic: %w: %s", ErrNothing, first), g.journal.clear())
 	}
-	return r, syncDir(g.Dir)
+	return r, syncDir(g.Dir.path)
 }
 
 // line reads an answer back.

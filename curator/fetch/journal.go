@@ -13,16 +13,11 @@ import (
 
 const (
 	journalName = "journal.jsonl"
-	lockName    = "lock"
 	// journalFormat is the first line's.
 	journalFormat = "millrace.fetch/1"
 	// maxLine bounds a line that is read back: more than is ever written.
 	maxLine = 64 << 20
 )
-
-func busy(dir string) error {
-	return fmt.Errorf("fetch: %s: %w: another run fetches the same source; wait until it has ended", dir, ErrBusy)
-}
 
 // journal is a file of JSON lines that grows. A line that a crash cut short is no line.
 type journal struct {
@@ -40,8 +35,8 @@ type journalHead struct {
 
 // openJournal opens a directory's journal, or begins it, and tells each of the lines it has: each gets the line, where it
 // begins, and may fail. of says what the journal is about; one about something else is ErrDamaged.
-func openJournal(dir, of string, each func(line []byte, at int64) error) (*journal, error) {
-	j := &journal{path: filepath.Join(dir, journalName)}
+func openJournal(dir *Dir, of string, each func(line []byte, at int64) error) (*journal, error) {
+	j := &journal{path: dir.Path(journalName)}
 	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("fetch: %w", err)

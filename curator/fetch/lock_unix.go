@@ -6,26 +6,34 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
+	"time"
 )
 
-// lockDir takes a directory for one Fetcher until the file is closed. The operating system lets go of it when the process dies.
-func lockDir(dir string) (*os.File, error) {
-	path := filepath.Join(dir, lockName)
+// lockFile takes a file until it is closed. The operating system lets go of it when the process dies.
+func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("fetch: lock: %w", err)
+		return nil, err
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		return f, nil
-	}
-	defer f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, busy(dir)
+		err = ErrBusy
 	}
-	return nil, fmt.Errorf("fetch: lock %s: %w", path, err)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// removeLocked deletes a directory while its lock is held. It gets another name first, so that nobody can begin to write into
+// what is being deleted.
+func removeLocked(path string, lock *os.File) error {
+	gone := fmt.Sprintf("%s.%d.gone", path, time.Now().UnixNano())
+	if err := os.Rename(path, gone); err != nil {
+		return errors.Join(fmt.Errorf("fetch: %w", err), lock.Close())
+	}
+	return errors.Join(os.RemoveAll(gone), lock.Close())
 }
 
 // syncDir makes the names in a directory durable.

@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -27,7 +28,9 @@ func TestMain(m *testing.M) {
 	if raw := os.Getenv(child); raw != "" {
 		var o order
 		err := json.Unmarshal([]byte(raw), &o)
-		f := fetch.Fetcher{Dir: o.Dir, Now: time.Now}
+		dir, takeErr := fetch.Take(o.Dir)
+		f := fetch.Fetcher{Dir: dir, Now: time.Now}
+		err = errors.Join(err, takeErr)
 		if err == nil && o.Crawl != nil {
 			_, err = f.Crawl(context.Background(), *o.Crawl)
 		} else if err == nil {

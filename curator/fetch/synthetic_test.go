@@ -108,7 +108,7 @@ func samples(t *testing.T, f fetch.Fetcher, r fetch.Result) []fetch.Sample {
 	t.Helper()
 	var list []fetch.Sample
 	for _, p := range r.Parts {
-		raw, err := os.ReadFile(filepath.Join(f.Dir, p.Name))
+		raw, err := os.ReadFile(filepath.Join(f.Dir.String(), p.Name))
 		require.NoError(t, err)
 		require.Len(t, raw, int(p.Size))
 		lines := bufio.NewScanner(bytes.NewReader(raw))
@@ -174,7 +174,7 @@ func TestGenerate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, r, again)
 	require.Empty(t, s.requests())
-	noSecret(t, f.Dir)
+	noSecret(t, f.Dir.String())
 }
 
 // noSecret looks into every file.
@@ -337,7 +337,7 @@ func TestFinalFaults(t *testing.T) {
 		require.ErrorContains(t, err, c.says, name)
 		require.NotContains(t, err.Error(), secret, name)
 		require.Equal(t, map[string]int{"x": c.asked}, s.requests(), name)
-		noSecret(t, f.Dir)
+		noSecret(t, f.Dir.String())
 	}
 	config := synthetic(serveModel(t), "x")
 	config.APIKeyEnv = "TEST_API_KEY_THAT_IS_NOT_SET"
@@ -413,10 +413,11 @@ func TestKilledGenerate(t *testing.T) {
 	}
 	c := synthetic(s, prompts...)
 	f := fetcher(t)
+	path := filepath.Join(t.TempDir(), "fetched")
 	for _, after := range []int{1, 5, 12} {
 		n := 0
 		var mu sync.Mutex
-		killed(t, order{Dir: f.Dir, Synthetic: &c}, func(kill func()) {
+		killed(t, order{Dir: path, Synthetic: &c}, func(kill func()) {
 			s.setFault(func(http.ResponseWriter, *http.Request, asked) bool {
 				mu.Lock()
 				defer mu.Unlock()
@@ -429,7 +430,8 @@ func TestKilledGenerate(t *testing.T) {
 	}
 	s.setFault(nil)
 	s.requests()
-	journal, err := os.ReadFile(filepath.Join(f.Dir, fetch.JournalName))
+	f.Dir = take(t, path)
+	journal, err := os.ReadFile(f.Dir.Path(fetch.JournalName))
 	require.NoError(t, err)
 	durable := bytes.Count(journal, []byte(`"output"`))
 	r, err := f.Generate(t.Context(), c)
@@ -484,8 +486,8 @@ func FuzzSampleJournal(f *testing.F) {
 	c := fetch.DefaultSynthetic()
 	c.Endpoint, c.Model, c.Prompts = "http://127.0.0.1:1/v1", "m", []fetch.Prompt{{Instruction: "x"}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		fetcher := fetch.Fetcher{Dir: t.TempDir(), Now: time.Now}
-		if err := os.WriteFile(filepath.Join(fetcher.Dir, fetch.JournalName), append([]byte(fetch.JournalHead(c)), data...), 0o600); err != nil {
+		fetcher := fetch.Fetcher{Dir: take(t, t.TempDir()), Now: time.Now}
+		if err := os.WriteFile(filepath.Join(fetcher.Dir.String(), fetch.JournalName), append([]byte(fetch.JournalHead(c)), data...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
