@@ -68,6 +68,9 @@ func (d *Decontaminate) check() error {
 		if err := s.Check(); err != nil {
 			return fmt.Errorf("against[%d]: %w", i, err)
 		}
+		if s.IsFetched() {
+			return fmt.Errorf("against[%d]: crawl and synthetic are for sources: evaluations do not change", i)
+		}
 		name := s.Resolve().Name
 		if names[name] {
 			return fmt.Errorf("against[%d]: there is another source %q: give each a name", i, name)

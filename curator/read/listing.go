@@ -84,6 +84,9 @@ func List(ctx context.Context, objects Objects, sources []Source, dropped func(c
 			return nil, errors.Join(fmt.Errorf("%w %d: %w", ErrSource, i, err), l.Close())
 		}
 		s = s.Resolve()
+		if s.IsFetched() {
+			return nil, errors.Join(fmt.Errorf("%w %q: it must be fetched before it is listed", ErrSource, s.Name), l.Close())
+		}
 		l.Sources = append(l.Sources, s)
 		k := lister{Listing: l, index: i, source: s, dropped: dropped}
 		if err := k.list(ctx, objects); err != nil {

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"millrace/curator/fetch"
+	"millrace/event"
 )
 
 // ErrSource is wrapped by errors about a source that cannot be read as the recipe says.
@@ -77,7 +80,8 @@ const (
 // DefaultMaxBytes is the largest document that is read when a source does not say.
 const DefaultMaxBytes = 32 << 20
 
-// Source says where documents come from: exactly one of Folder, JSONL, CSV, Parquet, WARC and Chat. Each is a file, a folder, a
+// Source says where documents come from: exactly one of Folder, JSONL, CSV, Parquet, WARC, Chat, Crawl and Synthetic. Each of the
+// first six is a file, a folder, a
 // glob (corpus/**/*.md), or one of these in a bucket: s3://bucket/prefix. gzip and zstd are unpacked, but for a folder
 // without a Format.
 type Source struct {
@@ -97,6 +101,11 @@ type Source struct {
 	// Chat is JSON Lines of conversations: {"messages":[{"role","content"}]}, {"conversations":[{"from","value"}]} (ShareGPT)
 	// or {"instruction","input","output"} (Alpaca).
 	Chat string `json:"chat,omitempty"`
+	// Crawl takes pages from the web, and Synthetic lets a model write. Either is brought into files by package fetch first, of
+	// which Snapshot names the digests, in order, when it has been done: then it is they that are read.
+	Crawl     *fetch.Crawl     `json:"crawl,omitempty"`
+	Synthetic *fetch.Synthetic `json:"synthetic,omitempty"`
+	Snapshot  []event.Digest   `json:"snapshot,omitempty"`
 	// Format is FormatCode, FormatHTML or FormatAuto; without one every file of Folder is text.
 	Format string `json:"format,omitempty"`
 	// NotCode says what of FormatCode that is no source code is: Drop (also "") or Keep.
@@ -197,6 +206,9 @@ func (s Source) Resolve() Source {
 	if s.NotCode == Drop {
 		s.NotCode = ""
 	}
+	if s.Name == "" && s.IsFetched() {
+		s.Name = s.fetchedName()
+	}
 	if s.Name == "" {
 		p := placeOf(s.where())
 		s.Name = path.Base(path.Clean(p.base))
@@ -211,8 +223,16 @@ func (s Source) Resolve() Source {
 func (s Source) Check() error {
 	where := s.locations()
 	switch {
+	case s.MaxBytes < 0 || s.MaxBytes > 1<<30:
+		return fmt.Errorf("max_bytes is %d: want 0 to 2³⁰", s.MaxBytes)
+	case s.OnError != "" && s.OnError != Fail && s.OnError != Skip:
+		return fmt.Errorf("on_error is %q: want %q or %q", s.OnError, Fail, Skip)
+	case s.IsFetched():
+		return s.checkFetched()
+	case len(s.Snapshot) > 0:
+		return errors.New("snapshot is for crawl and synthetic")
 	case len(where) == 0:
-		return errors.New("one of folder, jsonl, csv, parquet, warc and chat is needed")
+		return errors.New("one of folder, jsonl, csv, parquet, warc, chat, crawl and synthetic is needed")
 	case len(where) > 1:
 		return fmt.Errorf("%s and %s exclude each other: make two sources", where[0].key, where[1].key)
 	case s.Separator != "" && (s.Folder == "" || s.Format != ""):
@@ -233,10 +253,6 @@ func (s Source) Check() error {
 		return errors.New("not_code is for format: code")
 	case s.NotCode != "" && s.NotCode != Drop && s.NotCode != Keep:
 		return fmt.Errorf("not_code is %q: want %q or %q", s.NotCode, Drop, Keep)
-	case s.MaxBytes < 0 || s.MaxBytes > 1<<30:
-		return fmt.Errorf("max_bytes is %d: want 0 to 2³⁰", s.MaxBytes)
-	case s.OnError != "" && s.OnError != Fail && s.OnError != Skip:
-		return fmt.Errorf("on_error is %q: want %q or %q", s.OnError, Fail, Skip)
 	case len(s.Separator) > 1024:
 		return fmt.Errorf("separator of %d bytes: the limit is 1,024", len(s.Separator))
 	}
