@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openBrowser, openPage, until } from './browser'
 import { openNode, type RealNode } from './node'
-import { curate, reproduce, train } from './wishes'
+import { curate, curateRecorded, reproduce, train } from './wishes'
 
 let node: RealNode
 let browser: Browser
@@ -149,6 +149,41 @@ test('filters and order are the node’s, and live in the address', async () => 
   await page.getByRole('heading', { name: 'No run fits' }).waitFor()
   await page.getByRole('button', { name: 'Show all runs' }).click()
   await row(slow).waitFor()
+})
+
+test('a dataset says why a document was dropped, by its id and by its text', async () => {
+  const recorded = `${dataset}-recorded`
+  const id = await curateRecorded(node.url, recorded, folder)
+  await page.goto(node.url)
+  await until('the curate run', () => status(id), (s) => s === 'finished')
+  await page.goto(`${node.url}/dataset/${recorded}`)
+  await page.locator('.reasons', { hasText: 'min_words' }).waitFor()
+  await page.locator('summary', { hasText: 'min_words' }).click()
+  await page.getByRole('button', { name: 'text/small.txt' }).click()
+  const decision = page.getByRole('region', { name: 'Decision' })
+  await until('the decision', () => decision.innerText().catch(() => ''), (text) => /✕ dropped[\s\S]*by min_words: measured 3, threshold 50/.test(text))
+
+  const box = page.getByRole('textbox', { name: 'Id of a document, or a text' })
+  expect(await box.inputValue()).toBe('text/small.txt')
+  await box.fill('far  too short ')
+  await box.press('Enter')
+  await page.getByText('White space and cleaning aside').waitFor()
+  expect(await decision.innerText()).toContain('text/small.txt')
+  await box.fill('text/doc7.txt')
+  await page.getByRole('button', { name: 'Ask' }).click()
+  await until('the duplicate', () => decision.innerText().catch(() => ''), (text) => text.includes('text/doc7.txt'))
+  expect(await decision.innerText()).toMatch(/✕ dropped[\s\S]*by duplicate[\s\S]*repeats text\/doc7-again.txt/)
+  await box.fill('text/doc8.txt')
+  await box.press('Enter')
+  await until('what is kept', () => decision.innerText().catch(() => ''), (text) => /✓ kept[\s\S]*shard \d+, document \d+/.test(text))
+  await box.fill('Nobody wrote this.')
+  await box.press('Enter')
+  await page.getByText('was in the sources').waitFor()
+  const sources = page.locator('.card', { hasText: 'of all that is kept' })
+  expect(await sources.getByRole('rowheader').allInnerTexts()).toEqual(['text'])
+  await page.setViewportSize({ width: 390, height: 844 })
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 'the page fits a phone').toBe(0)
+  await page.setViewportSize({ width: 1280, height: 800 })
 })
 
 test('every page shows, and the browser has nothing to complain about', async () => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 // What a test wishes of a node, by the same GraphQL that everyone uses.
@@ -36,6 +36,17 @@ export function curate(url: string, name: string, folder: string): Promise<strin
     writeFileSync(join(folder, `doc${d}.txt`), lines.join('\n'))
   }
   return start(url, { kind: 'CURATE', name, config: { name, sources: [{ folder }], held_out: 0.2, tokenizer: { kind: 'bpe', vocab_size: 300 } } })
+}
+
+// A dataset that keeps a record of documents: of the folder, with one document too short and one that is there twice.
+export function curateRecorded(url: string, name: string, folder: string): Promise<string> {
+  writeFileSync(join(folder, 'small.txt'), 'far too short')
+  copyFileSync(join(folder, 'doc7.txt'), join(folder, 'doc7-again.txt'))
+  return start(url, {
+    kind: 'CURATE',
+    name,
+    config: { name, sources: [{ name: 'text', folder }], held_out: 0.2, filters: { min_words: 50 }, clean: {}, attributes: true, tokenizer: { kind: 'byte' } },
+  })
 }
 
 export function train(url: string, name: string, dataset: string, lr: number, steps: number): Promise<string> {

@@ -54,8 +54,9 @@ export function DatasetPage({ id }: { id: string }) {
           )}
         </div>
       )}
+      {report && <Reasons of={report} ask={report.attributes ? askFromBelow : undefined} />}
       <div className="columns">
-        {report ? <Reasons of={report} ask={report.attributes ? askFromBelow : undefined} /> : <Dropped of={d} />}
+        {!report && <Dropped of={d} />}
         <Splits of={d} />
         {report && <Sources of={report} />}
         {report && <Mixture of={report} />}

@@ -1,3 +1,4 @@
+import { Fragment } from 'react'
 import { decode, formatBytes, formatInteger, formatPercent, formatValue } from '../format/number'
 import type { DatasetReportQuery, DropReasonFragment } from '../gen/graphql'
 import { Card } from '../parts/Card'
@@ -128,6 +129,16 @@ export function Reasons({ of: r, ask }: { of: Whole; ask?: (document: string) =>
   )
 }
 
+// A rule's name, which may be broken where its words end.
+export function Rule({ name }: { name: string }) {
+  return name.split(/(?<=[._])/).map((word, i) => (
+    <Fragment key={i}>
+      {word}
+      <wbr />
+    </Fragment>
+  ))
+}
+
 const byCount = (list: DropReasonFragment[]) => [...list].sort((a, b) => b.documents - a.documents)
 
 function Reason({ of: d, all, ask }: { of: DropReasonFragment; all: number; ask?: (document: string) => void }) {
@@ -135,7 +146,9 @@ function Reason({ of: d, all, ask }: { of: DropReasonFragment; all: number; ask?
     <li className="reason">
       <details>
         <summary>
-          <span>{d.reason}</span>
+          <span>
+            <Rule name={d.reason} />
+          </span>
           <Share n={d.documents} of={all} />
           <span className="num right">{formatInteger(d.documents)}</span>
           <span className="num right dim">{formatPercent(part(d.documents, all))}</span>

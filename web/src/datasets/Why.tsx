@@ -6,6 +6,7 @@ import { Card } from '../parts/Card'
 import { Command, Digest } from '../parts/Command'
 import { Facts } from '../parts/Facts'
 import { Loading, Trouble } from '../parts/State'
+import { Rule } from './Report'
 
 // A box that takes the id of a document, or a text, and says what became of it. `asked` is the question so far, "" for none.
 export function WhyBox({ id, name, asked, ask }: { id: string; name: string; asked: string; ask: (question: string) => void }) {
@@ -74,7 +75,11 @@ function Decision({ of: e, name }: { of: DecisionFragment; name: string }) {
       <div className="decision">
         {e.rule && (
           <p>
-            by <code>{e.rule}</code>: measured <b className="num">{formatValue(decode(e.value))}</b>, threshold <b className="num">{formatValue(decode(e.threshold))}</b>
+            by{' '}
+            <code>
+              <Rule name={e.rule} />
+            </code>
+            : measured <b className="num">{formatValue(decode(e.value))}</b>, threshold <b className="num">{formatValue(decode(e.threshold))}</b>
           </p>
         )}
         {e.repeats && (
