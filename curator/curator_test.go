@@ -285,7 +285,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		is     error
 		says   string
 	}{
-		"no folder":      {func(r *curator.Recipe) { r.Sources[0].Folder += "/nowhere" }, curator.ErrSource, "correct the path"},
+		"no folder": {func(r *curator.Recipe) { r.Sources[0].Folder += "/nowhere" }, curator.ErrSource, "correct the path"},
 		"nothing matches": {func(r *curator.Recipe) { r.Sources[0].Include = []string{"*.go"} }, curator.ErrEmpty,
 			"no file matched"},
 		"all dropped": {func(r *curator.Recipe) { r.Filters.MinChars = 10_000 }, curator.ErrEmpty, "all 200 were dropped: 200 too_short (as a/000.txt)"},

@@ -169,7 +169,7 @@ func (r Recipe) Check() error {
 	if err := r.Decontaminate.check(); err != nil {
 		bad("decontaminate: %w", err)
 	}
-	if err := r.Tokenizer.check(); err != nil {
+	if err := r.Tokenizer.check(len(r.special()) - len(r.Tokenizer.Special)); err != nil {
 		bad("tokenizer: %w", err)
 	}
 	if err := r.checkChat(); err != nil {

@@ -50,7 +50,8 @@ func (t Tokenizer) resolve() Tokenizer {
 	return t
 }
 
-func (t Tokenizer) check() error {
+// check is told how many special tokens come with the chat template.
+func (t Tokenizer) check(template int) error {
 	if !t.learned() {
 		said := t.VocabSize != 0 || t.TrainBytes != 0 || t.Pattern != "" || t.Special != nil || t.MinFrequency != 0
 		switch {
@@ -65,7 +66,7 @@ func (t Tokenizer) check() error {
 		}
 		return nil
 	}
-	least := token.MinVocabSize + len(t.Special)
+	least := token.MinVocabSize + len(t.Special) + template
 	if t.Kind == token.KindWord {
 		least = 3
 	}
