@@ -23,6 +23,7 @@ import (
 // node starts the program and waits until it is ready. stop ends it.
 func (b *bench) node(ctx context.Context, data string, args ...string) (url string, ready time.Duration, pid int, stop func() error, err error) {
 	cmd := exec.CommandContext(ctx, b.bin, append([]string{"up", "--data", data, "--addr", "127.0.0.1:0"}, args...)...)
+	cmd.Env = append(os.Environ(), b.env...)
 	errOut, err := cmd.StderrPipe()
 	if err != nil {
 		return "", 0, 0, nil, err

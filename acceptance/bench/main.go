@@ -50,13 +50,17 @@ type group struct {
 }
 
 func groups() []group {
-	return []group{{"loop", []func(context.Context, *bench) ([]Row, error){start, ingest, training, reaction, demo, nanoGPT}}}
+	return []group{
+		{"loop", []func(context.Context, *bench) ([]Row, error){start, ingest, training, reaction, demo, nanoGPT}},
+		{"curator", []func(context.Context, *bench) ([]Row, error){curation}},
+	}
 }
 
 // bench is what measurements need.
 type bench struct {
 	bin string // the program under test
 	tmp string
+	env []string // for nodes, beside our own
 }
 
 func main() {
