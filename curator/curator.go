@@ -205,7 +205,7 @@ func (w *work) same(old, m Manifest) bool {
 			return false // the run goes on, and meets the error
 		}
 	}
-	old.Tokenizer, old.DType, old.Splits, old.AttributeIndex, old.Mixture = m.Tokenizer, m.DType, m.Splits, m.AttributeIndex, m.Mixture
+	old.Tokenizer, old.DType, old.Splits, old.AttributeIndex, old.Mixture, old.Report = m.Tokenizer, m.DType, m.Splits, m.AttributeIndex, m.Mixture, m.Report
 	return old.Digest() == m.Digest()
 }
 

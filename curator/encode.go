@@ -15,6 +15,7 @@ import (
 type piece struct {
 	doc   corpus.Doc // of the part
 	text  string
+	size  int // of the part's text
 	split int
 	copy  int
 	last  bool
@@ -39,7 +40,7 @@ func batches(parts iter.Seq2[part, error], chats bool) iter.Seq2[[]piece, error]
 		var batch []piece
 		size := 0
 		add := func(p part, text string, last bool) bool {
-			batch = append(batch, piece{p.doc, text, p.split, p.copy, last})
+			batch = append(batch, piece{p.doc, text, len(p.text), p.split, p.copy, last})
 			if size += len(text); size < batchBytes && len(batch) < maxReadings {
 				return true
 			}
@@ -132,6 +133,7 @@ func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) err
 		}
 		return out, nil
 	})
+	reporter := newReporter(w.recipe)
 	p := Progress{Phase: PhaseEncode, Total: w.textBytes(), Unit: "bytes"}
 	for batch, err := range results {
 		if err != nil {
@@ -141,11 +143,12 @@ func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) err
 			if err := w.pack(writers[e.split], e); err != nil {
 				return err
 			}
+			reporter.add(w.recipe.Sources[e.doc.Source].Name, e)
 			p.Done = min(p.Done+int64(len(e.text)), p.Total)
 		}
 		w.tell(p)
 	}
-	m.Mixture = w.mix.report()
+	m.Mixture, m.Report = w.mix.report(), reporter.end()
 	for i, writer := range writers {
 		if err := writer.Close(); err != nil {
 			return err

@@ -51,6 +51,8 @@ type Manifest struct {
 	Attributes []AttributeBlob `json:"attributes,omitempty"`
 	// AttributeIndex names the blobs of the index of those (package attribute's), in order.
 	AttributeIndex []IndexBlob `json:"attribute_index,omitempty"`
+	// Report says of what kinds the documents are, if the recipe wants to know.
+	Report *Report `json:"report,omitempty"`
 	// Evaluations is what the recipe's decontaminate compared the documents with.
 	Evaluations *Evaluations `json:"evaluations,omitempty"`
 	// Flagged is what decontaminate found and was told not to drop, whether it was kept or dropped for another reason.
@@ -246,6 +248,8 @@ func (m Manifest) check() error {
 		return fmt.Errorf("evaluations %+v", *m.Evaluations)
 	case (m.Mixture != nil) != (m.Recipe.Mixture != nil) || m.Mixture != nil && len(m.Mixture) != len(m.Recipe.Sources):
 		return fmt.Errorf("mixture says of %d sources what became of them: it belongs to a recipe with a mixture, and names each source", len(m.Mixture))
+	case (m.Report != nil) != m.Recipe.Report:
+		return errors.New("a report belongs to a recipe that wants one, and the other way round")
 	case len(m.Splits) < 1 || len(m.Splits) > 2 || m.Splits[0].Name != Train || len(m.Splits) == 2 && m.Splits[1].Name != HeldOut:
 		return fmt.Errorf("splits must be %q, or %q and %q", Train, Train, HeldOut)
 	}

@@ -40,6 +40,8 @@ type Recipe struct {
 	Tokenizer Tokenizer `json:"tokenizer"`
 	// Mixture takes more of some sources than of others; nil takes every document once.
 	Mixture *Mixture `json:"mixture,omitempty"`
+	// Report has the manifest say of what kinds the documents are.
+	Report bool `json:"report,omitempty"`
 	// ChatTemplate, when set, is how conversations are written, and gives every shard a mask: of a conversation the assistant's
 	// words count in the loss, of other text everything. Without it a conversation is its contents.
 	ChatTemplate token.ChatTemplate `json:"chat_template,omitempty"`

@@ -15,15 +15,16 @@ import (
 // refiner does to a document what can be done to it alone: clean, judge, measure, decide, rewrite, redact. Any number of
 // goroutines may use it.
 type refiner struct {
-	clean   *clean.Options
-	judges  []corpus.Judge // of text that is not measured yet
-	bounds  corpus.Judge   // likewise
-	measure bool
-	index   bool // say what texts are found by
-	rewrite bool
-	decider filter.Decider
-	redact  *privacy.Redactor
-	pool    *sync.Pool // of *measure.Measurer
+	clean    *clean.Options
+	judges   []corpus.Judge // of text that is not measured yet
+	bounds   corpus.Judge   // likewise
+	measure  bool
+	describe bool // count more than the text as what was read
+	index    bool // say what texts are found by
+	rewrite  bool
+	decider  filter.Decider
+	redact   *privacy.Redactor
+	pool     *sync.Pool // of *measure.Measurer
 }
 
 // refined is a document that was seen to.
@@ -51,7 +52,7 @@ func newRefiner(r Recipe) (*refiner, error) {
 	}
 	f := &refiner{
 		clean: r.Clean, judges: []corpus.Judge{filter.UTF8(), filter.NotEmpty()}, bounds: filter.Chars(r.Filters.MinChars, r.Filters.MaxChars),
-		measure: r.Filters.Measured() || r.Attributes, index: r.Attributes, rewrite: opt.Rewrite, decider: filter.NewDecider(r.Filters),
+		measure: r.Filters.Measured() || r.Attributes, describe: r.Report, index: r.Attributes, rewrite: opt.Rewrite, decider: filter.NewDecider(r.Filters),
 		pool: &sync.Pool{New: func() any { return measure.New(opt) }},
 	}
 	if r.Privacy != nil {
@@ -65,6 +66,9 @@ func (f *refiner) changes() bool { return f.clean != nil || f.rewrite || f.redac
 
 func (f *refiner) refine(d corpus.Doc) refined {
 	out := refined{Doc: d, raw: d.Digest, identity: identity(d), rawBytes: int64(len(d.Text))}
+	if f.describe {
+		out.identity = described(out.identity, d)
+	}
 	if f.clean != nil {
 		f.change(&out.Doc, func(s string) string { return f.clean.Text(s, &out.cleaned) })
 	}

@@ -65,6 +65,14 @@ func (s *Service) curate(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	for _, d := range m.Dropped {
 		j.Print(fmt.Sprintf("dropped %d documents: %s", d.Documents, d.Reason))
 	}
+	for _, s := range m.Mixture {
+		j.Print(fmt.Sprintf("mixture: %s is %.1f%% of the training text, asked for were %.1f%%: %d documents, %d different ones", s.Source, 100*s.Share, 100*s.Requested, s.Copies, s.Documents))
+	}
+	if m.Report != nil {
+		for _, line := range m.Report.Lines() {
+			j.Print(line)
+		}
+	}
 	err = j.PublishOnce(ctx, published(j.Request, dataset, m, ref.Size+sink.bytes.Load()))
 	return job.Outcome{Outputs: []event.Input{{Role: "dataset", Digest: dataset, Name: recipe.Name}}}, err
 }
