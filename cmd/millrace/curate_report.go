@@ -25,6 +25,7 @@ type datasetReport struct {
 	RecipeDigest event.Digest          `json:"recipe_digest"`
 	Sources      []curator.SourceCount `json:"sources"`
 	Splits       []splitCount          `json:"splits"`
+	Report       *curator.Report       `json:"report,omitempty"`
 	Dropped      []curator.Dropped     `json:"dropped"`
 	Flagged      []curator.Dropped     `json:"flagged,omitempty"`
 	Cleaned      []curator.Change      `json:"cleaned,omitempty"`
@@ -50,7 +51,7 @@ func (cmd *reportCmd) Run(ctx context.Context, g *Global) error {
 	m := set.Manifest
 	r := datasetReport{
 		Dataset: m.Digest(), Name: m.Recipe.Name, RecipeDigest: m.RecipeDigest, Sources: m.Sources, Dropped: m.Dropped, Flagged: m.Flagged,
-		Cleaned: m.Cleaned, Redacted: m.Redacted, Evaluations: m.Evaluations, Mixture: m.Mixture,
+		Cleaned: m.Cleaned, Redacted: m.Redacted, Evaluations: m.Evaluations, Mixture: m.Mixture, Report: m.Report,
 	}
 	for _, s := range m.Splits {
 		r.Splits = append(r.Splits, splitCount{s.Name, s.Documents, s.Tokens, s.Bytes, len(s.Shards)})
@@ -65,6 +66,9 @@ func (r datasetReport) tell(w io.Writer, examples int) error {
 	s.table("Splits", r.splits())
 	s.table("Sources", r.sources())
 	s.table("Mixture of the training split", r.mixture())
+	if r.Report != nil {
+		s.table("Documents, by share of text", kinds(*r.Report))
+	}
 	s.table("Kept and dropped", r.reasons(r.Dropped, examples, true))
 	s.table("Flagged, not dropped", r.reasons(r.Flagged, examples, false))
 	s.table("Cleaned in kept documents", changes(r.Cleaned))
@@ -123,6 +127,16 @@ func (r datasetReport) mixture() [][]string {
 	for _, s := range r.Mixture {
 		rows = append(rows, []string{s.Source, bytes(s.Available), bytes(s.Bytes), fmt.Sprint(s.Documents), fmt.Sprint(s.Copies), fmt.Sprintf("%.1f%%", 100*s.Requested),
 			blocks(int64(s.Share*1e6), 1e6) + fmt.Sprintf(" %.1f%%", 100*s.Share)})
+	}
+	return rows
+}
+
+// kinds are the lines of a report.
+func kinds(r curator.Report) [][]string {
+	var rows [][]string
+	for _, line := range r.Lines() {
+		what, values, _ := strings.Cut(line, ": ")
+		rows = append(rows, []string{what, values})
 	}
 	return rows
 }
