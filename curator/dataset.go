@@ -1,6 +1,7 @@
 package curator
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,16 +32,24 @@ func OpenDataset(ctx context.Context, digest event.Digest, open func(context.Con
 // ErrBlob is wrapped by errors about a stored object that is not what the manifest says.
 var ErrBlob = errors.New("damaged object")
 
+// maxGrown bounds what is held before anything is read; blobs of attributes are hardly larger.
+const maxGrown = 16 << 20
+
 // read reads an object of at most so many bytes, and checks its digest.
 func (d Dataset) read(ctx context.Context, digest event.Digest, most int64) ([]byte, error) {
 	in, err := d.Open(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(in, most+1))
+	var buf bytes.Buffer
+	if most <= maxGrown {
+		buf.Grow(int(most) + bytes.MinRead)
+	}
+	_, err = buf.ReadFrom(io.LimitReader(in, most+1))
 	if err = errors.Join(err, in.Close()); err != nil {
 		return nil, err
 	}
+	data := buf.Bytes()
 	if got := event.DigestOf(data); got != digest {
 		return nil, fmt.Errorf("%w: %d bytes of %q are %q", ErrBlob, len(data), digest, got)
 	}
