@@ -183,7 +183,7 @@ func TestMixtureErrors(t *testing.T) {
 		"{sources: {x: {epochs: 101}}}":                             "epochs is 101",
 		"{sources: {x: {epochs: 1}}, total_bytes: 5}":               "no source has one",
 		"{sources: {x: {weight: 1}}, total_bytes: -1}":              "total_bytes is -1",
-		"{sources: {x: {wieght: 1}}}":                               `unknown field "wieght"`,
+		"{sources: {x: {wieght: 1}}}":                               `mixture.sources.x.wieght is not a known key`,
 		"{sources: {x: {weight: 1}}, total_bytes: 100000000000000}": "more than 100 times the same",
 	} {
 		r, err := curator.ParseRecipe(fmt.Appendf(nil, "name: x\nsources: [{name: x, folder: %q}]\ntokenizer: {kind: byte}\nmixture: %s\n", dir, mixture))

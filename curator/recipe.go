@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 
 	"millrace/curator/clean"
 	"millrace/curator/filter"
@@ -101,6 +102,9 @@ func ParseRecipe(data []byte) (Recipe, error) {
 	plain, err := json.Marshal(tree)
 	if err != nil {
 		return Recipe{}, fmt.Errorf("%w: keys must be text: %w", ErrRecipe, err)
+	}
+	if err := checkKeys("", tree, reflect.TypeFor[Recipe]()); err != nil {
+		return Recipe{}, fmt.Errorf("%w: %w", ErrRecipe, err)
 	}
 	d := json.NewDecoder(bytes.NewReader(plain))
 	d.DisallowUnknownFields()

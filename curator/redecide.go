@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"runtime"
 	"slices"
 
@@ -88,6 +89,9 @@ func ParseFilters(data []byte) (Filters, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {
 		return Filters{}, fmt.Errorf("%w: filters: keys must be text: %w", ErrRecipe, err)
+	}
+	if err := checkKeys("filters", v, reflect.TypeFor[Filters]()); err != nil {
+		return Filters{}, fmt.Errorf("%w: %w", ErrRecipe, err)
 	}
 	var f Filters
 	d := json.NewDecoder(bytes.NewReader(plain))
