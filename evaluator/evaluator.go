@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"millrace/event"
@@ -37,6 +38,9 @@ type Skip struct{ Task, Prompt, Reason string }
 type Evaluator struct {
 	// Progress, when set, is told after every window and prompt how many tokens of the suite have been scored or asked for.
 	Progress func(done, total int64)
+	// Counts, when set, says of each token of the held-out text whether it is judged, as the mask of a fine-tuning dataset does. The
+	// others are context only.
+	Counts []bool
 }
 
 // Score asks a model all tasks of a suite. heldOut is the held-out split as ids of tok, each document followed by
@@ -57,6 +61,9 @@ func (e Evaluator) Score(ctx context.Context, m Model, tok token.Tokenizer, held
 	}
 	if m.Context() < 1 {
 		return Result{}, fmt.Errorf("%w: its context is %d", ErrModel, m.Context())
+	}
+	if e.Counts != nil && len(e.Counts) != len(heldOut) {
+		return Result{}, fmt.Errorf("%w: %d tokens are held out, and of %d it is said whether they count", ErrModel, len(heldOut), len(e.Counts))
 	}
 	for i, id := range heldOut {
 		if id < 0 || int(id) >= tok.VocabSize() {
@@ -116,25 +123,35 @@ func (w *work) text(t Task) []int32 {
 
 // sequences are what a task scores, each beginning with a <|endoftext|> that is only context: the whole text, or document
 // by document.
-func (w *work) sequences(t Task) [][]int32 {
+func (w *work) sequences(t Task) []sequence {
 	eot := w.tok.EndOfText()
-	text := w.text(t)
-	if !t.PerDocument {
-		return [][]int32{append([]int32{eot}, text...)}
+	text, counts := w.text(t), w.Counts
+	if counts == nil {
+		counts = slices.Repeat([]bool{true}, len(text))
 	}
-	var all [][]int32
-	doc := []int32{eot}
-	for _, id := range text {
-		doc = append(doc, id)
+	if !t.PerDocument {
+		return []sequence{{append([]int32{eot}, text...), append([]bool{false}, counts[:len(text)]...)}}
+	}
+	var all []sequence
+	begin := func() sequence { return sequence{[]int32{eot}, []bool{false}} }
+	doc := begin()
+	for i, id := range text {
+		doc.ids, doc.counts = append(doc.ids, id), append(doc.counts, counts[i])
 		if id == eot {
 			all = append(all, doc)
-			doc = []int32{eot}
+			doc = begin()
 		}
 	}
-	if len(doc) > 1 {
+	if len(doc.ids) > 1 {
 		all = append(all, doc)
 	}
 	return all
+}
+
+// sequence is ids, and which of them are judged.
+type sequence struct {
+	ids    []int32
+	counts []bool
 }
 
 func (w *work) perplexity(ctx context.Context, t Task) error {
@@ -143,8 +160,12 @@ func (w *work) perplexity(ctx context.Context, t Task) error {
 	}
 	var perToken, perByte ratio
 	for _, sequence := range w.sequences(t) {
-		for win := range windows(len(sequence), w.model.Context(), t.Stride) {
-			tokens := sequence[win.start:win.end]
+		for win := range windows(len(sequence.ids), w.model.Context(), t.Stride) {
+			tokens, counts := sequence.ids[win.start:win.end], sequence.counts[win.start+win.from:win.end]
+			if !slices.Contains(counts, true) {
+				w.advance(int64(len(counts)))
+				continue
+			}
 			scores, err := w.model.Score(ctx, tokens, win.from)
 			if err != nil {
 				return err
@@ -154,18 +175,25 @@ func (w *work) perplexity(ctx context.Context, t Task) error {
 				return fmt.Errorf("%w: asked for %d scores, it gave %d", ErrModel, len(targets), len(scores))
 			}
 			var nats, textNats float64
-			var size int64
+			var size, judged int64
 			for i, id := range targets {
+				if !counts[i] {
+					continue
+				}
+				judged++
 				nats -= scores[i].LogProb
 				if n := w.lengths[id]; n > 0 {
 					textNats -= scores[i].LogProb
 					size += int64(n)
 				}
 			}
-			perToken.add(nats, float64(len(targets)))
+			perToken.add(nats, float64(judged))
 			perByte.add(textNats/math.Ln2, float64(size))
 			w.advance(int64(len(targets)))
 		}
+	}
+	if len(perToken.x) == 0 {
+		return fmt.Errorf("%w: no token of it counts in the loss", ErrNoHeldOut)
 	}
 	loss, bits := perToken.value(), perByte.value()
 	w.score(t, "loss", loss, 1, &perToken)

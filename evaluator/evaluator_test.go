@@ -253,3 +253,38 @@ func TestErrors(t *testing.T) {
 		require.ErrorIs(t, err, c.is)
 	}
 }
+
+// Of the text above "b" and the second end count: (2 + 1)·ln 2 nats over 2 tokens, 2 bits over 1 byte.
+func TestWhatDoesNotCountIsContextOnly(t *testing.T) {
+	held := []int32{'a', 'b', eot, 0xC3, 0xA9, eot}
+	for name, task := range map[string]evaluator.Task{"stream": {}, "stride": {Stride: 1}, "documents": {PerDocument: true}} {
+		m := &toy{context: 3, p: func(_ []int32, id int32) float64 {
+			switch {
+			case id == eot:
+				return 1. / 2
+			case id < 128:
+				return 1. / 4
+			}
+			return 1. / 8
+		}}
+		task.Name, task.Kind = "t", evaluator.Perplexity
+		e := evaluator.Evaluator{Counts: []bool{false, true, false, false, false, true}}
+		r, err := e.Score(context.Background(), m, token.NewByte(), held, suite(task))
+		require.NoError(t, err)
+		got := map[string]event.Score{}
+		for _, s := range r.Scores {
+			got[s.Metric] = s
+		}
+		require.InDelta(t, 1.5*math.Ln2, float64(got["loss"].Value), 1e-12, name)
+		require.InDelta(t, 2, float64(got["bits_per_byte"].Value), 1e-12, name)
+
+		e.Counts = make([]bool, 6)
+		m.asked = nil
+		_, err = e.Score(context.Background(), m, token.NewByte(), held, suite(task))
+		require.ErrorIs(t, err, evaluator.ErrNoHeldOut, name)
+		require.Empty(t, m.asked, "nobody is asked what does not count")
+		e.Counts = e.Counts[:5]
+		_, err = e.Score(context.Background(), m, token.NewByte(), held, suite(task))
+		require.ErrorIs(t, err, evaluator.ErrModel, name)
+	}
+}

@@ -1,6 +1,8 @@
 package trainer
 
 import (
+	"errors"
+
 	"millrace/trainer/data"
 	"millrace/trainer/model"
 )
@@ -11,6 +13,7 @@ type heldOut struct {
 	batch   *model.Batch
 	b, t    int
 	count   int64 // windows used, spread evenly over the text
+	targets int64 // of them, that count
 }
 
 func newHeldOut(c Config, m *model.Model, text data.Tokens) (*heldOut, error) {
@@ -20,11 +23,24 @@ func newHeldOut(c Config, m *model.Model, text data.Tokens) (*heldOut, error) {
 	}
 	h := &heldOut{windows: w, b: c.BatchSize, t: c.Model.Context}
 	h.count = min(w.Windows(), int64(c.EvalBatches)*int64(c.BatchSize))
+	for i := range h.count {
+		n, err := w.Counted(h.window(i))
+		if err != nil {
+			return nil, err
+		}
+		h.targets += n
+	}
+	if h.targets == 0 {
+		return nil, errors.New("no token of it counts in the loss: a larger held_out or eval_batches helps")
+	}
 	h.batch, err = m.Evaluation(h.b, h.t)
 	return h, err
 }
 
-// loss is the mean over all targets of the windows, in nats.
+// window is the i-th of the windows used.
+func (h *heldOut) window(i int64) int64 { return i * h.windows.Windows() / h.count }
+
+// loss is the mean over all targets of the windows that count, in nats.
 func (h *heldOut) loss() (float64, error) {
 	sum := 0.0
 	for first := int64(0); first < h.count; first += int64(h.b) {
@@ -38,7 +54,7 @@ func (h *heldOut) loss() (float64, error) {
 				}
 				continue
 			}
-			if err := h.windows.Sample(ids, targets, i*h.windows.Windows()/h.count); err != nil {
+			if err := h.windows.Sample(ids, targets, h.window(i)); err != nil {
 				return 0, err
 			}
 		}
@@ -48,5 +64,5 @@ func (h *heldOut) loss() (float64, error) {
 		}
 		sum += l
 	}
-	return sum / (float64(h.count) * float64(h.t)), nil
+	return sum / float64(h.targets), nil
 }

@@ -23,11 +23,11 @@ type Point struct {
 
 // Keys of metrics.
 const (
-	KeyLoss            = "train/loss"        // mean over the step's targets, in nats, before its update
+	KeyLoss            = "train/loss"        // mean over the step's targets that count, in nats, before its update
 	KeyValLoss         = "val/loss"          // mean over the held-out windows, in nats, after its update
 	KeyLR              = "lr"                // learning rate of the step
 	KeyGradNorm        = "grad_norm"         // before clipping
-	KeyTokens          = "tokens"            // targets learnt from since step 1
+	KeyTokens          = "tokens"            // shown since step 1, counted or not
 	KeyEpoch           = "epoch"             // tokens over those of the text
 	KeyStepSeconds     = "step_seconds"      // without evaluation and checkpoint
 	KeyTokensPerSecond = "tokens_per_second" // of the step

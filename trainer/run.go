@@ -190,6 +190,10 @@ func (r *run) learn(step int64) (loss, norm float64, err error) {
 	r.optimizer.ZeroGrad()
 	sum := 0.0
 	next := r.samples()
+	targets, err := r.targets(next)
+	if err != nil {
+		return 0, 0, fmt.Errorf("trainer: read step %d's text: %w", step, err)
+	}
 	for range c.GradAccum {
 		for row := range c.BatchSize {
 			if err := r.train.Sample(r.batch.IDs[row*t:(row+1)*t], r.batch.Targets[row*t:(row+1)*t], next); err != nil {
@@ -197,17 +201,34 @@ func (r *run) learn(step int64) (loss, norm float64, err error) {
 			}
 			next++
 		}
-		l, err := r.batch.Run(float32(1 / float64(c.TokensPerStep())))
+		l, err := r.batch.Run(float32(1 / targets))
 		if err != nil {
 			return 0, 0, fmt.Errorf("trainer: step %d: %w", step, err)
 		}
 		sum += l
 	}
-	loss, norm = sum/float64(c.TokensPerStep()), r.optimizer.GradNorm()
+	loss, norm = sum/targets, r.optimizer.GradNorm()
 	if finite(loss) && finite(norm) {
 		r.optimizer.Step(step, c.Schedule.Rate(step, c.Steps), norm, c.Clip)
 	}
 	return loss, norm, nil
+}
+
+// targets is how many targets count in the step that begins with that sample. A step of which none does has no loss and no gradient.
+func (r *run) targets(first int64) (float64, error) {
+	c := r.config
+	if !r.train.Masked() {
+		return float64(c.TokensPerStep()), nil
+	}
+	sum := int64(0)
+	for i := range int64(c.BatchSize * c.GradAccum) {
+		n, err := r.train.Counted(first + i)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return float64(max(sum, 1)), nil
 }
 
 // samples is how many windows the steps so far have shown.

@@ -367,3 +367,78 @@ func FuzzResume(f *testing.F) {
 		}
 	})
 }
+
+// masks makes the mask of a text: which of its tokens count.
+func masks(t *testing.T, ids data.IDs, count func(i int) bool) data.Masked {
+	t.Helper()
+	mask := make([]byte, (len(ids)+7)/8)
+	for i := range ids {
+		if count(i) {
+			mask[i/8] |= 1 << (i % 8)
+		}
+	}
+	m, err := data.WithMask(ids, mask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestWhatDoesNotCountIsNotLearnt(t *testing.T) {
+	// Every second token is the one before plus one, the others are chance.
+	half := func(n int, seed uint64) data.IDs {
+		ids := make(data.IDs, n)
+		for i := range ids {
+			if ids[i] = int32(random.Below(seed, uint64(i), 11)); i%2 == 1 {
+				ids[i] = (ids[i-1] + 1) % 11
+			}
+		}
+		return ids
+	}
+	odd := func(i int) bool { return i%2 == 1 }
+	c := tiny()
+	c.Steps = 150
+	j := job(c, cpu.Reference(), newMemory())
+	j.Train, j.Val = masks(t, half(2000, 1), odd), masks(t, half(300, 2), odd)
+	r, err := trainer.Run(context.Background(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.ValLoss > 0.3 || r.Loss > 0.3 { // with the others it is more than ln 11 / 2 = 1.2
+		t.Errorf("loss %g, held-out %g, want near 0", r.Loss, r.ValLoss)
+	}
+
+	// When all counts, nothing changes.
+	c.Steps = 10
+	plain, all := newMemory(), newMemory()
+	if _, err := trainer.Run(context.Background(), job(c, cpu.Reference(), plain)); err != nil {
+		t.Fatal(err)
+	}
+	j = job(c, cpu.Reference(), all)
+	every := func(int) bool { return true }
+	j.Train, j.Val = masks(t, text(2000, 1), every), masks(t, text(300, 2), every)
+	if _, err := trainer.Run(context.Background(), j); err != nil {
+		t.Fatal(err)
+	}
+	for step := int64(1); step <= 10; step++ {
+		if got, want := all.value(step, "train/loss"), plain.value(step, "train/loss"); got != want {
+			t.Errorf("step %d: loss %g with a mask of ones, %g without", step, got, want)
+		}
+	}
+	if all.value(10, "val/loss") != plain.value(10, "val/loss") {
+		t.Error("val/loss differs")
+	}
+
+	// A step in which nothing counts changes nothing but by decay, and is no accident.
+	none := func(int) bool { return false }
+	c.Steps = 2
+	j = job(c, cpu.Reference(), newMemory())
+	j.Train = masks(t, text(2000, 1), none)
+	if r, err = trainer.Run(context.Background(), j); err != nil || r.Loss != 0 {
+		t.Errorf("loss %g: %v", r.Loss, err)
+	}
+	j.Val = masks(t, text(300, 2), none)
+	if _, err = trainer.Run(context.Background(), j); err == nil || !strings.Contains(err.Error(), "no token of it counts") {
+		t.Error(err)
+	}
+}

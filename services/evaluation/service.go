@@ -139,11 +139,11 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 	if err != nil {
 		return job.Outcome{}, final(err)
 	}
-	tok, heldOut, err := s.heldOut(ctx, j.Request.Spec.Input("dataset"))
+	tok, heldOut, counts, err := s.heldOut(ctx, j.Request.Spec.Input("dataset"))
 	if err != nil {
 		return job.Outcome{}, final(err)
 	}
-	scorer := evaluator.Evaluator{Progress: func(done, total int64) {
+	scorer := evaluator.Evaluator{Counts: counts, Progress: func(done, total int64) {
 		left := time.Duration(float64(s.Now().Sub(began)) * float64(total-done) / float64(max(done, 1)))
 		j.Progress("score", done, total, "tokens", left)
 	}}
@@ -197,36 +197,46 @@ func (s *Service) load(ctx context.Context, digest event.Digest) (*model.Model, 
 	return net, nil
 }
 
-// heldOut fetches the part of the dataset that the model has not seen, and its tokenizer.
-func (s *Service) heldOut(ctx context.Context, digest event.Digest) (token.Tokenizer, []int32, error) {
+// heldOut fetches the part of the dataset that the model has not seen, which of it counts, if not all, and its tokenizer.
+func (s *Service) heldOut(ctx context.Context, digest event.Digest) (tok token.Tokenizer, ids []int32, counts []bool, err error) {
 	raw, err := s.Blobs.Get(ctx, blob.Digest(digest))
 	if err != nil {
-		return nil, nil, fmt.Errorf("evaluation: dataset %s: %w", digest.Short(), err)
+		return nil, nil, nil, fmt.Errorf("evaluation: dataset %s: %w", digest.Short(), err)
 	}
 	m, err := curator.ParseManifest(raw)
 	if err != nil {
-		return nil, nil, job.Fail("bad_dataset", "", err)
+		return nil, nil, nil, job.Fail("bad_dataset", "", err)
 	}
 	file, err := s.Blobs.Get(ctx, blob.Digest(m.Tokenizer.Digest))
 	if err != nil {
-		return nil, nil, fmt.Errorf("evaluation: tokenizer %s: %w", m.Tokenizer.Digest.Short(), err)
+		return nil, nil, nil, fmt.Errorf("evaluation: tokenizer %s: %w", m.Tokenizer.Digest.Short(), err)
 	}
-	tok, err := token.Parse(file)
+	tok, err = token.Parse(file)
 	if err != nil {
-		return nil, nil, job.Fail("bad_dataset", "", err)
+		return nil, nil, nil, job.Fail("bad_dataset", "", err)
 	}
-	var ids []int32
 	split, _ := m.Split("held_out")
 	for _, shard := range split.Shards {
 		raw, err := s.Blobs.Get(ctx, blob.Digest(shard.Digest))
 		if err != nil {
-			return nil, nil, fmt.Errorf("evaluation: shard %s: %w", shard.Digest.Short(), err)
+			return nil, nil, nil, fmt.Errorf("evaluation: shard %s: %w", shard.Digest.Short(), err)
 		}
 		if ids, err = pack.Decode(ids, raw, m.DType); err != nil {
-			return nil, nil, job.Fail("bad_dataset", "", err)
+			return nil, nil, nil, job.Fail("bad_dataset", "", err)
 		}
+		if shard.Mask == "" {
+			continue
+		}
+		if raw, err = s.Blobs.Get(ctx, blob.Digest(shard.Mask)); err != nil {
+			return nil, nil, nil, fmt.Errorf("evaluation: mask %s: %w", shard.Mask.Short(), err)
+		}
+		mask, err := pack.DecodeMask(raw, shard.Tokens)
+		if err != nil {
+			return nil, nil, nil, job.Fail("bad_dataset", "", err)
+		}
+		counts = append(counts, mask...)
 	}
-	return tok, ids, nil
+	return tok, ids, counts, nil
 }
 
 // final marks storage faults that trying again cannot mend.

@@ -153,9 +153,28 @@ func (s *Service) split(ctx context.Context, j *job.Job, m curator.Manifest, nam
 		if err != nil {
 			return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("shard %s: %w", sh.Digest.Short(), err))
 		}
+		if sh.Mask != "" {
+			if t, err = s.masked(ctx, j, t, sh.Mask); err != nil {
+				return nil, err
+			}
+		}
 		shards = append(shards, t)
 	}
 	return data.Concat(shards...), nil
+}
+
+// masked fetches a shard's mask.
+func (s *Service) masked(ctx context.Context, j *job.Job, t data.Tokens, mask event.Digest) (data.Tokens, error) {
+	raw, err := s.Blobs.Get(ctx, blob.Digest(mask))
+	if err != nil {
+		return nil, missing("mask", mask, err)
+	}
+	j.Spend(0, 0, 0, int64(len(raw)))
+	m, err := data.WithMask(t, raw)
+	if err != nil {
+		return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("mask %s: %w", mask.Short(), err))
+	}
+	return m, nil
 }
 
 // missing makes a final failure of a blob that is not there or not whole; other faults may pass.

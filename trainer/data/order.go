@@ -14,6 +14,8 @@ type Sampler struct {
 	windows uint64
 	key     uint64
 	buf     []int32
+	masked  Masked // nil when every target counts
+	counts  []bool
 }
 
 // Orders of samples.
@@ -33,6 +35,9 @@ func NewSampler(tokens Tokens, t int, order string, seed uint64) (*Sampler, erro
 		return nil, fmt.Errorf("data: %d tokens are fewer than one window of %d and its target; use a shorter context or more data", n, t)
 	}
 	s := &Sampler{tokens: tokens, order: order, t: t, key: random.Key(seed, "data"), buf: make([]int32, t+1)}
+	if m, ok := tokens.(Masked); ok {
+		s.masked, s.counts = m, make([]bool, t)
+	}
 	switch order {
 	case Epoch, Sequential:
 		s.windows = uint64((n - 1) / int64(t))
@@ -47,14 +52,45 @@ func NewSampler(tokens Tokens, t int, order string, seed uint64) (*Sampler, erro
 // Windows is the number of different windows.
 func (s *Sampler) Windows() int64 { return int64(s.windows) }
 
-// Sample fills ids and targets (t each) with sample number i, counted from 0 over the whole of training. The same i is the
-// same window for ever. A Sampler is used by one goroutine at a time.
+// Masked tells whether some targets may not count.
+func (s *Sampler) Masked() bool { return s.masked != nil }
+
+// Counted is how many targets of sample number i count.
+func (s *Sampler) Counted(i int64) (int64, error) {
+	if s.masked == nil {
+		return int64(s.t), nil
+	}
+	if err := s.masked.Counts(s.counts, s.start(uint64(i))+1); err != nil {
+		return 0, err
+	}
+	n := int64(0)
+	for _, on := range s.counts {
+		if on {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Sample fills ids and targets (t each) with sample number i, counted from 0 over the whole of training. A target that does not
+// count is -1. The same i is the same window for ever. A Sampler is used by one goroutine at a time.
 func (s *Sampler) Sample(ids, targets []int32, i int64) error {
 	if err := s.tokens.Read(s.buf, s.start(uint64(i))); err != nil {
 		return err
 	}
 	copy(ids, s.buf[:s.t])
 	copy(targets, s.buf[1:])
+	if s.masked == nil {
+		return nil
+	}
+	if _, err := s.Counted(i); err != nil {
+		return err
+	}
+	for p, on := range s.counts {
+		if !on {
+			targets[p] = -1
+		}
+	}
 	return nil
 }
 

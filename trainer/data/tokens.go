@@ -78,7 +78,7 @@ func (s shard32) Read(dst []int32, at int64) error {
 	return nil
 }
 
-// Concat joins shards in their order. A read may span several.
+// Concat joins shards in their order. A read may span several. It is Masked if one of them is.
 func Concat(shards ...Tokens) Tokens {
 	if len(shards) == 1 {
 		return shards[0]
@@ -88,6 +88,11 @@ func Concat(shards ...Tokens) Tokens {
 	for i, s := range shards {
 		end += s.Len()
 		j.ends[i] = end
+	}
+	for _, s := range shards {
+		if _, ok := s.(Masked); ok {
+			return maskedJoin{j}
+		}
 	}
 	return j
 }
@@ -105,18 +110,25 @@ func (j joined) Len() int64 {
 }
 
 func (j joined) Read(dst []int32, at int64) error {
-	if err := within(at, len(dst), j.Len()); err != nil {
+	return j.each(len(dst), at, func(shard Tokens, from, n int, at int64) error {
+		return shard.Read(dst[from:from+n], at)
+	})
+}
+
+// each calls do with the shards that have the n tokens from at on: which of the n they are, and where in the shard.
+func (j joined) each(n int, at int64, do func(shard Tokens, from, n int, at int64) error) error {
+	if err := within(at, n, j.Len()); err != nil {
 		return err
 	}
-	for i := sort.Search(len(j.ends), func(i int) bool { return j.ends[i] > at }); len(dst) > 0; i++ {
-		n := min(int64(len(dst)), j.ends[i]-at)
-		if n == 0 { // an empty shard
+	for i, from := sort.Search(len(j.ends), func(i int) bool { return j.ends[i] > at }), 0; from < n; i++ {
+		here := int(min(int64(n-from), j.ends[i]-at))
+		if here == 0 { // an empty shard
 			continue
 		}
-		if err := j.shards[i].Read(dst[:n], at-(j.ends[i]-j.shards[i].Len())); err != nil {
+		if err := do(j.shards[i], from, here, at-(j.ends[i]-j.shards[i].Len())); err != nil {
 			return fmt.Errorf("shard %d: %w", i, err)
 		}
-		dst, at = dst[n:], at+n
+		from, at = from+here, at+int64(here)
 	}
 	return nil
 }
