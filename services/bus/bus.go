@@ -178,14 +178,33 @@ func (b *Bus) session(ctx context.Context) (context.Context, func()) {
 	return ctx, cancel
 }
 
-// linked is ctx for one question to the server: it ends when no answer can come any more, or within ackWithin.
-func (b *Bus) linked(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithTimeout(ctx, ackWithin)
+// linked is ctx for one question to the server: it ends when no answer can come any more, or within a time.
+func (b *Bus) linked(ctx context.Context, within time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	b.mu.Lock()
 	link := b.link
 	b.mu.Unlock()
 	stop := context.AfterFunc(link, cancel)
 	return ctx, func() { stop(); cancel() }
+}
+
+// ask puts a question to the server and returns its answer. JetStream drops questions without a word while its servers elect a leader, and
+// those on a connection that is lost: one without an answer within ackWithin is put again, until ctx's deadline; where ctx has none, one
+// silence is enough. Questions may thus be heard twice.
+func ask[T any](ctx context.Context, b *Bus, question func(context.Context) (T, error)) (T, error) {
+	_, patient := ctx.Deadline()
+	for {
+		once, done := b.linked(ctx, ackWithin)
+		answer, err := question(once)
+		silence := once.Err()
+		done()
+		switch {
+		case err == nil, silence == nil, ctx.Err() != nil, b.life.Err() != nil, b.fault() != nil:
+			return answer, err
+		case !patient && errors.Is(silence, context.DeadlineExceeded):
+			return answer, fmt.Errorf("no answer within %v: %w", ackWithin, nats.ErrTimeout)
+		}
+	}
 }
 
 // unlink ends every question that waits for its answer.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -83,12 +82,14 @@ func urls(nodes []*external) string {
 	return strings.Join(all, ",")
 }
 
+// Each server is stopped and started in turn while two writers publish: no fact may be lost, doubled or out of order, and every job is worked
+// on. It takes 5 to 30 s: a reader whose consumer was on the stopped server waits for two heartbeats, and an election by Raft's timers lasts
+// 4 to 9 s. Nothing depends on how long: each fact and each wait has a minute.
 func TestInAClusterTheLogHasThreeCopiesAndOutlivesAnyServer(t *testing.T) {
-	// On two cores with other work beside it this test has failed: publishing stalls for minutes after a server is restarted, and the
-	// test gives up waiting. The cause is not known (docs/LOG.md). Until it is, it runs only when asked for.
-	if os.Getenv("MILLRACE_TEST_CLUSTER") == "" {
-		t.Skip("known to fail on a busy machine: publishing stalls for minutes after a server of a cluster is restarted, cause unknown; set MILLRACE_TEST_CLUSTER=1 to run it")
+	if testing.Short() {
+		t.Skip("SKIPPED in the race pass: three servers are restarted, run in the pass before it")
 	}
+	t.Parallel()
 	nodes := startCluster(t, 3)
 	b := open(t, bus.Config{URL: urls(nodes)})
 	summary, _, err := b.Durability(soon(t))
@@ -97,15 +98,16 @@ func TestInAClusterTheLogHasThreeCopiesAndOutlivesAnyServer(t *testing.T) {
 	}
 	reader := open(t, bus.Config{URL: urls(nodes)})
 	f := follow(t, reader, 1)
-	worked := make(chan string, 1000)
+	var mu sync.Mutex
+	acked, worked := map[string]uint64{}, map[string]bool{}
 	g := jobs()
 	g.Parallel = 2
 	working(t, reader, g, func(_ context.Context, env event.Envelope, _ bus.Delivery) error {
-		worked <- runOf(env)
+		mu.Lock()
+		defer mu.Unlock()
+		worked[runOf(env)] = true
 		return nil
 	})
-	acked := map[string]uint64{}
-	var mu sync.Mutex
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	for w := range 2 {
@@ -125,7 +127,7 @@ func TestInAClusterTheLogHasThreeCopiesAndOutlivesAnyServer(t *testing.T) {
 				mu.Lock()
 				acked[run] = seq
 				mu.Unlock()
-				time.Sleep(time.Millisecond) // three servers share this machine with us
+				time.Sleep(10 * time.Millisecond) // three servers share this machine with us
 			}
 		})
 	}
@@ -160,9 +162,19 @@ func TestInAClusterTheLogHasThreeCopiesAndOutlivesAnyServer(t *testing.T) {
 			t.Errorf("%s was acknowledged at %d and lies at %d", run, seq, at[run])
 		}
 	}
-	done := map[string]bool{}
-	for len(done) < len(at) {
-		done[receive(t, worked)] = true
+	ctx := soon(t)
+	for {
+		mu.Lock()
+		n := len(worked)
+		mu.Unlock()
+		if n == len(at) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%d of %d jobs were worked on", n, len(at))
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 

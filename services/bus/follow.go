@@ -83,11 +83,13 @@ func (f *follower) session(ctx context.Context) error {
 	if err := f.check(ctx); err != nil {
 		return err
 	}
-	cons, err := f.bus.js.CreateConsumer(ctx, Stream, jetstream.ConsumerConfig{
+	asking, done := f.bus.linked(ctx, ackWithin)
+	cons, err := f.bus.js.CreateConsumer(asking, Stream, jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: f.next, FilterSubjects: f.filters,
 		AckPolicy: jetstream.AckNonePolicy, ReplayPolicy: jetstream.ReplayInstantPolicy,
 		InactiveThreshold: 5 * time.Minute, MemoryStorage: true, Replicas: 1,
 	})
+	done()
 	if err != nil {
 		return err
 	}
@@ -127,7 +129,7 @@ func (f *follower) session(ctx context.Context) error {
 
 // check looks whether the log is still the one we read from, and still has what we want next.
 func (f *follower) check(ctx context.Context) error {
-	stream, err := f.bus.js.Stream(ctx, Stream)
+	stream, err := f.bus.stream(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("%s: stream %s: %w", f.bus.where, Stream, ErrNoLog)
 	}
@@ -155,7 +157,7 @@ func (f *follower) check(ctx context.Context) error {
 	if f.lastID == "" || s.First >= f.next {
 		return nil
 	}
-	raw, err := stream.GetMsg(ctx, f.next-1)
+	raw, err := ask(ctx, f.bus, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return stream.GetMsg(ctx, f.next-1) })
 	if errors.Is(err, jetstream.ErrMsgNotFound) { // deleted since: nothing to compare
 		return nil
 	}

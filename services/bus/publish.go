@@ -13,7 +13,9 @@ import (
 )
 
 const (
-	// ackWithin is how long one attempt waits for an answer of the server.
+	// ackFirst is how long the first attempt waits for an answer of the server, doubling with each silence up to ackWithin. It is short because
+	// a leader that steps down drops what it was given without a word, and the next one is often there a moment later.
+	ackFirst  = time.Second
 	ackWithin = 5 * time.Second
 	// Attempts are this far apart, doubling.
 	retryFirst = 20 * time.Millisecond
@@ -106,16 +108,17 @@ func (b *Bus) message(e event.Event) (*nats.Msg, error) {
 // put stores a message, and tries again while that can help. The message's id makes a repeat of a stored one harmless for two minutes.
 func (b *Bus) put(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishOpt) (uint64, error) {
 	opts = append(opts, jetstream.WithMsgID(msg.Header.Get(event.HeaderID)), jetstream.WithExpectStream(Stream), jetstream.WithRetryAttempts(0))
-	wait := retryFirst
+	wait, patience := retryFirst, ackFirst
 	for {
 		if b.fault() != nil {
 			return 0, b.faultError()
 		}
-		ack, err := b.attempt(ctx, msg, opts)
+		ack, err := b.attempt(ctx, msg, patience, opts)
 		if err == nil {
 			return ack.Sequence, nil
 		}
-		if final := b.final(ctx, err); final != nil {
+		again := time.After(wait)
+		if final := b.final(ctx, err, wait); final != nil {
 			return 0, fmt.Errorf("bus: publish %s: %w", msg.Subject, final)
 		}
 		select {
@@ -123,21 +126,26 @@ func (b *Bus) put(ctx context.Context, msg *nats.Msg, opts ...jetstream.PublishO
 			return 0, fmt.Errorf("bus: publish %s: %w", msg.Subject, b.left(ctx, err))
 		case <-b.life.Done(): // Close lets the first attempt finish, and no more
 			return 0, fmt.Errorf("bus: publish %s: %w: %w", msg.Subject, ErrClosed, b.explain(err))
-		case <-time.After(wait):
+		case <-again:
 		}
 		wait = min(2*wait, retryMost)
+		if errors.Is(err, context.DeadlineExceeded) {
+			patience = min(2*patience, ackWithin)
+		}
 	}
 }
 
 // attempt sends once and waits for the answer.
-func (b *Bus) attempt(ctx context.Context, msg *nats.Msg, opts []jetstream.PublishOpt) (*jetstream.PubAck, error) {
-	ctx, done := b.linked(ctx)
+func (b *Bus) attempt(ctx context.Context, msg *nats.Msg, patience time.Duration, opts []jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	ctx, done := b.linked(ctx, patience)
 	defer done()
 	return b.js.PublishMsg(ctx, msg, opts...)
 }
 
-// final turns an error that no repeat can mend into ours, and returns nil for all others.
-func (b *Bus) final(ctx context.Context, err error) error {
+// final turns an error that no repeat can mend into ours, and returns nil for all others. It asks the server, no longer than within, when
+// nobody took the message: the stream was deleted, or its servers elect a leader. Then this question is dropped like the message was, so
+// that waiting long for its answer would only keep the message from the new leader.
+func (b *Bus) final(ctx context.Context, err error, within time.Duration) error {
 	switch {
 	case hasCode(err, codeWrongLastForOne):
 		return err
@@ -150,7 +158,9 @@ func (b *Bus) final(ctx context.Context, err error) error {
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return ErrClosed
 	case errors.Is(err, jetstream.ErrNoStreamResponse) && b.nc.IsConnected():
-		if _, err := b.js.Stream(ctx, Stream); errors.Is(err, jetstream.ErrStreamNotFound) {
+		brief, done := b.linked(ctx, within)
+		defer done()
+		if _, err := b.js.Stream(brief, Stream); errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("%w: %s: stream %s was deleted", ErrNoLog, b.where, Stream)
 		}
 	}

@@ -49,7 +49,7 @@ func stateOf(info *jetstream.StreamInfo) State {
 }
 
 func (b *Bus) info(ctx context.Context) (*jetstream.StreamInfo, error) {
-	s, err := b.js.Stream(ctx, Stream)
+	s, err := b.stream(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("bus: %s: stream %s: %w", b.where, Stream, ErrNoLog)
 	}
@@ -59,12 +59,17 @@ func (b *Bus) info(ctx context.Context) (*jetstream.StreamInfo, error) {
 	return s.CachedInfo(), nil
 }
 
+// stream asks for the stream as it is now.
+func (b *Bus) stream(ctx context.Context) (jetstream.Stream, error) {
+	return ask(ctx, b, func(ctx context.Context) (jetstream.Stream, error) { return b.js.Stream(ctx, Stream) })
+}
+
 // Last returns the newest fact on a subject, which may hold wildcards: ErrNone.
 func (b *Bus) Last(ctx context.Context, subject string) (event.Envelope, error) {
 	if err := checkFilter(subject); err != nil {
 		return event.Envelope{}, err
 	}
-	return b.get(ctx, "last of "+subject, func(s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+	return b.get(ctx, "last of "+subject, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
 		return s.GetLastMsgForSubject(ctx, subject)
 	})
 }
@@ -72,23 +77,23 @@ func (b *Bus) Last(ctx context.Context, subject string) (event.Envelope, error) 
 // At returns the fact at a place: ErrNone where there is none. Who keeps a cursor should keep the last fact's ID beside it and compare both
 // before going on: a log that was cut short by a damaged disk, and has grown again, has another fact at the old place, or none.
 func (b *Bus) At(ctx context.Context, seq uint64) (event.Envelope, error) {
-	return b.get(ctx, fmt.Sprintf("fact %d", seq), func(s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+	return b.get(ctx, fmt.Sprintf("fact %d", seq), func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
 		return s.GetMsg(ctx, seq)
 	})
 }
 
 // get reads one fact without a consumer.
-func (b *Bus) get(ctx context.Context, what string, read func(jetstream.Stream) (*jetstream.RawStreamMsg, error)) (event.Envelope, error) {
+func (b *Bus) get(ctx context.Context, what string, read func(context.Context, jetstream.Stream) (*jetstream.RawStreamMsg, error)) (event.Envelope, error) {
 	leave, err := b.enter()
 	if err != nil {
 		return event.Envelope{}, err
 	}
 	defer leave()
-	s, err := b.js.Stream(ctx, Stream)
+	s, err := b.stream(ctx)
 	if err != nil {
 		return event.Envelope{}, fmt.Errorf("bus: %s: %w", what, b.explain(err))
 	}
-	raw, err := read(s)
+	raw, err := ask(ctx, b, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return read(ctx, s) })
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return event.Envelope{}, fmt.Errorf("bus: %s: %w", what, ErrNone)
 	}
@@ -106,7 +111,7 @@ func (b *Bus) get(ctx context.Context, what string, read func(jetstream.Stream) 
 
 // ensureStream makes the stream where there is none. One that is there is left as its operator has set it, but must hold every fact.
 func (b *Bus) ensureStream(ctx context.Context) error {
-	s, err := b.js.Stream(ctx, Stream)
+	s, err := b.stream(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if b.emb != nil && b.emb.held {
 			return fmt.Errorf("bus: %s: %w: %s: restore the directory from a backup, or move it away to begin a new log", b.where, ErrCorrupt, orUnknown(b.emb.log.complaints()))
@@ -139,14 +144,15 @@ func (b *Bus) createStream(ctx context.Context) (jetstream.Stream, error) {
 			conf.Replicas = 3
 		}
 	}
-	s, err := b.js.CreateStream(ctx, conf)
+	create := func(ctx context.Context) (jetstream.Stream, error) { return b.js.CreateStream(ctx, conf) }
+	s, err := ask(ctx, b, create)
 	if err != nil && chosen && conf.Replicas > 1 && hasCode(err, codeNoPeers) {
 		b.conf.Log.Warn("bus: the cluster has fewer than three servers: the log has one copy", "nats", b.where)
 		conf.Replicas = 1
-		s, err = b.js.CreateStream(ctx, conf)
+		s, err = ask(ctx, b, create)
 	}
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was faster
-		return b.js.Stream(ctx, Stream)
+		return b.stream(ctx)
 	}
 	return s, err
 }

@@ -147,9 +147,11 @@ func (w *worker) session(ctx context.Context) error {
 	if w.group.OnlyNew {
 		start = jetstream.DeliverNewPolicy
 	}
-	cons, err := w.bus.js.CreateOrUpdateConsumer(asking, Stream, jetstream.ConsumerConfig{
-		Durable: w.group.Name, FilterSubjects: w.group.Filters, DeliverPolicy: start, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: w.group.Lease, MaxDeliver: -1, MaxAckPending: -1,
+	cons, err := ask(asking, w.bus, func(ctx context.Context) (jetstream.Consumer, error) {
+		return w.bus.js.CreateOrUpdateConsumer(ctx, Stream, jetstream.ConsumerConfig{
+			Durable: w.group.Name, FilterSubjects: w.group.Filters, DeliverPolicy: start, AckPolicy: jetstream.AckExplicitPolicy,
+			AckWait: w.group.Lease, MaxDeliver: -1, MaxAckPending: -1,
+		})
 	})
 	if err != nil {
 		return err
@@ -257,7 +259,7 @@ func (w *worker) settle(meta *jetstream.MsgMetadata, what string, say func(conte
 	ctx, cancel := context.WithTimeout(context.Background(), 2*w.group.Lease)
 	defer cancel()
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
-		once, done := w.bus.linked(ctx)
+		once, done := w.bus.linked(ctx, ackWithin)
 		err := say(once)
 		done()
 		if err == nil || errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
