@@ -158,7 +158,7 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 	m := Manifest{
 		Format: ManifestFormat, Recipe: w.recipe, RecipeDigest: w.recipe.Digest(), Source: w.survey.source,
 		Dropped: []Dropped{}, Sources: w.survey.counts, Cleaned: w.changed.cleaned(), Redacted: w.changed.redacted(), Attributes: w.notes.blobs,
-		Evaluations: evaluations,
+		Evaluations: evaluations, FilterFiles: w.refiner.models.Used,
 	}
 	m.Dropped = append(m.Dropped, w.report(&w.dropped)...)
 	m.Flagged = w.report(&w.flagged)

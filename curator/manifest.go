@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"millrace/curator/attribute"
+	"millrace/curator/filter"
 	"millrace/curator/pack"
 	"millrace/event"
 	"millrace/trainer/token"
@@ -55,6 +56,8 @@ type Manifest struct {
 	Report *Report `json:"report,omitempty"`
 	// Evaluations is what the recipe's decontaminate compared the documents with.
 	Evaluations *Evaluations `json:"evaluations,omitempty"`
+	// FilterFiles are the lists and models that the recipe's filters asked, in the recipe's order.
+	FilterFiles []filter.UsedFile `json:"filter_files,omitempty"`
 	// Flagged is what decontaminate found and was told not to drop, whether it was kept or dropped for another reason.
 	Flagged []Dropped `json:"flagged,omitempty"`
 }
@@ -230,6 +233,15 @@ func (m Manifest) check() error {
 	}
 	if got := m.Recipe.Digest(); got != m.RecipeDigest {
 		return fmt.Errorf("recipe_digest is %.80q, the recipe's is %q", m.RecipeDigest, got)
+	}
+	files := m.Recipe.Filters.Files()
+	if len(files) != len(m.FilterFiles) {
+		return fmt.Errorf("%d filter_files: the recipe names %d", len(m.FilterFiles), len(files))
+	}
+	for i, f := range m.FilterFiles {
+		if f.Filter != files[i].Key || !event.Digest(f.Digest).Valid() || f.Size < 0 {
+			return fmt.Errorf("filter_files[%d]: %q is %.80q of %d bytes, for the recipe's %q", i, f.Filter, f.Digest, f.Size, files[i].Key)
+		}
 	}
 	width := int64(pack.Width(m.DType))
 	t := m.Tokenizer

@@ -121,11 +121,7 @@ func (w *work) note(ctx context.Context, r refined) {
 		return
 	}
 	if w.notes.writer == nil {
-		var names []string
-		for _, s := range w.recipe.Sources {
-			names = append(names, s.Name)
-		}
-		w.notes.writer = attribute.NewWriter(attribute.NewHeader(w.recipe.Digest(), names))
+		w.notes.writer = attribute.NewWriter(w.refiner.header(w.recipe))
 	}
 	if w.failed = w.index.number(w.recipe.Sources[r.Source].Name, r.ID); w.failed != nil {
 		return

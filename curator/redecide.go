@@ -112,7 +112,7 @@ func ParseFilters(data []byte) (Filters, error) {
 // they drop now, and what is contaminated stays so; what they dropped and keep now is not looked at for either.
 //
 // It returns ErrReread, wrapped, when the filters differ in more than thresholds: in the splitter, the word lists, how C4
-// judges lines, or what a short line or a long paragraph is; ErrRecipe for filters that cannot be; ErrNotNoted; and the errors
+// judges lines, what a short line or a long paragraph is, or in the lists and models that they ask; ErrRecipe for filters that cannot be; ErrNotNoted; and the errors
 // of Why.
 func (d Dataset) Redecide(ctx context.Context, filters Filters, told func(done, total int64)) (Redecision, error) {
 	made := d.Manifest.Recipe
@@ -125,7 +125,10 @@ func (d Dataset) Redecide(ctx context.Context, filters Filters, told func(done, 
 	if !made.Filters.MeasuresAs(filters) {
 		return Redecision{}, fmt.Errorf("%w: the filters differ in what they count, not only in thresholds: run the recipe", ErrReread)
 	}
-	re := redecider{Dataset: d, decider: filter.NewDecider(filters), old: map[string]bool{}}
+	if err := d.sameFiles(filters); err != nil {
+		return Redecision{}, err
+	}
+	re := redecider{Dataset: d, filters: filters, old: map[string]bool{}}
 	for _, rule := range made.Filters.Rules() {
 		re.old[rule.Name] = true
 	}
@@ -155,6 +158,22 @@ func (d Dataset) Redecide(ctx context.Context, filters Filters, told func(done, 
 	return out, nil
 }
 
+// sameFiles tells whether the filters' lists and models are those that were asked: by digest where the filters have one, and
+// else by name.
+func (d Dataset) sameFiles(filters Filters) error {
+	was := map[string]filter.File{}
+	for i, f := range d.Manifest.Recipe.Filters.Files() {
+		f.Digest = d.Manifest.FilterFiles[i].Digest
+		was[f.Key] = f
+	}
+	for _, f := range filters.Files() {
+		if old := was[f.Key]; f.Digest != "" && f.Digest != old.Digest || f.Digest == "" && f.Path != old.Path {
+			return fmt.Errorf("%w: %s is %s %s, and was %s %s: run the recipe", ErrReread, f.Key, f.Path, f.Digest, old.Path, old.Digest)
+		}
+	}
+	return nil
+}
+
 func each[T any](list []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, v := range list {
@@ -168,16 +187,16 @@ func each[T any](list []T) iter.Seq2[T, error] {
 // redecider judges blobs anew. Any number of goroutines may use it.
 type redecider struct {
 	Dataset
-	decider filter.Decider
+	filters Filters
 	old     map[string]bool // the rules of the recipe's filters
 }
 
 // decide is a record's reason as the filters have it now.
-func (re *redecider) decide(r attribute.Record) corpus.Why {
+func (re *redecider) decide(decider filter.Decider, r attribute.Record) corpus.Why {
 	if !r.Measured {
 		return r.Why
 	}
-	if why, keep := re.decider.Decide(&r.Values, r.Digest); !keep {
+	if why, keep := decider.Decide(&r.Values, r.Digest); !keep {
 		return why
 	}
 	if re.old[r.Why.Reason] {
@@ -188,9 +207,14 @@ func (re *redecider) decide(r attribute.Record) corpus.Why {
 
 func (re *redecider) blob(ctx context.Context, b AttributeBlob) (tally, error) {
 	t := tally{rules: map[string]*RuleChange{}}
+	var decider *filter.Decider
 	err := re.records(ctx, b, func(h attribute.Header, r attribute.Record) bool {
+		if decider == nil {
+			made := filter.NewDecider(re.filters, h.Languages...)
+			decider = &made
+		}
 		t.all.add(r.Bytes)
-		is := re.decide(r)
+		is := re.decide(*decider, r)
 		was := t.rule(r.Why.Reason)
 		was.Before.add(r.Bytes)
 		now := t.rule(is.Reason)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"sync"
 
+	"millrace/curator/attribute"
 	"millrace/curator/clean"
 	"millrace/curator/corpus"
 	"millrace/curator/dedup"
@@ -23,6 +24,9 @@ type refiner struct {
 	index    bool // say what texts are found by
 	rewrite  bool
 	decider  filter.Decider
+	models   *filter.Models
+	early    filter.Decider // what it drops needs no model that takes its time,
+	hasty    bool           // unless what that says is to be stored
 	redact   *privacy.Redactor
 	pool     *sync.Pool // of *measure.Measurer
 }
@@ -50,11 +54,17 @@ func newRefiner(r Recipe) (*refiner, error) {
 	if err != nil {
 		return nil, err
 	}
+	models, err := r.Filters.Open(nil)
+	if err != nil {
+		return nil, err
+	}
 	f := &refiner{
 		clean: r.Clean, judges: []corpus.Judge{filter.UTF8(), filter.NotEmpty()}, bounds: filter.Chars(r.Filters.MinChars, r.Filters.MaxChars),
-		measure: r.Filters.Measured() || r.Attributes, describe: r.Report, index: r.Attributes, rewrite: opt.Rewrite, decider: filter.NewDecider(r.Filters),
+		measure: r.Filters.Measured() || r.Attributes, describe: r.Report, index: r.Attributes, rewrite: opt.Rewrite, decider: filter.NewDecider(r.Filters, models.Languages()...), models: models,
 		pool: &sync.Pool{New: func() any { return measure.New(opt) }},
 	}
+	early, all := f.decider.Early()
+	f.early, f.hasty = early, !all && !r.Attributes
 	if r.Privacy != nil {
 		f.redact = privacy.New(*r.Privacy)
 	}
@@ -86,11 +96,20 @@ func (f *refiner) refine(d corpus.Doc) refined {
 	} else {
 		m := f.pool.Get().(*measure.Measurer)
 		out.measured = true
+		given := out.Doc
 		var rewritten string
 		if out.values, rewritten = m.Measure(out.Text); out.Chat == nil { // a conversation is judged by its lines, and stays whole
 			out.Text = rewritten
 		}
 		f.pool.Put(m)
+		f.models.AskBefore(&out.values, given)
+		out.Language = f.models.Language(&out.values)
+		if f.hasty {
+			if out.why, out.keep = f.early.Decide(&out.values, out.raw); !out.keep {
+				return out
+			}
+		}
+		f.models.AskAfter(&out.values, rewritten)
 		out.why, out.keep = f.decider.Decide(&out.values, out.raw)
 	}
 	if !out.keep {
@@ -107,6 +126,19 @@ func (f *refiner) refine(d corpus.Doc) refined {
 		}
 	}
 	return out
+}
+
+// header is the header of attributes of what the recipe measures.
+func (f *refiner) header(r Recipe) attribute.Header {
+	var names []string
+	for _, s := range r.Sources {
+		names = append(names, s.Name)
+	}
+	h := attribute.NewHeader(r.Digest(), names)
+	if r.Filters.Asks() {
+		h = h.WithScores(f.models.Languages())
+	}
+	return h
 }
 
 // change changes a text, or each message of a conversation.

@@ -11,6 +11,7 @@ import (
 	"millrace/curator/attribute"
 	"millrace/curator/clean"
 	"millrace/curator/corpus"
+	"millrace/curator/filter"
 	"millrace/event"
 )
 
@@ -29,7 +30,10 @@ type Explanation struct {
 	Repeats *Repeated `json:"repeats,omitempty"`
 	// Recipe is the digest of the recipe that decided.
 	Recipe event.Digest `json:"recipe"`
-	// Values are the measurements by name (measure.Value); none if the text is not UTF-8 or white space only.
+	// Language is the document's, by its code, if the recipe's filters looked at it.
+	Language string `json:"language,omitempty"`
+	// Values are the measurements by name (measure.Value); none if the text is not UTF-8 or white space only. Scores are in
+	// millionths.
 	Values map[string]int64 `json:"values,omitempty"`
 	// Places are where a kept document is in the shards: several where it is taken several times or cut in two.
 	Places []Place `json:"places,omitempty"`
@@ -125,16 +129,24 @@ func (d Dataset) WhyText(ctx context.Context, text string) ([]Explanation, Match
 			return found, try.match, err
 		}
 	}
-	would, err := d.Manifest.Recipe.Judge(text)
+	would, err := d.Manifest.Recipe.judge(text, d.Manifest.FilterFiles)
 	return []Explanation{would}, NoText, err
 }
 
 // Judge is what the recipe's filters decide of a text by itself: whether it is new, and whether evaluations have it, is not
 // looked at.
-func (r Recipe) Judge(text string) (Explanation, error) {
+func (r Recipe) Judge(text string) (Explanation, error) { return r.judge(text, nil) }
+
+// judge is Judge by the files that were used, if they are still what they were; otherwise the error wraps ErrReread.
+func (r Recipe) judge(text string, used []filter.UsedFile) (Explanation, error) {
 	f, err := newRefiner(r)
 	if err != nil {
 		return Explanation{}, fmt.Errorf("%w: %w", ErrRecipe, err)
+	}
+	for i, was := range used {
+		if is := f.models.Used[i]; is != was {
+			return Explanation{}, fmt.Errorf("%w: the file of %s has changed: it is %s, and was %s", ErrReread, was.Filter, is.Digest, was.Digest)
+		}
 	}
 	out := f.refine(corpus.New(0, "", text))
 	e := Explanation{Digest: event.DigestOf([]byte(text)), Bytes: int64(len(text)), Kept: out.keep, Recipe: r.Digest()}
@@ -142,8 +154,9 @@ func (r Recipe) Judge(text string) (Explanation, error) {
 		e.Rule, e.Value, e.Threshold = out.why.Reason, out.why.Value, out.why.Limit
 	}
 	if out.measured {
+		e.Language = out.Language
 		e.Values = map[string]int64{}
-		for i, name := range attribute.NewHeader("", nil).Values {
+		for i, name := range f.header(r).Values {
 			e.Values[name] = out.values[i]
 		}
 	}
@@ -333,6 +346,7 @@ func explain(h attribute.Header, r attribute.Record) Explanation {
 	e := Explanation{Source: h.Sources[r.Source], Document: r.ID, Digest: digestOf(r), Bytes: r.Bytes, Kept: r.Why.Reason == "",
 		Rule: r.Why.Reason, Value: r.Why.Value, Threshold: r.Why.Limit, Repeats: (*Repeated)(r.Why.Repeats), Recipe: h.Recipe}
 	if r.Measured {
+		e.Language = h.Language(r.Values)
 		e.Values = map[string]int64{}
 		for i, name := range h.Values {
 			e.Values[name] = r.Values[i]

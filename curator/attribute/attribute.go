@@ -32,15 +32,34 @@ type Header struct {
 	Recipe  event.Digest `json:"recipe"`  // digest of the recipe that decided
 	Sources []string     `json:"sources"` // names
 	Values  []string     `json:"values"`  // what was measured, in the order of a record's values
+	// Languages are what the value "language" numbers, from 1.
+	Languages []string `json:"languages,omitempty"`
 }
 
-// NewHeader is the header of blobs that this version writes.
+// NewHeader is the header of blobs whose values are those that are counted in texts.
 func NewHeader(recipe event.Digest, sources []string) Header {
 	h := Header{Format: Format, Recipe: recipe, Sources: sources}
-	for v := range measure.Count {
+	for v := range measure.Counted {
 		h.Values = append(h.Values, v.String())
 	}
 	return h
+}
+
+// WithScores is the header of blobs that have what lists and models were asked, too.
+func (h Header) WithScores(languages []string) Header {
+	h.Languages = languages
+	for v := measure.Value(len(h.Values)); v < measure.Count; v++ {
+		h.Values = append(h.Values, v.String())
+	}
+	return h
+}
+
+// Language is what a record's value "language" stands for; "" for none.
+func (h Header) Language(v measure.Values) string {
+	if at := v[measure.Language]; at >= 1 && at <= int64(len(h.Languages)) {
+		return h.Languages[at-1]
+	}
+	return ""
 }
 
 // Record is one document.
@@ -60,6 +79,7 @@ type Record struct {
 // Writer collects records into a blob.
 type Writer struct {
 	buf     []byte
+	values  int // of a record
 	reasons map[string]uint64
 	n       int64
 }
@@ -70,7 +90,7 @@ func NewWriter(h Header) *Writer {
 	if err != nil {
 		panic(err) // names and digests can always be written
 	}
-	return &Writer{buf: append(line, '\n'), reasons: map[string]uint64{}}
+	return &Writer{buf: append(line, '\n'), values: len(h.Values), reasons: map[string]uint64{}}
 }
 
 // Documents and Bytes are what is in the blob.
@@ -117,7 +137,7 @@ func (w *Writer) Add(r Record) {
 	}
 	b = append(b, flags)
 	if r.Measured {
-		for _, v := range r.Values {
+		for _, v := range r.Values[:w.values] {
 			b = binary.AppendUvarint(b, uint64(v))
 		}
 	}

@@ -192,13 +192,16 @@ func hostOf(address string) string {
 }
 
 // registered is the domain that somebody registered, by the ICANN part of the public suffix list: of "a.b.co.uk" that is
-// "b.co.uk", and of "me.github.io" "github.io". It is "" for numbers and names without a public suffix.
+// "b.co.uk", and of "me.github.io" "github.io". It is "" for numbers and names without a dot.
 func registered(host string) string {
+	if c := host[len(host)-1]; c >= '0' && c <= '9' || strings.IndexByte(host, ':') >= 0 {
+		return "" // no name ends in a digit
+	}
 	suffix, icann := publicsuffix.PublicSuffix(host)
 	for !icann {
 		_, rest, more := strings.Cut(suffix, ".")
 		if !more {
-			return ""
+			break // a name that the list does not know
 		}
 		suffix, icann = publicsuffix.PublicSuffix(rest)
 	}

@@ -23,7 +23,7 @@ func lists(t require.TestingT, of map[blocklist.Kind]string) *blocklist.Lists {
 
 func TestAsk(t *testing.T) {
 	l := lists(t, map[blocklist.Kind]string{
-		blocklist.Domains: "# unwanted\nbad.example.com\nspam.co.uk\nblogspot.com\n\n10.0.0.1\nUpper.NET\n", blocklist.URLs: "http://fine.org/but/not-this\n",
+		blocklist.Domains: "# unwanted\nbad.example.com\nspam.co.uk\nblogspot.com\n\n10.0.0.1\nUpper.NET\nb.unheard-of\n0.1\n", blocklist.URLs: "http://fine.org/but/not-this\n",
 		blocklist.Words: "casino\nBet-365\n", blocklist.SoftWords: "free\nwin\nclick\n", blocklist.Subwords: "jackpot\nckpot\n",
 	})
 	for address, want := range map[string]blocklist.Found{
@@ -48,6 +48,8 @@ func TestAsk(t *testing.T) {
 		"http://fine.org/free-win/free":          {SoftWords: 2},
 		"http://fine.org/jack-POT":               {Subwords: 2},
 		"http://fine.org/luckpots":               {Subwords: 1},
+		"http://a.b.unheard-of/":                 {Domain: true},
+		"http://0.0.1/":                          {},
 		"http://localhost/":                      {},
 		"://%zz casino":                          {Words: 1},
 		"http://fine.org/casinoécasino":          {Words: 1},

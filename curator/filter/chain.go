@@ -15,8 +15,8 @@ import (
 
 // Chain says which filters a document goes through, as a recipe has it. A filter that is nil is off; one that is there has
 // the published thresholds but for those that are said, and a threshold of 0 turns its rule off. The order is: characters,
-// words, Gopher's repetition, Gopher's quality, C4, mC4's paragraphs, FineWeb, bad words. C4 rewrites the text, so the
-// filters after it judge what it leaves.
+// words, address, language, Gopher's repetition, Gopher's quality, C4, mC4's paragraphs, FineWeb, bad words, unigrams,
+// classifier, perplexity. C4 rewrites the text, so the filters after it judge what it leaves, but for unigrams.
 type Chain struct {
 	MinChars int64 `json:"min_chars"` // 0: no bound
 	MaxChars int64 `json:"max_chars"` // 0: no bound
@@ -24,12 +24,17 @@ type Chain struct {
 	Words            string            `json:"words,omitempty"`
 	MinWords         int64             `json:"min_words,omitempty"`
 	MaxWords         int64             `json:"max_words,omitempty"`
+	URL              *URL              `json:"url,omitempty"`
+	Language         *Language         `json:"language,omitempty"`
 	GopherRepetition *GopherRepetition `json:"gopher_repetition,omitempty"`
 	GopherQuality    *GopherQuality    `json:"gopher_quality,omitempty"`
 	C4               *C4               `json:"c4,omitempty"`
 	C4Paragraphs     *C4Paragraphs     `json:"c4_paragraphs,omitempty"`
 	FineWeb          *FineWeb          `json:"fineweb,omitempty"`
 	BadWords         *BadWords         `json:"bad_words,omitempty"`
+	Unigram          *Unigram          `json:"unigram,omitempty"`
+	Classifier       *Classifier       `json:"classifier,omitempty"`
+	Perplexity       *Perplexity       `json:"perplexity,omitempty"`
 }
 
 // GopherRepetition is the repetition filter of Gopher (arXiv:2112.11446, table A1): the largest fractions of paragraphs and
@@ -178,7 +183,7 @@ func strict(data []byte, into any) error {
 // Measured tells whether a filter needs more than a count of characters.
 func (c Chain) Measured() bool {
 	return c.MinWords > 0 || c.MaxWords > 0 || c.GopherRepetition != nil || c.GopherQuality != nil || c.C4 != nil || c.C4Paragraphs != nil ||
-		c.FineWeb != nil || c.BadWords != nil
+		c.FineWeb != nil || c.BadWords != nil || c.Asks()
 }
 
 // Resolve names the splitter where one is needed.
@@ -228,7 +233,7 @@ func (c Chain) MeasuresAs(other Chain) bool {
 		a.BadWords, b.BadWords = nil, nil
 	}
 	named := cmp.Or(c.Words, words.Simple) == cmp.Or(other.Words, words.Simple)
-	return err == nil && errOther == nil && named && (c.BadWords != nil || other.BadWords == nil) && reflect.DeepEqual(a, b)
+	return err == nil && errOther == nil && named && c.asksAs(other) && (c.BadWords != nil || other.BadWords == nil) && reflect.DeepEqual(a, b)
 }
 
 // Check tells all that is wrong with a chain.
@@ -246,7 +251,7 @@ func (c Chain) Check() error {
 		errs = append(errs, err)
 	}
 	for _, r := range c.Rules() {
-		if !(r.Limit >= 0 && r.Limit <= 1e15) {
+		if !(r.Limit >= 0 && r.Limit <= 1e15) && r.Name != unigramRule {
 			bad("%s is %v: want 0 to turn it off, or more", r.Name, r.Limit)
 		}
 	}
@@ -275,5 +280,6 @@ func (c Chain) Check() error {
 			bad("bad_words: keep_fraction is %v: want 0 to 1", b.KeepFraction)
 		}
 	}
+	c.checkAsked(bad)
 	return errors.Join(errs...)
 }

@@ -3,18 +3,23 @@ package filter
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"millrace/curator/corpus"
 	"millrace/curator/measure"
 )
 
 // Rule is one threshold. It drops a document whose value is above the limit or, with Below, below it; at the limit it is
-// kept.
+// kept, unless the rule is Strict.
 type Rule struct {
 	// Name is the reason in manifests: the keys of the recipe, as "gopher_quality.min_words", but for TooShort and TooLong.
 	Name  string
 	Limit float64
 	Below bool
+	// Strict drops a document at the limit, too.
+	Strict bool
+	// late is a rule of Models.AskAfter.
+	late  bool
 	value func(*measure.Values) float64
 }
 
@@ -23,6 +28,9 @@ func (r Rule) Value(v *measure.Values) float64 { return r.value(v) }
 
 // Drops tells whether the rule drops a document.
 func (r Rule) Drops(v *measure.Values) bool {
+	if r.Strict && r.value(v) == r.Limit {
+		return true
+	}
 	if r.Below {
 		return r.value(v) < r.Limit
 	}
@@ -43,14 +51,23 @@ func over(a, b measure.Value) func(*measure.Values) float64 {
 	}
 }
 
+// score is one measurement that is stored in millionths.
+func score(a measure.Value) func(*measure.Values) float64 {
+	return func(v *measure.Values) float64 { return float64(v[a]) / 1e6 }
+}
+
 // keptEmpty is the rule of a document of which C4 leaves nothing.
 const keptEmpty = "c4.nothing_left"
 
 // badWords is the rule that a document's digest has a say in.
 const badWords = "bad_words"
 
-// Rules are the chain's thresholds that are on, in order.
-func (c Chain) Rules() []Rule {
+// unigramRule is the one whose limit is below 0.
+const unigramRule = "unigram.min_log_prob"
+
+// Rules are the chain's thresholds that are on, in order. Languages are those that the value measure.Language numbers, from
+// 1; only the rule of languages to keep needs them.
+func (c Chain) Rules(languages ...string) []Rule {
 	var rules []Rule
 	most := func(name string, limit float64, value func(*measure.Values) float64) {
 		if limit != 0 {
@@ -69,6 +86,32 @@ func (c Chain) Rules() []Rule {
 	most(TooLong, float64(c.MaxChars), of(measure.Chars))
 	least("min_words", float64(c.MinWords), of(measure.Words))
 	most("max_words", float64(c.MaxWords), of(measure.Words))
+	if f := c.URL; f != nil {
+		const p = "url."
+		for _, r := range []struct {
+			files []string
+			name  string
+			value measure.Value
+		}{{f.Domains, "domains", measure.URLDomain}, {f.URLs, "urls", measure.URLListed}, {f.Words, "words", measure.URLWords}} {
+			if len(r.files) > 0 {
+				never(p+r.name, of(r.value))
+			}
+		}
+		if len(f.SoftWords) > 0 {
+			most(p+"max_soft_words", float64(f.MaxSoftWords), of(measure.URLSoftWords))
+		}
+		if len(f.Subwords) > 0 {
+			never(p+"subwords", of(measure.URLSubwords))
+		}
+	}
+	if f := c.Language; f != nil {
+		if len(f.Keep) > 0 {
+			rules = append(rules, Rule{Name: "language.keep", Limit: 1, Below: true, value: isOne(f.Keep, languages)})
+		}
+		if f.MinScore != 0 {
+			rules = append(rules, Rule{Name: "language.min_score", Limit: f.MinScore, Below: true, Strict: true, value: score(measure.LanguageScore)})
+		}
+	}
 	if f := c.GopherRepetition; f != nil {
 		const p = "gopher_repetition."
 		most(p+"max_dup_paragraphs", f.DupParagraphs, over(measure.DupParagraphs, measure.Paragraphs))
@@ -122,7 +165,36 @@ func (c Chain) Rules() []Rule {
 	if c.BadWords != nil {
 		never(badWords, of(measure.BadWords))
 	}
+	if f := c.Unigram; f != nil && f.MinLogProb != 0 {
+		loss := score(measure.UnigramLoss)
+		rules = append(rules, Rule{Name: unigramRule, Limit: f.MinLogProb, Below: true, Strict: true, value: func(v *measure.Values) float64 { return -loss(v) }})
+	}
+	early := len(rules)
+	if f := c.Classifier; f != nil {
+		least("classifier.min_score", f.MinScore, score(measure.ClassifierScore))
+	}
+	if f := c.Perplexity; f != nil {
+		least("perplexity.min", f.Min, score(measure.Perplexity))
+		most("perplexity.max", f.Max, score(measure.Perplexity))
+	}
+	for i := range rules[early:] {
+		rules[early+i].late = true
+	}
 	return rules
+}
+
+// isOne is 1 for a document of one of the languages to keep, else 0.
+func isOne(keep, languages []string) func(*measure.Values) float64 {
+	wanted := make([]bool, len(languages)+1)
+	for i, l := range languages {
+		wanted[i+1] = slices.Contains(keep, l)
+	}
+	return func(v *measure.Values) float64 {
+		if at := v[measure.Language]; at >= 0 && at < int64(len(wanted)) && wanted[at] {
+			return 1
+		}
+		return 0
+	}
 }
 
 // firstLine is the number of a line, unless the other line comes first and counts.
@@ -141,13 +213,23 @@ type Decider struct {
 	keepFraction float64
 }
 
-// NewDecider is a chain's decider.
-func NewDecider(c Chain) Decider {
-	d := Decider{rules: c.Rules()}
+// NewDecider is a chain's decider; languages are as Chain.Rules takes them.
+func NewDecider(c Chain, languages ...string) Decider {
+	d := Decider{rules: c.Rules(languages...)}
 	if c.BadWords != nil {
 		d.keepFraction = c.BadWords.KeepFraction
 	}
 	return d
+}
+
+// Early is the decider without the rules, the last ones, of what Models.AskAfter fills in; all is true when there are none.
+func (d Decider) Early() (early Decider, all bool) {
+	for i, r := range d.rules {
+		if r.late {
+			return Decider{d.rules[:i], d.keepFraction}, false
+		}
+	}
+	return d, true
 }
 
 // Decide gives the first rule that drops the document, whose text as it was read has that digest.

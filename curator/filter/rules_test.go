@@ -16,10 +16,14 @@ import (
 func full(t require.TestingT) filter.Chain {
 	var c filter.Chain
 	require.NoError(t, json.Unmarshal([]byte(`{"min_chars":10,"max_chars":2000000,"min_words":5,"max_words":200000,"gopher_repetition":{},"gopher_quality":{},"c4":{},
-		"c4_paragraphs":{},"fineweb":{},"bad_words":{"words":["darn"]}}`), &c))
+		"c4_paragraphs":{},"fineweb":{},"bad_words":{"words":["darn"]},"url":{"domains":["d"],"urls":["u"],"words":["w"],"soft_words":["s"],"subwords":["b"]},
+		"language":{"keep":["en","de"]},"unigram":{"frequencies":"f"},"classifier":{"model":"c"},"perplexity":{"model":"p","min":10,"max":1000}}`), &c))
 	require.NoError(t, c.Check())
 	return c
 }
+
+// languages are what the language of good is one of.
+var languages = []string{"fr", "en", "xx", "de"}
 
 // good passes every rule.
 func good() measure.Values {
@@ -28,6 +32,7 @@ func good() measure.Values {
 		measure.Chars: 10_000, measure.Words: 2_000, measure.PlainWords: 1_000, measure.PlainWordChars: 5_000, measure.AlphaWords: 1_900, measure.StopWords: 8,
 		measure.Lines: 100, measure.Paragraphs: 100, measure.TextLines: 100, measure.C4Sentences: 100, measure.KeptChars: 10_000, measure.KeptWords: 2_000,
 		measure.KeptLines: 100, measure.TerminalLines: 90, measure.LongParagraphs: 5,
+		measure.Language: 2, measure.LanguageScore: 990_000, measure.UnigramLoss: 8_000_000, measure.ClassifierScore: 900_000, measure.Perplexity: 200_000_000,
 	} {
 		v[at] = n
 	}
@@ -84,8 +89,21 @@ func TestEveryRuleAtItsThreshold(t *testing.T) {
 		"fineweb.max_newlines_per_word": {0.3, set{measure.KeptNewlines: 600}, set{measure.KeptNewlines: 601}},
 
 		"bad_words": {0, set{}, set{measure.BadWords: 1}},
+
+		"url.domains":        {0, set{}, set{measure.URLDomain: 2}},
+		"url.urls":           {0, set{}, set{measure.URLListed: 1}},
+		"url.words":          {0, set{}, set{measure.URLWords: 1}},
+		"url.max_soft_words": {1, set{measure.URLSoftWords: 1}, set{measure.URLSoftWords: 2}},
+		"url.subwords":       {0, set{}, set{measure.URLSubwords: 1}},
+
+		"language.keep":        {1, set{measure.Language: 4}, set{measure.Language: 3}},
+		"language.min_score":   {0.65, set{measure.LanguageScore: 650_001}, set{measure.LanguageScore: 649_999}},
+		"unigram.min_log_prob": {-10, set{measure.UnigramLoss: 9_999_999}, set{measure.UnigramLoss: 10_000_001}},
+		"classifier.min_score": {0.5, set{measure.ClassifierScore: 500_000}, set{measure.ClassifierScore: 499_999}},
+		"perplexity.min":       {10, set{measure.Perplexity: 10_000_000}, set{measure.Perplexity: 9_999_999}},
+		"perplexity.max":       {1000, set{measure.Perplexity: 1_000_000_000}, set{measure.Perplexity: 1_000_000_001}},
 	}
-	decider := filter.NewDecider(full(t))
+	decider := filter.NewDecider(full(t), languages...)
 	rules := full(t).Rules()
 	require.Len(t, rules, len(cases), "a rule without a case")
 	for _, rule := range rules {
@@ -109,25 +127,64 @@ func TestEveryRuleAtItsThreshold(t *testing.T) {
 	}
 }
 
+// Scores of language and unigrams must be above their thresholds, as FineWeb and peS2o have it.
+func TestStrictRulesDropAtTheThreshold(t *testing.T) {
+	decider := filter.NewDecider(full(t), languages...)
+	for name, change := range map[string]struct {
+		at measure.Value
+		n  int64
+	}{"language.min_score": {measure.LanguageScore, 650_000}, "unigram.min_log_prob": {measure.UnigramLoss, 10_000_000}} {
+		v := good()
+		v[change.at] = change.n
+		why, keep := decider.Decide(&v, [32]byte{})
+		require.False(t, keep, name)
+		require.Equal(t, name, why.Reason)
+		require.Equal(t, why.Limit, why.Value)
+	}
+	v := good()
+	v[measure.Language] = 0 // none was found
+	why, _ := decider.Decide(&v, [32]byte{})
+	require.Equal(t, "language.keep", why.Reason)
+}
+
+// The rules of models that take their time come last, so what is dropped before needs none of them.
+func TestEarly(t *testing.T) {
+	decider := filter.NewDecider(full(t), languages...)
+	early, all := decider.Early()
+	require.False(t, all)
+	v := good()
+	v[measure.ClassifierScore], v[measure.Perplexity] = 0, 0
+	_, keep := early.Decide(&v, [32]byte{})
+	require.True(t, keep)
+	why, _ := decider.Decide(&v, [32]byte{})
+	require.Equal(t, "classifier.min_score", why.Reason)
+	v[measure.Hashes] = 1_000
+	one, _ := early.Decide(&v, [32]byte{})
+	other, _ := decider.Decide(&v, [32]byte{})
+	require.Equal(t, one, other)
+	_, all = filter.NewDecider(filter.Chain{MinWords: 3}).Early()
+	require.True(t, all)
+}
+
 func TestTheFirstRuleDecides(t *testing.T) {
 	v := good()
 	v[measure.Hashes], v[measure.DupLines], v[measure.BadWords] = 1_000, 90, 3
-	why, _ := filter.NewDecider(full(t)).Decide(&v, [32]byte{})
+	why, _ := filter.NewDecider(full(t), languages...).Decide(&v, [32]byte{})
 	require.Equal(t, "gopher_repetition.max_dup_lines", why.Reason)
 	require.Equal(t, 0.9, why.Value)
 
 	v = good()
 	v[measure.C4LoremLine], v[measure.C4CurlyLine] = 9, 3
-	why, _ = filter.NewDecider(full(t)).Decide(&v, [32]byte{})
+	why, _ = filter.NewDecider(full(t), languages...).Decide(&v, [32]byte{})
 	require.Equal(t, "c4.curly_bracket", why.Reason, "its line comes first")
 	require.EqualValues(t, 3, why.Value)
 	v[measure.C4LoremLine] = 3
-	why, _ = filter.NewDecider(full(t)).Decide(&v, [32]byte{})
+	why, _ = filter.NewDecider(full(t), languages...).Decide(&v, [32]byte{})
 	require.Equal(t, "c4.lorem_ipsum", why.Reason, "it is looked for first in a line")
 	c := full(t)
 	c.C4.CurlyBracket = false
 	v[measure.C4LoremLine] = 9
-	why, _ = filter.NewDecider(c).Decide(&v, [32]byte{})
+	why, _ = filter.NewDecider(c, languages...).Decide(&v, [32]byte{})
 	require.Equal(t, "c4.lorem_ipsum", why.Reason)
 }
 
@@ -136,7 +193,7 @@ func TestZeroTurnsARuleOff(t *testing.T) {
 	c.GopherQuality.Hashes = 0
 	v := good()
 	v[measure.Hashes] = 1_000_000
-	_, keep := filter.NewDecider(c).Decide(&v, [32]byte{})
+	_, keep := filter.NewDecider(c, languages...).Decide(&v, [32]byte{})
 	require.True(t, keep)
 	require.Empty(t, filter.Chain{}.Rules())
 	require.False(t, filter.Chain{MinChars: 4}.Measured())
@@ -147,7 +204,7 @@ func TestZeroTurnsARuleOff(t *testing.T) {
 func TestKeepFraction(t *testing.T) {
 	c := full(t)
 	c.BadWords.KeepFraction = 0.25
-	d := filter.NewDecider(c)
+	d := filter.NewDecider(c, languages...)
 	v := good()
 	v[measure.BadWords] = 1
 	kept := 0
@@ -175,32 +232,54 @@ func TestMeasuresAs(t *testing.T) {
 		"lines":         {func(c *filter.Chain) { c.C4.Terminal = true }, false},
 		"no c4":         {func(c *filter.Chain) { c.C4 = nil }, false},
 		"short lines":   {func(c *filter.Chain) { c.FineWeb.ShortLineChars = 20 }, false},
+		"no url":        {func(c *filter.Chain) { c.URL = nil }, true},
+		"fewer lists":   {func(c *filter.Chain) { c.URL.Domains = nil }, true},
+		"another list":  {func(c *filter.Chain) { c.URL.Domains = []string{"d", "e"} }, false},
+		"other kept":    {func(c *filter.Chain) { c.Language.Keep, c.Language.MinScore = nil, 0.9 }, true},
+		"a model":       {func(c *filter.Chain) { c.Language.Model = "lid" }, false},
+		"no models":     {func(c *filter.Chain) { c.Language, c.Unigram, c.Classifier, c.Perplexity = nil, nil, nil, nil }, true},
+		"other label":   {func(c *filter.Chain) { c.Classifier.Label = "hq" }, false},
+		"other bounds":  {func(c *filter.Chain) { c.Perplexity.Max, c.Classifier.MinScore, c.Unigram.MinLogProb = 0, 0, 0 }, true},
 		"more bad ones": {func(c *filter.Chain) { c.BadWords = &filter.BadWords{Words: []string{"x"}} }, false},
 	} {
 		b := full(t)
 		c.change(&b)
 		require.Equal(t, c.want, a.MeasuresAs(b), name)
 	}
+	var plain, asks filter.Chain
+	require.NoError(t, json.Unmarshal([]byte(`{"language":{}}`), &asks))
+	require.False(t, plain.MeasuresAs(asks))
+	require.True(t, asks.MeasuresAs(plain))
 }
 
 func TestCheckNamesWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"min_chars":5,"max_chars":2}`: "leave nothing", `{"min_words":5,"max_words":2}`: "leave nothing", `{"words":"spacy"}`: `"spacy"`, `{"min_words":-1}`: "min_words -1",
-		`{"gopher_quality":{"max_hash_ratio":-1}}`:            "gopher_quality.max_hash_ratio is -1",
-		`{"gopher_quality":{"min_words":9,"max_words":3}}`:    "leave nothing",
-		`{"gopher_quality":{"stop_words":["a"]}}`:             "min_stop_words is 2 of 1",
-		`{"c4":{"min_line_words":-3}}`:                        "min_line_words -3",
-		`{"c4_paragraphs":{"paragraph_chars":-1}}`:            "paragraph_chars is -1",
-		`{"fineweb":{"short_line_chars":-1}}`:                 "short_line_chars is -1",
-		`{"bad_words":{}}`:                                    "words has 0 words",
-		`{"bad_words":{"words":["a"],"keep_fraction":2}}`:     "keep_fraction is 2",
+		`{"gopher_quality":{"max_hash_ratio":-1}}`:         "gopher_quality.max_hash_ratio is -1",
+		`{"gopher_quality":{"min_words":9,"max_words":3}}`: "leave nothing",
+		`{"gopher_quality":{"stop_words":["a"]}}`:          "min_stop_words is 2 of 1",
+		`{"c4":{"min_line_words":-3}}`:                     "min_line_words -3",
+		`{"c4_paragraphs":{"paragraph_chars":-1}}`:         "paragraph_chars is -1",
+		`{"fineweb":{"short_line_chars":-1}}`:              "short_line_chars is -1",
+		`{"bad_words":{}}`:                                 "words has 0 words",
+		`{"bad_words":{"words":["a"],"keep_fraction":2}}`:  "keep_fraction is 2",
+		`{"language":{"min_score":2}}`:                     "language.min_score is 2",
+		`{"language":{"keep":[""]}}`:                       "language.keep has 1",
+		`{"language":{"digest":"sha256:x"}}`:               "language.digest is of a model",
+		`{"classifier":{}}`:                                "classifier.model has 0 bytes",
+		`{"classifier":{"model":"x","digest":"md5:1"}}`:    "digest of classifier.model",
+		`{"perplexity":{"model":"x","min":5,"max":2}}`:     "min 5, max 2",
+		`{"unigram":{"frequencies":"x","min_log_prob":3}}`: "min_log_prob is 3",
+		`{"url":{}}`:            "names no list",
+		`{"url":{"urls":[""]}}`: "url.urls[0] has 0 bytes",
+		`{"url":{"urls":["x"],"max_soft_words":-1}}`:          "max_soft_words is -1",
 		`{"gopher_repetition":{"max_dup_5_gram_chars":-0.1}}`: "max_dup_5_gram_chars is -0.1",
 	} {
 		var c filter.Chain
 		require.NoError(t, json.Unmarshal([]byte(text), &c), text)
 		require.ErrorContains(t, c.Check(), want, text)
 	}
-	for _, key := range []string{"gopher_repetition", "gopher_quality", "c4", "c4_paragraphs", "fineweb"} {
+	for _, key := range []string{"gopher_repetition", "gopher_quality", "c4", "c4_paragraphs", "fineweb", "url", "language", "unigram", "classifier"} {
 		var c filter.Chain
 		require.ErrorContains(t, json.Unmarshal(fmt.Appendf(nil, `{%q:{"x":1}}`, key), &c), `unknown field "x"`, key)
 	}

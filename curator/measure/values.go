@@ -45,7 +45,23 @@ const (
 	DupKeptLineChars        // characters in those that were there before
 	LongParagraphs          // lines between \n of at least Options.ParagraphChars characters
 	BadWords                // occurrences of Options.BadWords
-	Count                   // how many values there are
+
+	// What is not counted in the text, but asked of lists and models; package filter fills it in. Scores are in millionths,
+	// rounded to the nearest.
+	URLDomain       // 1: the address's registered domain is listed; 2: only its host is
+	URLListed       // 1: the address is listed
+	URLWords        // different listed words in the address
+	URLSoftWords    //
+	URLSubwords     // places of the address where a listed subword ends
+	Language        // number of the language, from 1, in the order of the attributes' header; 0 for none
+	LanguageScore   // millionths
+	ClassifierScore // millionths
+	Perplexity      // millionths
+	UnigramLoss     // millionths: minus the mean of ln p of words
+	Count           // how many values there are
+
+	// Counted is how many of them, the first, are counted in the text.
+	Counted = URLDomain
 )
 
 var names = [Count]string{
@@ -54,6 +70,7 @@ var names = [Count]string{
 	"top_2gram_chars", "top_3gram_chars", "top_4gram_chars", "dup_5gram_chars", "dup_6gram_chars", "dup_7gram_chars",
 	"dup_8gram_chars", "dup_9gram_chars", "dup_10gram_chars", "c4_sentences", "c4_lorem_line", "c4_curly_line", "kept_chars",
 	"kept_newlines", "kept_words", "kept_lines", "terminal_lines", "short_lines", "dup_kept_line_chars", "long_paragraphs", "bad_words",
+	"url_domain", "url_listed", "url_words", "url_soft_words", "url_subwords", "language", "language_score", "classifier_score", "perplexity", "unigram_loss",
 }
 
 // String is the value's name in stored attributes.
