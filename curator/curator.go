@@ -37,6 +37,7 @@ type Sink interface {
 // The phases of Run, in order.
 const (
 	PhaseSurvey    = "survey"    // read, filter, de-duplicate, count; bytes on disk
+	PhaseRepeats   = "repeats"   // find and cut what was there before, if the recipe wants that; bytes of text
 	PhaseTokenizer = "tokenizer" // learn the vocabulary; bytes of text, then merges
 	PhaseEncode    = "encode"    // encode and pack; bytes of text
 )
@@ -74,8 +75,8 @@ type Curator struct {
 	Objects read.Objects
 	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
 	Workers int
-	// TempDir is where the kept text waits, compressed, to be encoded, and where the search for near duplicates keeps what does
-	// not fit into memory, about 350 bytes a document and 150 more where the recipe wants attributes; the system's folder when
+	// TempDir is where the kept text waits, compressed, to be encoded, and where the searches for what was there before keep
+	// what does not fit into memory (see package dedup); the system's folder when
 	// empty.
 	TempDir string
 	// Progress, when set, is called from the goroutine of Run, at least once a phase.
@@ -129,6 +130,7 @@ type work struct {
 	dropped corpus.Ledger
 	held    map[docKey]refined // in the steps
 	changed changes
+	removed []Removed
 	notes   notes
 	failed  error // of reading, or of storing notes
 	// unlisted are files that were left out before anything was read.
@@ -157,7 +159,7 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 	}
 	m := Manifest{
 		Format: ManifestFormat, Recipe: w.recipe, RecipeDigest: w.recipe.Digest(), Source: w.survey.source,
-		Dropped: []Dropped{}, Sources: w.survey.counts, Cleaned: w.changed.cleaned(), Redacted: w.changed.redacted(), Attributes: w.notes.blobs,
+		Dropped: []Dropped{}, Sources: w.survey.counts, Cleaned: w.changed.cleaned(), Redacted: w.changed.redacted(), Removed: w.removed, Attributes: w.notes.blobs,
 		Evaluations: evaluations, FilterFiles: w.refiner.models.Used,
 	}
 	m.Dropped = append(m.Dropped, w.report(&w.dropped)...)

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"millrace/curator/attribute"
+	"millrace/curator/corpus"
 	"millrace/curator/filter"
 	"millrace/curator/pack"
 	"millrace/event"
@@ -48,6 +50,8 @@ type Manifest struct {
 	// Cleaned and Redacted count what was changed in kept documents, by kind (package clean's and privacy's).
 	Cleaned  []Change `json:"cleaned,omitempty"`
 	Redacted []Change `json:"redacted,omitempty"`
+	// Removed is what was there before and was taken out of kept documents, by level, in the order of the levels.
+	Removed []Removed `json:"removed,omitempty"`
 	// Attributes name the blobs of package attribute, in order, if the recipe wants them.
 	Attributes []AttributeBlob `json:"attributes,omitempty"`
 	// AttributeIndex names the blobs of the index of those (package attribute's), in order.
@@ -268,6 +272,12 @@ func (m Manifest) check() error {
 	for i, a := range m.Attributes {
 		if !a.Digest.Valid() || a.Documents < 1 || a.Size < 1 || a.Size > 1<<40 {
 			return fmt.Errorf("attributes[%d]: digest %.80q with %d documents in %d bytes", i, a.Digest, a.Documents, a.Size)
+		}
+	}
+	for i, r := range m.Removed {
+		wanted := slices.ContainsFunc(m.Recipe.levels(), func(l *repeated) bool { return l.Level == r.Level })
+		if !wanted || r.Documents < 1 || r.Bytes < r.Documents || len(r.Examples) > corpus.MaxExamples {
+			return fmt.Errorf("removed[%d]: %d bytes of %d documents by %.80q", i, r.Bytes, r.Documents, r.Level)
 		}
 	}
 	var last attribute.Key

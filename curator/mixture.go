@@ -108,14 +108,14 @@ func (m *mix) passes() int {
 		return 1
 	}
 	most := int64(1) // the first, because of what is held out
-	for _, s := range m.sources {
-		most = max(most, s.most())
+	for i := range m.sources {
+		most = max(most, m.sources[i].most())
 	}
 	return int(most)
 }
 
-// most is how often a document of the source is taken at most.
-func (s mixed) most() int64 {
+// most is how often a document of the source is taken at most. It may be called while documents are counted.
+func (s *mixed) most() int64 {
 	if s.below > 0 {
 		return s.full + 1
 	}
@@ -128,7 +128,12 @@ func (m *mix) wanted(pass int) spool.Wanted {
 		return nil
 	}
 	return func(_, _ int64, low, high int) bool {
-		return slices.ContainsFunc(m.sources[low:high+1], func(s mixed) bool { return s.most() > int64(pass) })
+		for i := low; i <= high; i++ {
+			if m.sources[i].most() > int64(pass) {
+				return true
+			}
+		}
+		return false
 	}
 }
 

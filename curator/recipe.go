@@ -9,6 +9,7 @@ import (
 	"reflect"
 
 	"millrace/curator/clean"
+	"millrace/curator/dedup"
 	"millrace/curator/filter"
 	"millrace/curator/privacy"
 	"millrace/curator/read"
@@ -37,8 +38,13 @@ type Recipe struct {
 	Decontaminate *Decontaminate `json:"decontaminate,omitempty"`
 	// Dedup is "exact" (white space aside, the first of equal documents wins), "minhash" (the first of nearly equal ones
 	// wins, see dedup.MinHash) or "none".
-	Dedup     string    `json:"dedup"`
-	Tokenizer Tokenizer `json:"tokenizer"`
+	Dedup string `json:"dedup"`
+	// DedupLines, DedupSentences and DedupSubstrings, when set, take out of documents what an earlier one has, in this order and
+	// after whole documents.
+	DedupLines      *dedup.Lines      `json:"dedup_lines,omitempty"`
+	DedupSentences  *dedup.Sentences  `json:"dedup_sentences,omitempty"`
+	DedupSubstrings *dedup.Substrings `json:"dedup_substrings,omitempty"`
+	Tokenizer       Tokenizer         `json:"tokenizer"`
 	// Mixture takes more of some sources than of others; nil takes every document once.
 	Mixture *Mixture `json:"mixture,omitempty"`
 	// Report has the manifest say of what kinds the documents are.
@@ -171,6 +177,11 @@ func (r Recipe) Check() error {
 	}
 	if r.Dedup != DedupExact && r.Dedup != DedupMinHash && r.Dedup != DedupNone {
 		bad("dedup is %q: want %q, %q or %q", r.Dedup, DedupExact, DedupMinHash, DedupNone)
+	}
+	for _, l := range r.levels() {
+		if err := l.level.Check(); err != nil {
+			bad("%s: %w", l.key, err)
+		}
 	}
 	if err := r.Decontaminate.check(); err != nil {
 		bad("decontaminate: %w", err)

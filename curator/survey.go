@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 
@@ -32,10 +33,12 @@ func (b *bitmap) set(i int64) {
 	(*b)[i/64] |= 1 << (i % 64)
 }
 
+func (b bitmap) clear(i int64) { b[i/64] &^= 1 << (i % 64) }
+
 func (b bitmap) has(i int64) bool { return i/64 < int64(len(b)) && b[i/64]>>(i%64)&1 == 1 }
 
 // makeSurvey reads everything: which documents to keep, and what there is of them.
-func (w *work) makeSurvey(ctx context.Context) error {
+func (w *work) makeSurvey(ctx context.Context) (err error) {
 	s := &w.survey
 	for _, source := range w.listing.Sources {
 		s.counts = append(s.counts, SourceCount{Name: source.Name})
@@ -99,6 +102,20 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		s.documents++
 		s.bytes += size
 	}
+	levels := w.recipe.levels()
+	decide := keep
+	var notes waiting
+	if len(levels) > 0 {
+		if notes, err = w.wait(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, notes.Close()) }()
+		decide = func(d corpus.Doc, size int64) {
+			w.failed = cmp.Or(w.failed, notes.add(d, w.suspend(nil, d)))
+			s.kept.set(d.Ordinal)
+			s.bytes += size
+		}
+	}
 	limited := func(yield func(corpus.Doc) bool) {
 		taken := int64(0)
 		for d := range read {
@@ -117,18 +134,28 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		}
 	}
 	if w.recipe.Dedup != DedupNone {
-		if err := w.keepFirst(ctx, limited, keep); err != nil {
+		if err := w.keepFirst(ctx, limited, decide); err != nil {
 			return err
 		}
 	} else {
 		for d := range limited {
-			if keep(d, int64(len(d.Text))); w.failed != nil {
+			if decide(d, int64(len(d.Text))); w.failed != nil {
 				break
 			}
 		}
 	}
 	if w.failed = cmp.Or(w.failed, w.spool.Finish()); w.failed != nil {
 		return w.failed
+	}
+	p.Done = p.Total
+	w.tell(p)
+	if len(levels) > 0 {
+		if err := notes.Finish(); err != nil {
+			return err
+		}
+		if err := w.removeRepeats(ctx, levels, notes, keep); err != nil {
+			return err
+		}
 	}
 	if s.documents == 0 {
 		return fmt.Errorf("%w: %s", ErrEmpty, w.whyNothing())
@@ -137,8 +164,6 @@ func (w *work) makeSurvey(ctx context.Context) error {
 		return err
 	}
 	s.source = event.Digest("sha256:" + hex.EncodeToString(all.Sum(nil)))
-	p.Done = p.Total
-	w.tell(p)
 	return nil
 }
 

@@ -131,7 +131,7 @@ func (s *RepeatSearch) Removals() iter.Seq2[Removal, error] {
 	}
 }
 
-// Bytes is how much the search has written to disk so far.
+// Bytes is how much the search has written to disk so far, though the greater part is given back when everything is found.
 func (s *RepeatSearch) Bytes() int64 { return s.marks.bytes() + s.cuts.bytes() }
 
 // Sizes in memory, with what becomes of them on their way to disk.
@@ -215,5 +215,8 @@ func (s *RepeatSearch) find() error {
 		_, err := s.cuts.spill(0, found, raw)
 		return err
 	})
+	if s.err == nil {
+		s.err = s.marks.empty()
+	}
 	return s.err
 }

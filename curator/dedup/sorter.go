@@ -195,3 +195,12 @@ func (s *sorter[T]) bytes() int64 {
 	defer s.mu.Unlock()
 	return s.end
 }
+
+// empty gives the room on disk back.
+func (s *sorter[T]) empty() error {
+	if err := s.file.Truncate(0); err != nil {
+		return noRoom(s.file.dir, err)
+	}
+	clear(s.runs)
+	return nil
+}
