@@ -91,6 +91,24 @@ func TestIDsAreThoseOfThePieces(t *testing.T) {
 	}
 }
 
+func FuzzEncode(f *testing.F) {
+	bpe := train(f, 500, strings.Repeat(sample, 3))
+	f.Add(sample)
+	f.Add("times times timestimestimestimestimes \xff\xfe 1859\n\n\t")
+	f.Fuzz(func(t *testing.T, s string) {
+		var want, got []string
+		for piece := range token.Split(s) {
+			want = append(want, literalMerge(bpe, piece)...)
+		}
+		ids, err := token.Encode(bpe, s)
+		require.NoError(t, err)
+		for _, id := range ids {
+			got = append(got, string(bpe.Bytes(id)))
+		}
+		require.Equal(t, want, got)
+	})
+}
+
 func TestEncodeKnownAnswer(t *testing.T) {
 	// Pairs at first: l·o and o·w 5, ␣·l 4, w·e 2. l·o wins the tie, its left id being lower; then lo·w 5, ␣·low 4,
 	// ␣low·e 2, and no pair is left that occurs twice.
