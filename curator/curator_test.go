@@ -29,7 +29,36 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(memoryCorpus) != "" {
+		os.Exit(curateInChild())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// memoryCorpus names the corpus that a child of this test binary curates, so that its memory can be looked at by itself.
+const memoryCorpus = "MILLRACE_TEST_MEMORY_CORPUS"
+
+// curateInChild curates that corpus and prints the most memory the process has had, in bytes.
+func curateInChild() int {
+	r, err := curator.ParseRecipe(fmt.Appendf(nil, "name: x\nsources: [{jsonl: %q}]\nclean: {}\ntokenizer: {kind: byte}\nshard_tokens: 1048576\n", os.Getenv(memoryCorpus)))
+	if err == nil {
+		_, err = curator.Curator{Sink: discard{}, Workers: 2}.Run(context.Background(), r)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	status, err := os.ReadFile("/proc/self/status") // not getrusage, which counts the parent before exec too
+	_, most, found := strings.Cut(string(status), "VmHWM:")
+	var kilobytes int64
+	if _, scanErr := fmt.Sscan(most, &kilobytes); err != nil || scanErr != nil || !found {
+		fmt.Fprintln(os.Stderr, err, scanErr)
+		return 1
+	}
+	fmt.Println(kilobytes << 10)
+	return 0
+}
 
 // memory keeps blobs by digest.
 type memory struct {

@@ -51,9 +51,9 @@ const (
 
 // reporter makes a report; nil makes none.
 type reporter struct {
-	report                                   Report
+	report                                    Report
 	sources, languages, code, domains, rights portions
-	characters, tokens                       int64 // of the current document
+	characters, tokens                        int64 // of the current document
 }
 
 func newReporter(r Recipe) *reporter {
