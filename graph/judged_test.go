@@ -41,6 +41,7 @@ filters: {gopher_quality: {}}
 privacy: {}
 decontaminate: {against: [{name: riddles, jsonl: testdata/riddles.jsonl, text_field: q}], action: flag}
 attributes: true
+report: true
 dedup: minhash
 mixture: {sources: {docs: {epochs: 1.5}}}
 tokenizer: {kind: byte}

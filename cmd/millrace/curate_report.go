@@ -66,8 +66,14 @@ func (r datasetReport) tell(w io.Writer, examples int) error {
 	s.table("Splits", r.splits())
 	s.table("Sources", r.sources())
 	s.table("Mixture of the training split", r.mixture())
-	if r.Report != nil {
-		s.table("Documents, by share of text", kinds(*r.Report))
+	if k := r.Report; k != nil {
+		s.table("By source, repeats included", portions(k.Sources, k.Bytes))
+		s.table("By language", portions(k.Languages, k.Bytes))
+		s.table("By programming language", portions(k.Code, k.Bytes))
+		s.table("By domain", portions(k.Domains, k.Bytes))
+		s.table("By licence", portions(k.Licenses, k.Bytes))
+		s.table("Characters a document", lengths(k.Characters, k.Documents))
+		s.table("Tokens a document", lengths(k.LengthTokens, k.Documents))
 	}
 	s.table("Kept and dropped", r.reasons(r.Dropped, examples, true))
 	s.table("Flagged, not dropped", r.reasons(r.Flagged, examples, false))
@@ -131,12 +137,41 @@ func (r datasetReport) mixture() [][]string {
 	return rows
 }
 
-// kinds are the lines of a report.
-func kinds(r curator.Report) [][]string {
+// shownPortions is how many values of a kind are shown; --json has all that the manifest has.
+const shownPortions = 10
+
+// portions are shares of text, the largest first; nothing when nothing is known of any document.
+func portions(list []curator.Portion, of int64) [][]string {
+	if len(list) == 0 || len(list) == 1 && list[0].Value == "" {
+		return nil
+	}
 	var rows [][]string
-	for _, line := range r.Lines() {
-		what, values, _ := strings.Cut(line, ": ")
-		rows = append(rows, []string{what, values})
+	for _, p := range list[:min(len(list), shownPortions)] {
+		name := cmp.Or(p.Value, "unknown")
+		if p.Others > 0 {
+			name = fmt.Sprintf("%d others", p.Others)
+		}
+		rows = append(rows, []string{clip(name, 40), fmt.Sprint(p.Documents), bytes(p.Bytes), blocks(p.Bytes, of) + " " + percent(p.Bytes, of)})
+	}
+	if n := len(list) - shownPortions; n > 0 {
+		rows = append(rows, []string{fmt.Sprintf("%d more", n)})
+	}
+	return rows
+}
+
+// lengths are a histogram by powers of two, from the shortest to the longest that there is.
+func lengths(histogram []int64, of int64) [][]string {
+	var rows [][]string
+	for n, documents := range histogram {
+		if documents == 0 && len(rows) == 0 {
+			continue
+		}
+		from, to := int64(1)<<n>>1, int64(1)<<n-1
+		span := fmt.Sprintf("%d to %d", from, to)
+		if from >= to {
+			span = fmt.Sprint(to)
+		}
+		rows = append(rows, []string{span, fmt.Sprint(documents), blocks(documents, of) + " " + percent(documents, of)})
 	}
 	return rows
 }

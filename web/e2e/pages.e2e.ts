@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openBrowser, openPage, until } from './browser'
 import { openNode, type RealNode } from './node'
-import { curate, curateRecorded, reproduce, train } from './wishes'
+import { ask, curate, curateRecorded, reproduce, train } from './wishes'
 
 let node: RealNode
 let browser: Browser
@@ -154,8 +154,8 @@ test('filters and order are the node’s, and live in the address', async () => 
 test('a dataset says why a document was dropped, by its id and by its text', async () => {
   const recorded = `${dataset}-recorded`
   const id = await curateRecorded(node.url, recorded, folder)
-  await page.goto(node.url)
-  await until('the curate run', () => status(id), (s) => s === 'finished')
+  const ended = async () => (await ask<{ run: { status: string } }>(node.url, 'query ($id: ID!) { run(id: $id) { status } }', { id })).run.status
+  await until('the curate run', ended, (s) => s === 'FINISHED')
   await page.goto(`${node.url}/dataset/${recorded}`)
   await page.locator('.reasons', { hasText: 'min_words' }).waitFor()
   await page.locator('summary', { hasText: 'min_words' }).click()
@@ -181,6 +181,8 @@ test('a dataset says why a document was dropped, by its id and by its text', asy
   await page.getByText('was in the sources').waitFor()
   const sources = page.locator('.card', { hasText: 'of all that is kept' })
   expect(await sources.getByRole('rowheader').allInnerTexts()).toEqual(['text'])
+  const lengths = page.locator('.card', { hasText: 'Characters a document' })
+  expect(await lengths.locator('li').first().innerText()).toMatch(/to 2,047/)
   await page.setViewportSize({ width: 390, height: 844 })
   expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 'the page fits a phone').toBe(0)
   await page.setViewportSize({ width: 1280, height: 800 })

@@ -45,7 +45,7 @@ export function curateRecorded(url: string, name: string, folder: string): Promi
   return start(url, {
     kind: 'CURATE',
     name,
-    config: { name, sources: [{ name: 'text', folder }], held_out: 0.2, filters: { min_words: 50 }, clean: {}, attributes: true, tokenizer: { kind: 'byte' } },
+    config: { name, sources: [{ name: 'text', folder }], held_out: 0.2, filters: { min_words: 50 }, clean: {}, attributes: true, report: true, tokenizer: { kind: 'byte' } },
   })
 }
 

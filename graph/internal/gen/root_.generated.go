@@ -170,6 +170,7 @@ type ComplexityRoot struct {
 		Mixture     func(childComplexity int) int
 		Recipe      func(childComplexity int) int
 		Redacted    func(childComplexity int) int
+		Report      func(childComplexity int) int
 		Sources     func(childComplexity int) int
 	}
 
@@ -211,6 +212,19 @@ type ComplexityRoot struct {
 	DocumentCount struct {
 		Bytes     func(childComplexity int) int
 		Documents func(childComplexity int) int
+	}
+
+	DocumentKinds struct {
+		Bytes        func(childComplexity int) int
+		Characters   func(childComplexity int) int
+		Code         func(childComplexity int) int
+		Documents    func(childComplexity int) int
+		Domains      func(childComplexity int) int
+		Languages    func(childComplexity int) int
+		LengthTokens func(childComplexity int) int
+		Licenses     func(childComplexity int) int
+		Sources      func(childComplexity int) int
+		Tokens       func(childComplexity int) int
 	}
 
 	DropExample struct {
@@ -422,6 +436,13 @@ type ComplexityRoot struct {
 		Document func(childComplexity int) int
 		Shard    func(childComplexity int) int
 		Split    func(childComplexity int) int
+	}
+
+	Portion struct {
+		Bytes     func(childComplexity int) int
+		Documents func(childComplexity int) int
+		Others    func(childComplexity int) int
+		Value     func(childComplexity int) int
 	}
 
 	Price struct {
@@ -1228,6 +1249,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DatasetReport.Redacted(childComplexity), true
+	case "DatasetReport.kinds":
+		if e.ComplexityRoot.DatasetReport.Report == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetReport.Report(childComplexity), true
 	case "DatasetReport.sources":
 		if e.ComplexityRoot.DatasetReport.Sources == nil {
 			break
@@ -1394,6 +1421,67 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DocumentCount.Documents(childComplexity), true
+
+	case "DocumentKinds.bytes":
+		if e.ComplexityRoot.DocumentKinds.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.Bytes(childComplexity), true
+	case "DocumentKinds.characters":
+		if e.ComplexityRoot.DocumentKinds.Characters == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.Characters(childComplexity), true
+	case "DocumentKinds.code":
+		if e.ComplexityRoot.DocumentKinds.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.Code(childComplexity), true
+	case "DocumentKinds.documents":
+		if e.ComplexityRoot.DocumentKinds.Documents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.Documents(childComplexity), true
+	case "DocumentKinds.domains":
+		if e.ComplexityRoot.DocumentKinds.Domains == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.Domains(childComplexity), true
+	case "DocumentKinds.languages":
+		if e.ComplexityRoot.DocumentKinds.Languages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.Languages(childComplexity), true
+	case "DocumentKinds.lengthTokens":
+		if e.ComplexityRoot.DocumentKinds.LengthTokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.LengthTokens(childComplexity), true
+	case "DocumentKinds.licenses":
+		if e.ComplexityRoot.DocumentKinds.Licenses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.Licenses(childComplexity), true
+	case "DocumentKinds.sources":
+		if e.ComplexityRoot.DocumentKinds.Sources == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.Sources(childComplexity), true
+	case "DocumentKinds.tokens":
+		if e.ComplexityRoot.DocumentKinds.Tokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DocumentKinds.Tokens(childComplexity), true
 
 	case "DropExample.document":
 		if e.ComplexityRoot.DropExample.Document == nil {
@@ -2300,6 +2388,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Place.Split(childComplexity), true
+
+	case "Portion.bytes":
+		if e.ComplexityRoot.Portion.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Portion.Bytes(childComplexity), true
+	case "Portion.documents":
+		if e.ComplexityRoot.Portion.Documents == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Portion.Documents(childComplexity), true
+	case "Portion.others":
+		if e.ComplexityRoot.Portion.Others == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Portion.Others(childComplexity), true
+	case "Portion.value":
+		if e.ComplexityRoot.Portion.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Portion.Value(childComplexity), true
 
 	case "Price.device":
 		if e.ComplexityRoot.Price.Device == nil {
@@ -3727,7 +3840,28 @@ type DatasetReport {
   evaluations: ComparedEvaluations
   "What each source has in the training split; empty without a mixture."
   mixture: [MixedSource!]!
+  "Of what kinds the documents are, if the recipe wants to know (report: true)."
+  kinds: DocumentKinds
 }
+"""
+Each list has every document once, repeats of a mixture included, most text first; what has no value is under "". The last of a long list is the rest
+of it, of so many ` + "`" + `others` + "`" + `. A histogram's element n counts the documents of 2^(n-1) to 2^n - 1.
+"""
+type DocumentKinds {
+  documents: Int64!
+  bytes: Int64!
+  tokens: Int64!
+  sources: [Portion!]!
+  languages: [Portion!]!
+  "Programming languages."
+  code: [Portion!]!
+  "Registrable domains of URLs."
+  domains: [Portion!]!
+  licenses: [Portion!]!
+  characters: [Int64!]!
+  lengthTokens: [Int64!]!
+}
+type Portion { value: String!  documents: Int64!  bytes: Int64!  others: Int64! }
 "` + "`" + `documents` + "`" + ` and ` + "`" + `bytes` + "`" + ` are of what was read, ` + "`" + `files` + "`" + ` of what was listed."
 type SourceCount { name: String!  files: Int64!  documents: Int64!  bytes: Int64!  keptDocuments: Int64!  keptBytes: Int64! }
 "Of all text in the training split the recipe asks for the share ` + "`" + `requested` + "`" + `. Bytes, tokens and copies count repeats, documents do not; ` + "`" + `available` + "`" + ` is the text before."
@@ -4465,6 +4599,8 @@ func (ec *executionContext) childFields_DatasetReport(ctx context.Context, field
 		return ec.fieldContext_DatasetReport_evaluations(ctx, field)
 	case "mixture":
 		return ec.fieldContext_DatasetReport_mixture(ctx, field)
+	case "kinds":
+		return ec.fieldContext_DatasetReport_kinds(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DatasetReport", field.Name)
 }
@@ -4547,6 +4683,32 @@ func (ec *executionContext) childFields_DocumentCount(ctx context.Context, field
 		return ec.fieldContext_DocumentCount_bytes(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DocumentCount", field.Name)
+}
+
+func (ec *executionContext) childFields_DocumentKinds(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "documents":
+		return ec.fieldContext_DocumentKinds_documents(ctx, field)
+	case "bytes":
+		return ec.fieldContext_DocumentKinds_bytes(ctx, field)
+	case "tokens":
+		return ec.fieldContext_DocumentKinds_tokens(ctx, field)
+	case "sources":
+		return ec.fieldContext_DocumentKinds_sources(ctx, field)
+	case "languages":
+		return ec.fieldContext_DocumentKinds_languages(ctx, field)
+	case "code":
+		return ec.fieldContext_DocumentKinds_code(ctx, field)
+	case "domains":
+		return ec.fieldContext_DocumentKinds_domains(ctx, field)
+	case "licenses":
+		return ec.fieldContext_DocumentKinds_licenses(ctx, field)
+	case "characters":
+		return ec.fieldContext_DocumentKinds_characters(ctx, field)
+	case "lengthTokens":
+		return ec.fieldContext_DocumentKinds_lengthTokens(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DocumentKinds", field.Name)
 }
 
 func (ec *executionContext) childFields_DropExample(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4939,6 +5101,20 @@ func (ec *executionContext) childFields_Place(ctx context.Context, field graphql
 		return ec.fieldContext_Place_document(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Place", field.Name)
+}
+
+func (ec *executionContext) childFields_Portion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_Portion_value(ctx, field)
+	case "documents":
+		return ec.fieldContext_Portion_documents(ctx, field)
+	case "bytes":
+		return ec.fieldContext_Portion_bytes(ctx, field)
+	case "others":
+		return ec.fieldContext_Portion_others(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Portion", field.Name)
 }
 
 func (ec *executionContext) childFields_Price(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -11,6 +11,7 @@ import { RunLink } from '../parts/RunLink'
 import { Empty, Loading, Trouble } from '../parts/State'
 import { useTitle } from '../parts/title'
 import { DatasetFigures, Dropped, Splits } from './Contents'
+import { Kinds } from './Kinds'
 import { Changes, Mixture, Reasons, Sources } from './Report'
 import { WhyBox } from './Why'
 
@@ -61,6 +62,7 @@ export function DatasetPage({ id }: { id: string }) {
         {report && <Sources of={report} />}
         {report && <Mixture of={report} />}
         {report && <Changes of={report} />}
+        {report?.kinds && <Kinds of={report.kinds} />}
         <Card title="Made of">
           <Facts
             facts={[

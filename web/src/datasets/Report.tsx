@@ -5,9 +5,9 @@ import { Card } from '../parts/Card'
 
 type Whole = NonNullable<NonNullable<DatasetReportQuery['dataset']>['report']>
 
-const part = (n: number, of: number) => (of > 0 ? (n / of) * 100 : 0)
+export const part = (n: number, of: number) => (of > 0 ? (n / of) * 100 : 0)
 
-function Share({ n, of, kept = false }: { n: number; of: number; kept?: boolean }) {
+export function Share({ n, of, kept = false }: { n: number; of: number; kept?: boolean }) {
   return (
     <span className={kept ? 'share share-kept' : 'share'} aria-hidden="true">
       <i style={{ width: `${n > 0 ? Math.max(0.5, part(n, of)) : 0}%` }} />

@@ -23,7 +23,7 @@ export function WhyBox({ id, name, asked, ask }: { id: string; name: string; ask
         }}
       >
         <textarea
-          rows={Math.min(6, text.split('\n').length)}
+          rows={Math.min(6, text.split('\n').length + Math.floor(text.length / 120))}
           aria-label="Id of a document, or a text"
           placeholder="docs/page.html, or a text to look for"
           value={text}
