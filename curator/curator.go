@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"runtime"
 	"strings"
+	"time"
 
 	"millrace/curator/corpus"
 	"millrace/curator/leak"
@@ -36,6 +38,7 @@ type Sink interface {
 
 // The phases of Run, in order.
 const (
+	PhaseFetch     = "fetch"     // from the web, a model, or a snapshot of either; pages, samples or files. Only when there is such a source
 	PhaseSurvey    = "survey"    // read, filter, de-duplicate, count; bytes on disk
 	PhaseRepeats   = "repeats"   // find and cut what was there before, if the recipe wants that; bytes of text
 	PhaseTokenizer = "tokenizer" // learn the vocabulary; bytes of text, then merges
@@ -47,12 +50,14 @@ type Progress struct {
 	Phase string
 	Done  int64
 	Total int64
-	Unit  string // "bytes" or "merges"
+	Unit  string // "bytes", "merges", "pages", "samples" or "files"
 	// Read is what the survey has seen so far, files that are no documents included. Documents and Dropped are how many of them
 	// nothing has dropped yet, and how many something has: duplicates are known when all has been read.
 	Read      int64
 	Documents int64
 	Dropped   int64
+	// Received is the bytes that PhaseFetch has had over the network since it was told last.
+	Received int64
 
 	dropped *corpus.Ledger
 }
@@ -73,11 +78,17 @@ type Curator struct {
 	Sink Sink
 	// Objects is what sources of the form s3:// are read from; with nil they are an error.
 	Objects read.Objects
+	// Blobs reads stored objects, for sources with a snapshot; with nil those are an error.
+	Blobs func(ctx context.Context, digest event.Digest) (io.ReadCloser, error)
+	// Now is the clock of crawls; nil is time.Now. It goes into the archives that they store.
+	Now func() time.Time
+	// Say, when set, is told for people what was fetched, in a line for each source.
+	Say func(line string)
 	// Workers is how many goroutines count words and encode; 0 means GOMAXPROCS. It does not change the result.
 	Workers int
 	// TempDir is where the kept text waits, compressed, to be encoded, and where the searches for what was there before keep
-	// what does not fit into memory (see package dedup); the system's folder when
-	// empty.
+	// what does not fit into memory (see package dedup); the system's folder when empty. What is fetched lies there too, in the
+	// folder "fetch", until Forget: a run that is killed goes on with it.
 	TempDir string
 	// Progress, when set, is called from the goroutine of Run, at least once a phase.
 	Progress func(Progress)
@@ -90,7 +101,10 @@ type Curator struct {
 // Run makes the dataset. Its blobs are in the Sink when Run returns; the manifest is not: its bytes are Manifest.JSON. It
 // returns ctx's error when that ends first, the Sink's errors as they are, and otherwise ErrRecipe, ErrSource, ErrEmpty,
 // ErrSplitEmpty or ErrSourceChanged, wrapped.
-func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
+//
+// Sources of the web and of models are fetched first, and stored; the manifest's recipe has their snapshots, so that it makes
+// the same dataset again. Then there are also package fetch's errors, beside ErrSource.
+func (c Curator) Run(ctx context.Context, r Recipe) (_ Manifest, err error) {
 	if err := r.Check(); err != nil {
 		return Manifest{}, err
 	}
@@ -102,9 +116,15 @@ func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, fmt.Errorf("%w: %w", ErrRecipe, err)
 	}
-	w := &work{Curator: c, recipe: r, refiner: refiner, held: map[docKey]refined{}, index: index{on: r.Attributes}}
+	brought, err := c.fetch(ctx, r)
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer func() { err = errors.Join(err, brought.close()) }()
+	r = brought.recipe
+	w := &work{Curator: c, fetched: brought.fetched, recipe: r, refiner: refiner, held: map[docKey]refined{}, index: index{on: r.Attributes}}
 	w.index.Dir = c.TempDir
-	listing, err := read.List(ctx, c.Objects, r.Sources, func(d corpus.Drop) {
+	listing, err := read.List(ctx, c.Objects, brought.sources, func(d corpus.Drop) {
 		w.dropped.Add(d)
 		w.unlisted = append(w.unlisted, d)
 	})
@@ -122,6 +142,7 @@ func (c Curator) Run(ctx context.Context, r Recipe) (Manifest, error) {
 // work is one Run.
 type work struct {
 	Curator
+	fetched []Fetched
 	recipe  Recipe
 	listing *read.Listing
 	index   index
@@ -162,6 +183,7 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 		Dropped: []Dropped{}, Sources: w.survey.counts, Cleaned: w.changed.cleaned(), Redacted: w.changed.redacted(), Removed: w.removed, Attributes: w.notes.blobs,
 		Evaluations: evaluations, FilterFiles: w.refiner.models.Used,
 	}
+	m.Fetched = w.fetched
 	m.Dropped = append(m.Dropped, w.report(&w.dropped)...)
 	m.Flagged = w.report(&w.flagged)
 	if w.Reuse != nil {
@@ -220,8 +242,8 @@ func (w *work) tell(p Progress) {
 }
 
 // put stores data, and does not believe a sink that says it stored something else.
-func (w *work) put(ctx context.Context, name string, data []byte) (event.Digest, error) {
-	got, err := w.Sink.Put(ctx, name, data)
+func (c Curator) put(ctx context.Context, name string, data []byte) (event.Digest, error) {
+	got, err := c.Sink.Put(ctx, name, data)
 	if err != nil {
 		return "", fmt.Errorf("curator: put %s: %w", name, err)
 	}

@@ -64,6 +64,9 @@ type Manifest struct {
 	FilterFiles []filter.UsedFile `json:"filter_files,omitempty"`
 	// Flagged is what decontaminate found and was told not to drop, whether it was kept or dropped for another reason.
 	Flagged []Dropped `json:"flagged,omitempty"`
+	// Fetched names what was read for sources of the web and of models, in their order; the recipe has the digests as their
+	// snapshots.
+	Fetched []Fetched `json:"fetched,omitempty"`
 }
 
 // Change counts one kind of change.
@@ -179,9 +182,14 @@ func (m Manifest) Split(name string) (Split, bool) {
 	return Split{}, false
 }
 
-// Size is the bytes of all blobs: shards, indexes, the tokenizer, attributes and their index.
+// Size is the bytes of all blobs: shards, indexes, the tokenizer, attributes and their index, and what was fetched.
 func (m Manifest) Size() int64 {
 	n := m.Tokenizer.Size
+	for _, fetched := range m.Fetched {
+		for _, f := range fetched.Files {
+			n += f.Size
+		}
+	}
 	for _, a := range m.Attributes {
 		n += a.Size
 	}
@@ -246,6 +254,9 @@ func (m Manifest) check() error {
 		if f.Filter != files[i].Key || !event.Digest(f.Digest).Valid() || f.Size < 0 {
 			return fmt.Errorf("filter_files[%d]: %q is %.80q of %d bytes, for the recipe's %q", i, f.Filter, f.Digest, f.Size, files[i].Key)
 		}
+	}
+	if err := m.checkFetched(); err != nil {
+		return err
 	}
 	width := int64(pack.Width(m.DType))
 	t := m.Tokenizer

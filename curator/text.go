@@ -110,19 +110,23 @@ func (d Dataset) stretch(ctx context.Context, shard Shard, n int64) (from, to in
 }
 
 // Before is a document's text as its source has it, if that is still what was read. It reads the source where it is: a folder on
-// this machine, or objects. Errors: ErrNotAsRead when another text, or none, goes by that id now; ErrSource when the source
+// this machine, objects, or what is stored of what was fetched. Errors: ErrNotAsRead when another text, or none, goes by that id now; ErrSource when the source
 // cannot be read.
 func (d Dataset) Before(ctx context.Context, objects read.Objects, e Explanation) (string, error) {
 	for _, source := range d.Manifest.Recipe.Sources {
 		if source.Name != e.Source {
 			continue
 		}
+		source, done, err := d.local(ctx, source, e.Document)
+		if err != nil {
+			return "", errors.Join(err, done())
+		}
 		listing, err := read.List(ctx, objects, []Source{source}, func(corpus.Drop) {})
 		if err != nil {
-			return "", err
+			return "", errors.Join(err, done())
 		}
 		text, err := d.before(ctx, listing, e)
-		return text, errors.Join(err, listing.Close())
+		return text, errors.Join(err, listing.Close(), done())
 	}
 	return "", fmt.Errorf("%w: the recipe has no source %.200q", ErrSource, e.Source)
 }

@@ -267,6 +267,15 @@ func (g *generator) write(ctx context.Context) (Result, error) {
 		}
 		r.Parts, out = append(r.Parts, part), nil
 	}
+	for ; ; number++ { // of a time when there were more prompts
+		err := os.Remove(g.path(g.synthetic.PartName(number)))
+		if errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return Result{}, fmt.Errorf("fetch: synthetic: %w", err)
+		}
+	}
 	r.Left = counts(left)
 	if r.Got == 0 {
 		return r, errors.Join(fmt.Errorf("fetch: synthetic: %w: %s", ErrNothing, first), g.journal.clear())
@@ -287,6 +296,9 @@ func (g *generator) line(a answered) (sampleLine, error) {
 	return l, nil
 }
 
+// PartName is the name of the n-th part of what a model wrote, from 0.
+func (Synthetic) PartName(n int) string { return fmt.Sprintf("%05d.jsonl", n) }
+
 // partWriter writes a part under another name until it is whole.
 type partWriter struct {
 	f    *os.File
@@ -297,7 +309,7 @@ type partWriter struct {
 }
 
 func (g *generator) newPart(n int) (*partWriter, error) {
-	p := &partWriter{name: fmt.Sprintf("%05d.jsonl", n)}
+	p := &partWriter{name: g.synthetic.PartName(n)}
 	p.path = g.path(p.name)
 	f, err := os.Create(p.path + ".new")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	journalName = "journal.jsonl"
+	journalName = "journal" // not .jsonl: it is no part
 	// journalFormat is the first line's.
 	journalFormat = "millrace.fetch/1"
 	// maxLine bounds a line that is read back: more than is ever written.

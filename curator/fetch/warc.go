@@ -30,6 +30,9 @@ type archive struct {
 
 func partName(n int) string { return fmt.Sprintf("%05d.warc.gz", n) }
 
+// PartName is the name of a crawl's n-th part, from 0.
+func (Crawl) PartName(n int) string { return partName(n) }
+
 // resume opens the part that has been written up to end; what a crash left behind that is cut off.
 func (a *archive) resume(part int, end int64) error {
 	path := filepath.Join(a.dir, partName(part))

@@ -30,6 +30,14 @@ func (s Source) Fetched(folder string) Source {
 	return s
 }
 
+// PartName is the name of the n-th file that is fetched for the source, from 0.
+func (s Source) PartName(n int) string {
+	if s.Crawl != nil {
+		return s.Crawl.PartName(n)
+	}
+	return s.Synthetic.PartName(n)
+}
+
 // fetchedName is the name of a source that has none.
 func (s Source) fetchedName() string {
 	if s.Synthetic != nil {

@@ -48,6 +48,7 @@ func (c *counts) tell(ctx context.Context, p curator.Progress) {
 	if p.Done > 0 && p.Total > p.Done {
 		left = time.Duration(float64(now.Sub(c.began)) * float64(p.Total-p.Done) / float64(p.Done))
 	}
+	c.j.Spend(0, 0, 0, p.Received)
 	c.j.Progress(p.Phase, p.Done, p.Total, p.Unit, left)
 	if now.Sub(c.sampled) >= sampleEvery {
 		c.sample(ctx, now)

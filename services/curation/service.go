@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"millrace/curator"
+	"millrace/curator/fetch"
 	"millrace/event"
 	"millrace/services/job"
 	"millrace/storage/blob"
@@ -47,7 +49,7 @@ func (s *Service) curate(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	sink, counts := &sink{s: s, j: j}, &counts{j: j, now: s.Now}
 	c := curator.Curator{
 		Sink: sink, Progress: func(p curator.Progress) { counts.tell(ctx, p) }, Reuse: s.reuse(j), TempDir: s.Temp,
-		Objects: objects{s.Blobs, func(n int64) { j.Spend(0, 0, 0, n) }},
+		Objects: objects{s.Blobs, func(n int64) { j.Spend(0, 0, 0, n) }}, Blobs: s.open, Now: s.Now, Say: j.Print,
 	}
 	m, err := c.Run(ctx, recipe)
 	counts.end(ctx)
@@ -74,7 +76,17 @@ func (s *Service) curate(ctx context.Context, j *job.Job) (job.Outcome, error) {
 		}
 	}
 	err = j.PublishOnce(ctx, published(j.Request, dataset, m, ref.Size+sink.bytes.Load()))
+	if err == nil {
+		if err := c.Forget(recipe); err != nil { // the dataset is published all the same
+			j.Print("what was fetched could not be removed: " + err.Error())
+		}
+	}
 	return job.Outcome{Outputs: []event.Input{{Role: "dataset", Digest: dataset, Name: recipe.Name}}}, err
+}
+
+// open reads what is stored.
+func (s *Service) open(ctx context.Context, d event.Digest) (io.ReadCloser, error) {
+	return s.Blobs.Reader(ctx, blob.Digest(d))
 }
 
 // reuse looks for a dataset of the same recipe that was made from the same content.
@@ -119,8 +131,6 @@ func explain(ctx context.Context, err error) error {
 		return job.Fail("bad_recipe", "correct the key and start the run again", err)
 	case errors.Is(err, curator.ErrSourceChanged):
 		return job.Fail("source_changed", "the files changed while they were read; start again when they are at rest", err)
-	case errors.Is(err, curator.ErrSource):
-		return job.Fail("missing_source", "check the path; it is read by the worker, on the worker's machine", err)
 	case errors.Is(err, curator.ErrEmpty):
 		return job.Fail("empty_corpus", "loosen the filters, or name sources with text in them", err)
 	case errors.Is(err, curator.ErrSplitEmpty):
@@ -132,7 +142,19 @@ func explain(ctx context.Context, err error) error {
 	case errors.Is(err, blob.ErrFull):
 		return job.Fail("storage_full", "free space where objects are stored", err)
 	case errors.Is(err, syscall.ENOSPC):
-		return job.Fail("disk_full", "free space on the worker's disk: tmp of its data takes the kept text, compressed, and more with dedup", err)
+		return job.Fail("disk_full", "free space on the worker's disk: tmp of its data takes the kept text, compressed, what is fetched, and more with dedup", err)
+	case errors.Is(err, fetch.ErrBusy):
+		return job.Retry("fetch_busy", "another run fetches the same source: wait until it has ended", err)
+	case errors.Is(err, fetch.ErrUnavailable):
+		return job.Retry("model_unavailable", "see that the model's endpoint answers, then start the run again: what it has answered is kept on this worker", err)
+	case errors.Is(err, fetch.ErrDenied):
+		return job.Fail("model_denied", "check the environment variable that api_key_env names, on the worker", err)
+	case errors.Is(err, fetch.ErrNothing):
+		return job.Fail("nothing_fetched", "see why in the message", err)
+	case errors.Is(err, fetch.ErrDamaged):
+		return job.Fail("fetch_damaged", "remove the folder that the message names, and start the run again", err)
+	case errors.Is(err, curator.ErrSource):
+		return job.Fail("missing_source", "check the path; it is read by the worker, on the worker's machine", err)
 	}
 	return err
 }
