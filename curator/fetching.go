@@ -86,6 +86,7 @@ func (c Curator) Forget(r Recipe) error {
 		}
 		errs = append(errs, forget(path))
 	}
+	_ = os.Remove(c.fetchRoot()) // it stays while there is something in it
 	return errors.Join(errs...)
 }
 

@@ -24,8 +24,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// web is a site of three pages that link to each other, and a model that answers in capitals. It counts what it is asked.
-func web(t *testing.T) (url string, asked *atomic.Int32) {
+// fetchable is a site of three pages that link to each other, and a model that answers in capitals. It counts what it is asked.
+func fetchable(t *testing.T) (url string, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -70,7 +70,7 @@ func written(url, as string) curator.Source {
 }
 
 func TestFetchedSources(t *testing.T) {
-	url, asked := web(t)
+	url, asked := fetchable(t)
 	r := recipe(crawled(url), written(url, fetch.AsText))
 	r.HeldOut, r.Attributes = 0, true
 	var sink memory
@@ -146,7 +146,7 @@ func TestFetchedSources(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, left, 2)
 	require.NoError(t, c.Forget(r))
-	left, err = os.ReadDir(filepath.Join(temp, "fetch"))
+	left, err = os.ReadDir(temp)
 	require.NoError(t, err)
 	require.Empty(t, left)
 	require.NoError(t, c.Forget(r), "nothing is there")
@@ -154,7 +154,7 @@ func TestFetchedSources(t *testing.T) {
 }
 
 func TestSyntheticConversations(t *testing.T) {
-	url, _ := web(t)
+	url, _ := fetchable(t)
 	r := recipe(written(url, fetch.AsChat))
 	r.HeldOut, r.ChatTemplate, r.Tokenizer = 0, "chatml", curator.Tokenizer{Kind: token.KindBPE, VocabSize: 300}
 	var sink memory
@@ -177,7 +177,7 @@ func TestSyntheticConversations(t *testing.T) {
 
 // TestFetchedOnce: a run that fails after it has fetched does not fetch again.
 func TestFetchedOnce(t *testing.T) {
-	url, asked := web(t)
+	url, asked := fetchable(t)
 	r := recipe(crawled(url), written(url, fetch.AsText))
 	r.HeldOut = 0
 	temp := t.TempDir()
@@ -221,7 +221,7 @@ func (f refusing) Put(ctx context.Context, name string, data []byte) (event.Dige
 }
 
 func TestStaleFetchesAreSwept(t *testing.T) {
-	url, _ := web(t)
+	url, _ := fetchable(t)
 	temp := t.TempDir()
 	r := recipe(written(url, fetch.AsText))
 	r.HeldOut = 0
@@ -245,7 +245,7 @@ func TestStaleFetchesAreSwept(t *testing.T) {
 }
 
 func TestSnapshotFaults(t *testing.T) {
-	url, _ := web(t)
+	url, _ := fetchable(t)
 	r := recipe(written(url, fetch.AsText))
 	r.HeldOut = 0
 	r.Sources[0].Snapshot = []event.Digest{event.DigestOf([]byte("x"))}
