@@ -84,6 +84,8 @@ type cli struct {
 	Events     eventsCmd     `cmd:"" help:"Print the log of events."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine, and the node if one answers."`
 	Tokenizer  tokenizerCmd  `cmd:"" help:"Train, use and inspect tokenizers, without a node."`
+	Classifier classifierCmd `cmd:"" help:"Teach and use a classifier of good and bad documents, without a node."`
+	Ngram      ngramCmd      `cmd:"" help:"Train and use n-gram models, for perplexity, without a node."`
 	S3         s3Cmd         `cmd:"" name:"s3" help:"Serve only the embedded S3 store, for nodes elsewhere."`
 	Completion completionCmd `cmd:"" help:"Print a shell completion script."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
@@ -152,7 +154,7 @@ func plain(err error) string {
 	for {
 		room, rest, ok := strings.Cut(s, ": ")
 		switch room {
-		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "trainer", "curator", "evaluator":
+		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "trainer", "curator", "evaluator", "classify", "ngram":
 			if ok {
 				s = rest
 				continue
