@@ -9,7 +9,7 @@
 // A source is read once: its text, refined, waits for the tokenizer and the shards in a temporary file, compressed (package
 // spool), so that documents never have to fit into memory and what happens to a source afterwards does not matter. What is held
 // is 256 MiB at most for exact de-duplication, or 4 bytes a document and 64 MiB for near duplicates (the rest is in temporary
-// files), 256 MiB while lines, sentences or runs of words are looked for that were there before, 16 bytes an n-gram of the evaluations to decontaminate against, the distinct words while a vocabulary is learned, one
+// files), 128 MiB while lines, sentences or runs of words are looked for that were there before, 16 bytes an n-gram of the evaluations to decontaminate against, the distinct words while a vocabulary is learned, one
 // shard a split, and some MB of documents a worker.
 //
 // Every document is measured before it is judged. With Recipe.Attributes the measurements are stored: Why tells what became

@@ -16,13 +16,14 @@ import (
 // Pieces are told by 64-bit hashes, which are not compared with the text again: in n pieces about n²/2⁶⁵ are taken for others and
 // removed wrongly, 0.03 in a corpus of 10⁹.
 //
-// What is held in memory is SpillBytes, whatever the number of documents and pieces; everything else is sorted on disk, 13 to
+// What is held in memory is SpillBytes, whatever the number of documents and pieces (Go's collector lets it become twice that);
+// everything else is sorted on disk, 13 to
 // 16 bytes for most pieces and 4 to 8 for each that is repeated. Neither Workers nor SpillBytes changes the result.
 type Repeats struct {
 	Level      Level
 	Workers    int    // goroutines; 0 means GOMAXPROCS
 	Dir        string // for temporary files; "" means os.TempDir
-	SpillBytes int64  // of keys in memory; 0 means 256 MiB
+	SpillBytes int64  // of keys in memory; 0 means 128 MiB
 }
 
 // Level is what counts as a piece: Lines, Sentences or Substrings.
@@ -64,7 +65,7 @@ func (r Repeats) Search(ctx context.Context) (*RepeatSearch, error) {
 	if err := r.Level.Check(); err != nil {
 		return nil, err
 	}
-	r.Workers, r.SpillBytes = workersOf(r.Workers), spillOf(r.SpillBytes, 256<<20)
+	r.Workers, r.SpillBytes = workersOf(r.Workers), spillOf(r.SpillBytes, 128<<20)
 	s := &RepeatSearch{how: r}
 	var err error
 	if s.marks, err = newSorter[pieceMark](r.Dir, "millrace-pieces-*", keyParts); err == nil {
