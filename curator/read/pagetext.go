@@ -2,10 +2,8 @@ package read
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 )
 
 // pageWriter writes the main text of a page as plain text, as Trafilatura does: a line for each paragraph, heading and row of a
@@ -32,23 +30,23 @@ func (w *pageWriter) node(n *html.Node) {
 		w.words(n.Data)
 		return
 	}
-	block := isBlock(n.DataAtom)
+	block := isBlock(n.Data)
 	if block {
 		w.end()
 	}
-	switch n.DataAtom {
-	case atom.Br:
+	switch n.Data {
+	case "br":
 		w.end()
-	case atom.Li:
+	case "li":
 		w.words("- ")
-	case atom.Td, atom.Th:
+	case "td", "th":
 		if w.line {
 			w.words(" | ")
 		}
-	case atom.Pre:
+	case "pre":
 		w.pre++
 		defer func() { w.pre-- }()
-	case atom.Script, atom.Style:
+	case "script", "style":
 		return
 	}
 	for child := n.FirstChild; child != nil; child = child.NextSibling {
@@ -59,15 +57,17 @@ func (w *pageWriter) node(n *html.Node) {
 	}
 }
 
-func isBlock(a atom.Atom) bool {
-	switch a {
-	case atom.P, atom.Div, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Li, atom.Ul, atom.Ol, atom.Dl, atom.Dt, atom.Dd, atom.Tr, atom.Table,
-		atom.Blockquote, atom.Pre, atom.Section, atom.Article, atom.Main, atom.Figure, atom.Figcaption, atom.Hr, atom.Details, atom.Summary, atom.Body,
-		atom.Header, atom.Footer, atom.Address, atom.Caption:
+// isBlock tells whether a tag begins and ends a line.
+func isBlock(tag string) bool {
+	switch tag {
+	case "p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "li", "ul", "ol", "dl", "dt", "dd", "tr", "table", "blockquote", "pre", "section", "article", "main",
+		"figure", "figcaption", "hr", "details", "summary", "body", "header", "footer", "address", "caption":
 		return true
 	}
 	return false
 }
+
+const whiteSpace = " \n\t\r\f"
 
 // words writes text with its white space made one space, but in preformatted text.
 func (w *pageWriter) words(text string) {
@@ -79,14 +79,13 @@ func (w *pageWriter) words(text string) {
 		return
 	}
 	for text != "" {
-		r, n := utf8.DecodeRuneInString(text)
-		if r == ' ' || r == '\n' || r == '\t' || r == '\r' || r == '\f' {
+		end := strings.IndexAny(text, whiteSpace)
+		switch {
+		case end == 0:
 			w.space = w.line
-			text = text[n:]
+			text = strings.TrimLeft(text, whiteSpace)
 			continue
-		}
-		end := strings.IndexAny(text, " \n\t\r\f")
-		if end < 0 {
+		case end < 0:
 			end = len(text)
 		}
 		if w.space {

@@ -68,6 +68,8 @@ const (
 	UnknownFormat = "unknown_format"
 	// NoMainText: a web page in which no main text was found; value is the page's length.
 	NoMainText = "no_main_text"
+	// TooComplex: a web page whose elements' depths sum up to value, when the limit is 2,000,000.
+	TooComplex = "too_complex"
 	// NotOK: a web page that came with the HTTP status value. NotHTML: something else than a page or plain text.
 	NotOK   = "http_status"
 	NotHTML = "not_html"
