@@ -93,6 +93,7 @@ func (c *cutter) split(in io.Reader, s splitter) error {
 		from    int   // in block, where its end may be
 		skipped int64 // bytes of the record that were thrown away, it being too large
 		number  int
+		owned   bool // by records
 	)
 	finish := func(data []byte) error {
 		number++
@@ -110,15 +111,19 @@ func (c *cutter) split(in io.Reader, s splitter) error {
 				return err
 			}
 		}
+		owned = true
 		return c.emit(r)
 	}
 	for {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		if len(block) == cap(block) { // the records in it own it: go on in another
+		if len(block) == cap(block) {
 			rest := block[start:]
-			block = append(make([]byte, 0, max(blockBytes, 2*len(rest))), rest...)
+			if owned || 2*len(rest) > cap(block) { // by the records in it: go on in another
+				block, owned = make([]byte, 0, max(blockBytes, 2*len(rest))), false
+			}
+			block = append(block[:0], rest...)
 			from -= start
 			start = 0
 		}
@@ -141,7 +146,7 @@ func (c *cutter) split(in io.Reader, s splitter) error {
 		if skipped > 0 || int64(from-start) > c.source.MaxBytes {
 			skipped += int64(from - start)
 			if start = from; start > blockBytes { // a large block is not for what is left
-				block = append(make([]byte, 0, blockBytes), block[start:]...)
+				block, owned = append(make([]byte, 0, blockBytes), block[start:]...), false
 				start, from = 0, 0
 			}
 		}
