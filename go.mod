@@ -143,3 +143,5 @@ require (
 	gorgonia.org/vecf64 v0.9.0 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 )
+
+replace github.com/markusmobius/go-dateparser => ./curator/read/nodates
