@@ -405,7 +405,7 @@ func TestDocumentedRecipe(t *testing.T) {
 		"decontaminate":{"against":[{"folder":"b"}]},"dedup":"minhash",
 		"filters":{"min_chars":1,"max_chars":2,"min_words":1,"max_words":2,"gopher_repetition":{},"gopher_quality":{},"c4":{},"c4_paragraphs":{},"fineweb":{},
 		"bad_words":{"words":["x"],"keep_fraction":0.5},"url":{"domains":["d"],"urls":["u"],"words":["w"],"soft_words":["s"],"subwords":["b"]},
-		"language":{"keep":["en"],"model":"m","digest":"sha256:`+strings.Repeat("0", 64)+`"},"unigram":{"frequencies":"f"},"classifier":{"model":"m","label":"l"},"perplexity":{"model":"m","min":1,"max":2}}}`))
+		"language":{"keep":["en"],"model":"m","digest":"sha256:` + strings.Repeat("0", 64) + `"},"unigram":{"frequencies":"f"},"classifier":{"model":"m","label":"l"},"perplexity":{"model":"m","min":1,"max":2}}}`))
 	require.NoError(t, err)
 	var tree any
 	require.NoError(t, json.Unmarshal(all.JSON(), &tree))

@@ -102,7 +102,7 @@ func (d Dataset) Why(ctx context.Context, document string) ([]Explanation, error
 }
 
 // WhyText says what became of a text: of all documents that it is the text of, or, when there are none, what the recipe's
-// filters would decide of it. Errors: ErrNotNoted, ErrAttributes, attribute.ErrIndex, ErrBlob, and Open's.
+// filters would decide of it; nothing, if the lists and models that they ask are not here as they were. Errors: ErrNotNoted, ErrAttributes, attribute.ErrIndex, ErrBlob, and Open's.
 func (d Dataset) WhyText(ctx context.Context, text string) ([]Explanation, Match, error) {
 	if len(d.Manifest.Attributes) == 0 {
 		return nil, NoText, ErrNotNoted
@@ -130,6 +130,9 @@ func (d Dataset) WhyText(ctx context.Context, text string) ([]Explanation, Match
 		}
 	}
 	would, err := d.Manifest.Recipe.judge(text, d.Manifest.FilterFiles)
+	if errors.Is(err, ErrRecipe) || errors.Is(err, ErrReread) { // lists and models that are not here, or others by now
+		return nil, NoText, nil
+	}
 	return []Explanation{would}, NoText, err
 }
 

@@ -26,7 +26,7 @@ type curateCmd struct {
 // Help is shown below the usage.
 func (curateCmd) Help() string {
 	return `  millrace curate recipe.yaml           make a dataset as the recipe says
-  millrace curate DIR …                 make one of folders of text and .jsonl files
+  millrace curate DIR …                 make one of folders of text, .jsonl, .csv, .parquet or .warc files
   millrace curate make --help           the flags of both
   millrace curate why mill docs/a.txt   why is this document in it, or not?
 
@@ -50,7 +50,7 @@ func folderFirst(args []string) []string {
 
 // makeCmd makes a dataset.
 type makeCmd struct {
-	Sources []string `arg:"" optional:"" name:"recipe|dir" help:"A recipe (.yaml, .yml, .json), or folders of text and .jsonl files."`
+	Sources []string `arg:"" optional:"" name:"recipe|dir" help:"A recipe (.yaml, .yml, .json), or folders of text and files of records (.jsonl, .csv, .parquet, .warc, packed or not), here or in s3://."`
 	Recipe  string   `help:"Recipe, YAML or JSON; names everything itself." type:"existingfile" placeholder:"FILE"`
 	Name    string   `help:"Name of the dataset (default: the folder's)."`
 	Include []string `help:"Patterns of files to read, e.g. *.go,*.md." placeholder:"GLOB,…"`
@@ -89,7 +89,9 @@ func (cmd *makeCmd) recipe() (json.RawMessage, error) {
 	}
 	folders := make([]string, len(cmd.Sources))
 	for i, f := range cmd.Sources { // the worker may stand in another directory
-		if folders[i], err = filepath.Abs(f); err != nil {
+		if strings.HasPrefix(f, "s3://") {
+			folders[i] = f
+		} else if folders[i], err = filepath.Abs(f); err != nil {
 			return nil, err
 		}
 	}
@@ -108,14 +110,32 @@ func isRecipe(path string) bool {
 	return false
 }
 
+// sourceKey is the key of a recipe's source that reads a path.
+func sourceKey(path string) string {
+	name := strings.ToLower(path)
+	for _, packed := range []string{".gz", ".zst"} {
+		name = strings.TrimSuffix(name, packed)
+	}
+	switch filepath.Ext(name) {
+	case ".jsonl", ".ndjson":
+		return "jsonl"
+	case ".csv", ".tsv":
+		return "csv"
+	case ".parquet":
+		return "parquet"
+	case ".warc", ".wet":
+		return "warc"
+	}
+	return "folder"
+}
+
 // folderRecipe is the recipe of some folders and files with everything else left to its default.
 func folderRecipe(name string, paths, include []string, limit int64, vocab int) (json.RawMessage, error) {
 	var sources []map[string]any
 	for _, p := range paths {
-		s := map[string]any{"folder": p}
-		if strings.HasSuffix(p, ".jsonl") || strings.HasSuffix(p, ".jsonl.gz") {
-			s = map[string]any{"jsonl": p}
-		} else if len(include) > 0 {
+		key := sourceKey(p)
+		s := map[string]any{key: p}
+		if key == "folder" && len(include) > 0 {
 			s["include"] = include
 		}
 		sources = append(sources, s)

@@ -86,6 +86,10 @@ func isFile(path string) bool {
 func (cmd *whyCmd) tell(w io.Writer, a whyAnswer) error {
 	switch a.Match {
 	case curator.NoText:
+		if len(a.Documents) == 0 {
+			_, err := fmt.Fprintln(w, "This text was not in the sources. What the filters would decide of it cannot be said here: their lists and models are elsewhere, or have changed.")
+			return err
+		}
 		fmt.Fprintln(w, "This text was not in the sources. Alone, and whatever others there are, it would be:")
 	case curator.Nearly:
 		fmt.Fprintln(w, "White space and cleaning aside, this is the text of:")
@@ -121,6 +125,9 @@ func explain(w io.Writer, why curator.Explanation) error {
 		if of.Text != "" {
 			rows = append(rows, []string{"in common", of.Text})
 		}
+	}
+	if why.Language != "" {
+		rows = append(rows, []string{"language", why.Language})
 	}
 	for _, p := range why.Places {
 		rows = append(rows, []string{"in", fmt.Sprintf("%s, shard %d, document %d", p.Split, p.Shard, p.Document)})

@@ -642,6 +642,29 @@ func (ec *executionContext) fieldContext_Decision_recipeDigest(_ context.Context
 	return graphql.NewScalarFieldContext("Decision", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Decision_language(ctx context.Context, field graphql.CollectedField, obj *view.Decision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Decision_language(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Language(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Decision_language(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Decision", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _Decision_repeats(ctx context.Context, field graphql.CollectedField, obj *view.Decision) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2684,6 +2707,11 @@ func (ec *executionContext) _Decision(ctx context.Context, sel ast.SelectionSet,
 		case "recipeDigest":
 			out.Values[i] = ec._Decision_recipeDigest(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "language":
+			out.Values[i] = ec._Decision_language(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "repeats":

@@ -179,6 +179,7 @@ type ComplexityRoot struct {
 		Digest       func(childComplexity int) int
 		Document     func(childComplexity int) int
 		Kept         func(childComplexity int) int
+		Language     func(childComplexity int) int
 		Places       func(childComplexity int) int
 		RecipeDigest func(childComplexity int) int
 		Repeats      func(childComplexity int) int
@@ -1286,6 +1287,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Decision.Kept(childComplexity), true
+	case "Decision.language":
+		if e.ComplexityRoot.Decision.Language == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Decision.Language(childComplexity), true
 	case "Decision.places":
 		if e.ComplexityRoot.Decision.Places == nil {
 			break
@@ -3879,7 +3886,7 @@ enum TextMatch { EXACT NEARLY NONE }
 type Why {
   "Of a text; null of a document."
   match: TextMatch
-  "One for each document that is meant; none for a document that nobody read. Of a text that nobody read, what the filters would decide of it alone."
+  "One for each document that is meant; none for a document that nobody read. Of a text that nobody read, what the filters would decide of it alone; none where the lists and models that they ask are not at hand."
   decisions: [Decision!]!
 }
 type Decision {
@@ -3895,6 +3902,8 @@ type Decision {
   value: Number
   threshold: Number
   recipeDigest: String!
+  "By its code, if the filters looked at it."
+  language: String
   repeats: Repeated
   "What was measured; all of it, or some. None of what is no text."
   values(names: [String!]): [Measurement!]!
@@ -4625,6 +4634,8 @@ func (ec *executionContext) childFields_Decision(ctx context.Context, field grap
 		return ec.fieldContext_Decision_threshold(ctx, field)
 	case "recipeDigest":
 		return ec.fieldContext_Decision_recipeDigest(ctx, field)
+	case "language":
+		return ec.fieldContext_Decision_language(ctx, field)
 	case "repeats":
 		return ec.fieldContext_Decision_repeats(ctx, field)
 	case "values":

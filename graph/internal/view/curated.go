@@ -46,6 +46,9 @@ func (d Decision) whenDropped(v float64) *float64 {
 	return &v
 }
 
+// Language is its code, nil when nobody looked at it.
+func (d Decision) Language() *string { return nonzero(d.Explanation.Language) }
+
 // RecipeDigest is of the recipe that decided.
 func (d Decision) RecipeDigest() event.Digest { return d.Recipe }
 

@@ -56,7 +56,8 @@ function Answer({ id, name, asked }: { id: string; name: string; asked: string }
     <div aria-live="polite">
       {unknown && (
         <p className="why-note">
-          No document of this id, and no text like this, was in the sources. As a text by itself, it would be:
+          No document of this id, and no text like this, was in the sources.
+          {found.length > 0 ? ' As a text by itself, it would be:' : ' What the filters would decide of it cannot be said: the lists and models that they ask are elsewhere, or have changed.'}
         </p>
       )}
       {!byId && d.byText.match === 'NEARLY' && <p className="why-note">White space and cleaning aside, this is the text of:</p>}
@@ -93,6 +94,7 @@ function Decision({ of: e, name }: { of: DecisionFragment; name: string }) {
             ['document', e.document && <code>{`${e.source}/${e.document}`}</code>],
             ['text', e.digest && <Digest digest={e.digest} />],
             ['size', formatBytes(e.bytes)],
+            ['language', e.language],
             ['recipe', <Digest digest={e.recipeDigest} />],
             ['is in', e.places.map((p) => `${p.split}, shard ${p.shard}, document ${p.document}`).join('; ')],
           ]}
