@@ -3,6 +3,8 @@ package main
 import (
 	std "bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -87,7 +89,21 @@ func (cmd *redecideCmd) filters(r curator.Recipe) (curator.Filters, error) {
 	if err != nil {
 		return f, &exitError{exitUsage, err}
 	}
-	return f, nil
+	return f.Pin(digestOfFile), nil
+}
+
+// digestOfFile is the digest of a file of this machine, so that a model that was changed is noticed.
+func digestOfFile(path string) (string, bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", false // it may be on another machine: then its name has to do
+	}
+	defer f.Close() // read only: nothing to lose
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", false
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), true
 }
 
 // writeRecipe writes a recipe as YAML into a file that is not there yet.
