@@ -31,7 +31,8 @@ var (
 )
 
 // Sink keeps the bytes of a dataset. The name is a hint for people ("tokenizer.json", "train/00000.bin",
-// "train/00000.index"); the digest is the event.DigestOf the data. Put must not keep data after it returns.
+// "train/00000.index"); the digest is the event.DigestOf the data. Put must not keep data after it returns. It is called from other
+// goroutines than that of Run, but one at a time.
 type Sink interface {
 	Put(ctx context.Context, name string, data []byte) (event.Digest, error)
 }

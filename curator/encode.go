@@ -1,6 +1,7 @@
 package curator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -101,7 +102,7 @@ func (w *work) textBytes() int64 {
 }
 
 // encode encodes the parts with all workers, packs the ids in order, and fills in what the manifest says of them.
-func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) error {
+func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) (err error) {
 	file := tok.JSON()
 	digest, err := w.put(ctx, "tokenizer.json", file)
 	if err != nil {
@@ -116,12 +117,12 @@ func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) err
 	}
 	m.Splits = make([]Split, len(wanted))
 	writers := make([]*pack.Writer, len(wanted))
+	ship := newShipper(func(split int, s pack.Shard) error { return w.putShard(ctx, &m.Splits[split], s) })
+	defer func() { err = cmp.Or(ship.wait(), err) }() // a shard that could not be stored is why the rest failed
 	for i, name := range wanted {
 		m.Splits[i] = Split{Name: name, Shards: []Shard{}}
 		writers[i] = &pack.Writer{DType: m.DType, EndOfText: tok.EndOfText(), MaxTokens: w.recipe.ShardTokens, Masked: w.recipe.ChatTemplate != "",
-			PackLength: w.recipe.PackLength, Put: func(s pack.Shard) error {
-				return w.putShard(ctx, &m.Splits[i], s)
-			}}
+			PackLength: w.recipe.PackLength, Put: func(s pack.Shard) error { return ship.send(i, s) }}
 	}
 	results := corpus.Parallel(ctx, w.Workers, batches(w.parts(ctx), w.recipe.ChatTemplate != ""), func(batch []piece) ([]encoded, error) {
 		out := make([]encoded, len(batch))
@@ -149,10 +150,15 @@ func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) err
 		w.tell(p)
 	}
 	m.Mixture, m.Report = w.mix.report(), reporter.end()
-	for i, writer := range writers {
+	for _, writer := range writers {
 		if err := writer.Close(); err != nil {
 			return err
 		}
+	}
+	if err := ship.wait(); err != nil {
+		return err
+	}
+	for i := range m.Splits {
 		if m.Splits[i].Documents == 0 {
 			return fmt.Errorf("%w: %s got none of the %d documents (%d bytes) with held_out %v by %s: more text or another held_out helps, "+
 				"and for a corpus of few documents held_out_by: tail, or a separator", ErrSplitEmpty, m.Splits[i].Name, w.survey.documents, w.survey.bytes,

@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a curation holds does not grow with its input: from 8 to 40 MB it grows by less than half of the difference.
+// What a curation holds does not grow with its input: from 8 to 72 MB it grows by less than half of the difference.
 func TestMemoryDoesNotGrowWithTheInput(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED in the race pass: it is about memory, and run in the pass before it")
 	}
-	sizes := []int{8 << 20, 40 << 20}
+	sizes := []int{8 << 20, 72 << 20}
 	if s := os.Getenv("MILLRACE_TEST_MEMORY_SIZES"); s != "" { // in MB, for figures
 		sizes = nil
 		for field := range strings.SplitSeq(s, ",") {
@@ -30,7 +30,7 @@ func TestMemoryDoesNotGrowWithTheInput(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "corpus.jsonl")
 		writeJSONL(t, path, size)
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), memoryCorpus+"="+path)
+		cmd.Env = append(os.Environ(), memoryCorpus+"="+path, "GOGC=50") // less chance in what is garbage
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		peak, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
