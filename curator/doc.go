@@ -10,7 +10,7 @@
 // spool), so that documents never have to fit into memory and what happens to a source afterwards does not matter. What is held
 // is 256 MiB at most for exact de-duplication, or 4 bytes a document and 64 MiB for near duplicates (the rest is in temporary
 // files), 128 MiB while lines, sentences or runs of words are looked for that were there before, 16 bytes an n-gram of the evaluations to decontaminate against, the distinct words while a vocabulary is learned, one
-// shard a split, and some MB of documents a worker.
+// shard a split and two that are being stored, and some MB of documents a worker.
 //
 // Every document is measured before it is judged. With Recipe.Attributes the measurements are stored: Why tells what became
 // of a document, and Redecide judges all of them by other thresholds without their text.

@@ -31,6 +31,11 @@ func TestACurationThatWasKilledMakesTheSameDataset(t *testing.T) {
 	recipe.Config, _ = json.Marshal(keys)
 
 	config := node.Config{Data: t.TempDir(), Addr: freeAddr(t), Roles: []node.Role{node.Tracker, node.Curation}}
+	// What a killed node leaves on systems that do not remove the name of an open file.
+	stale := filepath.Join(config.Data, "tmp", "millrace-spool-1")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(stale), 0o700), os.WriteFile(stale, []byte("left"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	proc := spawn(t, config)
 	defer func() { end(proc) }()
 	c := client.New("http://"+config.Addr, "")

@@ -204,6 +204,13 @@ func (n *Node) openWorkers(ctx context.Context) error {
 		if err := os.MkdirAll(temp, 0o700); err != nil {
 			return fmt.Errorf("node: %w", err)
 		}
+		left, err := filepath.Glob(filepath.Join(temp, "millrace-*")) // of a node that was killed where open files keep their names
+		for _, file := range left {
+			err = errors.Join(err, os.Remove(file))
+		}
+		if err != nil {
+			return fmt.Errorf("node: temporary files of an earlier start: %w", err)
+		}
 		on := event.Environment{CPU: k.Info().Name, Threads: runtime.GOMAXPROCS(0)}
 		s := &curation.Service{Jobs: n.runner(Curation, on), Blobs: n.blobs, Temp: temp, Now: time.Now}
 		n.jobs = append(n.jobs, s.Run)
