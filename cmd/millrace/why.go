@@ -120,9 +120,6 @@ func explain(w io.Writer, why curator.Explanation) error {
 	if why.Document != "" {
 		rows = append([][]string{{"document", why.Source + "/" + why.Document}}, rows...)
 	}
-	if why.Language != "" {
-		rows = append(rows, []string{"language", why.Language})
-	}
 	if of := why.Repeats; of != nil {
 		rows = append(rows, []string{"repeats", of.Source + "/" + of.Document})
 		if of.Text != "" {
