@@ -296,3 +296,36 @@ sources:
 	_, err = curator.ParseRecipe([]byte(`{name: x, sources: [{folder: x}], decontaminate: {against: [{crawl: {urls: ["http://a/"]}}]}}`))
 	require.ErrorContains(t, err, "against[0]")
 }
+
+// TestDocumentedFetching: every whole recipe of docs/curation.md is one, and the page names every key of what is fetched.
+func TestDocumentedFetching(t *testing.T) {
+	page, err := os.ReadFile("../docs/curation.md")
+	require.NoError(t, err)
+	fetched := 0
+	for i, part := range strings.Split(string(page), "```yaml\n") {
+		text, _, _ := strings.Cut(part, "```")
+		if i == 0 || !strings.HasPrefix(text, "name: ") {
+			continue
+		}
+		r, err := curator.ParseRecipe([]byte(text))
+		require.NoError(t, err, text)
+		if r.Sources[0].IsFetched() {
+			fetched++
+		}
+	}
+	require.Equal(t, 2, fetched)
+	temperature, seed := 0.5, int64(1)
+	for _, v := range []any{
+		fetch.Crawl{Include: []string{"x"}, Exclude: []string{"x"}, AllowPrivate: true},
+		fetch.Synthetic{APIKeyEnv: "x", System: "x", Prompts: []fetch.Prompt{{}}, PromptsFile: "x", Topics: []string{"x"}, Template: "x", Temperature: &temperature,
+			Seed: &seed, Rate: 1, BudgetTokens: 1},
+	} {
+		raw, err := json.Marshal(v)
+		require.NoError(t, err)
+		var keys map[string]any
+		require.NoError(t, json.Unmarshal(raw, &keys))
+		for key := range keys {
+			require.Contains(t, string(page), "`"+key+"`")
+		}
+	}
+}
