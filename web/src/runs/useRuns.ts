@@ -4,8 +4,10 @@ import { RunChangedDocument, RunsDocument } from '../gen/graphql'
 import { throttled } from '../link/throttle'
 import { useAsk } from '../link/useAsk'
 import { useLive } from '../link/useLive'
+import { ended } from '../parts/Status'
 
 const frame = 250 // ms: how often rows that were pushed are drawn
+const unheard = 5_000 // ms: how often rows that may still change are asked for, since a push before the line was open is lost
 
 export interface Runs {
   rows: RunRowFragment[] | undefined
@@ -37,6 +39,13 @@ export function useRuns(filter: RunFilter, orderBy: RunOrder, first: number, aft
     const timers = [draw.current, again.current]
     return () => timers.forEach((t) => t.cancel())
   }, [])
+
+  const active = page?.nodes.some((r) => !ended(r.status)) ?? false
+  useEffect(() => {
+    if (!active) return
+    const timer = setInterval(() => again.current(), unheard)
+    return () => clearInterval(timer)
+  }, [active])
 
   // An answer is as new as its question; pushes that it includes are dropped by their place in the log.
   useEffect(() => setPushed((old) => {
