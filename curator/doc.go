@@ -6,6 +6,9 @@
 // dataset's identity. The same recipe over the same files gives the same manifest to the byte, whatever the number of
 // workers: it holds no times and no machine.
 //
+// Sources of the web and of models are fetched first (package fetch) and stored; the manifest's recipe then names what was
+// fetched, and makes the same dataset of it.
+//
 // A source is read once: its text, refined, waits for the tokenizer and the shards in a temporary file, compressed (package
 // spool), so that documents never have to fit into memory and what happens to a source afterwards does not matter. What is held
 // is 256 MiB at most for exact de-duplication, or 4 bytes a document and 64 MiB for near duplicates (the rest is in temporary
