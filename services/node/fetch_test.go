@@ -197,15 +197,20 @@ func TestFetchingGoesOnAfterKill(t *testing.T) {
 	dataset := done.Output("dataset")
 	m := manifest(t, c, dataset)
 	mu.Lock()
-	twice := 0
+	// What was under way when a worker was killed may be asked again: the model's answer it waited for, and the pages of the level that
+	// it was crawling, /0, /7 to /14, and /15 on. Nothing else.
 	for what, n := range asked {
-		if n > 1 && what != "/robots.txt" {
-			twice += n - 1
+		most := 1
+		var page int
+		if _, err := fmt.Sscanf(what, "/%d", &page); err == nil && (page == 0 || page >= 7) || what == "topic 3" || what == "topic 19" {
+			most = 2
+		}
+		if n > most && what != "/robots.txt" {
+			t.Errorf("%s was asked for %d times", what, n)
 		}
 	}
-	// What was under way when it was killed is asked again, and of the crawl what had not been written by then: nothing more.
-	if twice > 5+3 || refused > 0 {
-		t.Errorf("%d were asked again, %d without the key: %v", twice, refused, asked)
+	if refused > 0 {
+		t.Errorf("%d questions came without the key", refused)
 	}
 	before := len(asked)
 	clear(asked)
