@@ -107,8 +107,9 @@ func (s Synthetic) Check() error {
 		return fmt.Errorf("model has %d bytes: want 1 to 200", len(s.Model))
 	case s.APIKeyEnv != "" && (!variable.MatchString(s.APIKeyEnv) || len(s.APIKeyEnv) > 100):
 		return errors.New("api_key_env is no name of an environment variable: the key itself does not belong into a recipe")
-	case strings.HasPrefix(strings.ToUpper(s.APIKeyEnv), "MILLRACE_"):
-		return fmt.Errorf("api_key_env is %s: this program's own variables are not given away", s.APIKeyEnv)
+	case s.APIKeyEnv != "" && !strings.HasSuffix(s.APIKeyEnv, "_API_KEY") || strings.HasPrefix(s.APIKeyEnv, "MILLRACE_"):
+		// Whoever may start runs also says where the key goes: only keys that are meant for such endpoints may.
+		return fmt.Errorf("api_key_env is %s: want a name that ends in _API_KEY, and does not begin with MILLRACE_", s.APIKeyEnv)
 	case ways != 1:
 		return errors.New("one of prompts, prompts_file, and topics with template is needed")
 	case (len(s.Topics) > 0) != strings.Contains(s.Template, topicMark):

@@ -516,7 +516,7 @@ func TestSyntheticIsChecked(t *testing.T) {
 	for change, says := range map[string]string{
 		`"endpoint":"x"`: "endpoint", `"endpoint":"http://u:hunter2@h/v1"`: "endpoint", `"endpoint":"http://h/v1?key=hunter2"`: "endpoint",
 		`"endpoint":"http://h/v1/chat/completions"`: "endpoint", `"model":""`: "model", `"api_key_env":"sk-hunter2"`: "api_key_env",
-		`"api_key_env":"MILLRACE_S3_SECRET_KEY"`: "own variables", `"api_key_env":"millrace_token"`: "own variables", `"prompts":[]`: "one of prompts",
+		`"api_key_env":"MILLRACE_API_KEY"`: "_API_KEY", `"api_key_env":"AWS_SECRET_ACCESS_KEY"`: "_API_KEY", `"prompts":[]`: "one of prompts",
 		`"prompts_file":"x"`: "one of prompts", `"prompts":null,"topics":["a"]`: "template", `"prompts":null,"template":"{topic}"`: "topics",
 		`"prompts":null,"topics":["a"],"template":"x"`: "topic", `"prompts":null,"topics":[""],"template":"{topic}"`: "topics[0]", `"samples":0`: "samples",
 		`"samples":10000001`: "samples", `"temperature":-1`: "temperature", `"temperature":10.5`: "temperature", `"max_tokens":0`: "max_tokens",
