@@ -40,6 +40,9 @@ func (l leakless) Run() int {
 //	until REGEXP COMMAND …     runs a command again and again until its standard output matches
 //	keep NAME REGEXP           sets $NAME to the first group of a match in the last standard output
 func TestScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED in the race pass: they run the program's commands, and have run in the pass before it; services/node races the node")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
