@@ -320,7 +320,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"all dropped": {func(r *curator.Recipe) { r.Filters.MinChars = 10_000 }, curator.ErrEmpty, "all 200 were dropped: 200 too_short (as a/000.txt)"},
 		"one large file": {func(r *curator.Recipe) { r.Sources[0].MaxBytes = 4; r.Sources[0].Include = []string{"000.txt"} }, curator.ErrEmpty,
 			"1 too_large (as a/000.txt) of 150 bytes when max_bytes is 4: raise it, or split files at a separator"},
-		"nothing held out":  {func(r *curator.Recipe) { r.HeldOut = 0.0001 }, curator.ErrSplitEmpty, "held_out got none of the 200 documents"},
+		"nothing held out": {func(r *curator.Recipe) { r.HeldOut = 0.0001 }, curator.ErrSplitEmpty, "held_out got none of the 200 documents"},
+		"nothing to train on": {func(r *curator.Recipe) {
+			r.Sources[0].Include, r.HeldOut, r.Tokenizer = []string{"000.txt"}, 0.9, curator.Tokenizer{Kind: token.KindWord}
+		}, curator.ErrSplitEmpty, "train got none of the 1 documents"},
 		"wrong recipe":      {func(r *curator.Recipe) { r.Dedup = "fuzzy" }, curator.ErrRecipe, `dedup is "fuzzy"`},
 		"no tokenizer file": {func(r *curator.Recipe) { r.Tokenizer = curator.Tokenizer{File: "nowhere.json"} }, curator.ErrRecipe, "nowhere.json"},
 	} {

@@ -160,12 +160,16 @@ func (w *work) encode(ctx context.Context, tok token.Tokenizer, m *Manifest) (er
 	}
 	for i := range m.Splits {
 		if m.Splits[i].Documents == 0 {
-			return fmt.Errorf("%w: %s got none of the %d documents (%d bytes) with held_out %v by %s: more text or another held_out helps, "+
-				"and for a corpus of few documents held_out_by: tail, or a separator", ErrSplitEmpty, m.Splits[i].Name, w.survey.documents, w.survey.bytes,
-				w.recipe.HeldOut, w.recipe.HeldOutBy)
+			return w.splitEmpty(m.Splits[i].Name)
 		}
 	}
 	return nil
+}
+
+func (w *work) splitEmpty(name string) error {
+	return fmt.Errorf("%w: %s got none of the %d documents (%d bytes) with held_out %v by %s: more text or another held_out helps, "+
+		"and for a corpus of few documents held_out_by: tail, or a separator", ErrSplitEmpty, name, w.survey.documents, w.survey.bytes,
+		w.recipe.HeldOut, w.recipe.HeldOutBy)
 }
 
 // pack adds a piece to its split.

@@ -110,6 +110,7 @@ func (w *work) tokenizer(ctx context.Context) (token.Tokenizer, error) {
 		return w.charTokenizer(ctx, p)
 	}
 	var failed error
+	var some bool
 	texts := func(yield func(string) bool) {
 		left := choice.TrainBytes
 		for part, err := range w.parts(ctx) {
@@ -120,6 +121,7 @@ func (w *work) tokenizer(ctx context.Context) (token.Tokenizer, error) {
 			if part.split != 0 {
 				continue
 			}
+			some = true
 			if choice.TrainBytes > 0 {
 				if left -= int64(len(part.text)); left < 0 {
 					return
@@ -144,6 +146,9 @@ func (w *work) tokenizer(ctx context.Context) (token.Tokenizer, error) {
 		tok, err = trainer.TrainWords(ctx, texts)
 	} else {
 		tok, err = trainer.Train(ctx, texts)
+	}
+	if failed == nil && ctx.Err() == nil && !some {
+		return nil, w.splitEmpty(Train)
 	}
 	return tok, errors.Join(failed, err)
 }
