@@ -35,8 +35,6 @@ var gramPowers = func() (p [11]uint64) {
 	return p
 }()
 
-func (r *repetition) reset() { r.hashes, r.ends = r.hashes[:0], r.ends[:0] }
-
 // chars of n words from i on, without anything between.
 func (r *repetition) chars(i, n int) int64 {
 	if i == 0 {

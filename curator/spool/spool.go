@@ -46,7 +46,7 @@ type Spool struct {
 	raw    int64
 	zip    *zstd.Encoder
 	unzip  *zstd.Decoder
-	spare  sync.Pool // of []byte
+	spare  sync.Pool // of *[]byte
 }
 
 // pending is documents on their way into the file.
@@ -91,8 +91,7 @@ func (s *Spool) Bytes() int64 { return s.raw }
 func (s *Spool) Add(d corpus.Doc) error {
 	p := &s.next
 	if p.documents == 0 {
-		p.data, _ = s.spare.Get().([]byte)
-		p.data = p.data[:0]
+		p.data = s.take()
 		p.first, p.sources = d.Ordinal, [2]int{d.Source, d.Source}
 	}
 	p.data = appendDoc(p.data, d)
@@ -162,17 +161,26 @@ func (s *Spool) write(ctx context.Context) {
 		s.size += int64(p.size)
 		s.raw += int64(p.raw)
 		s.blocks = append(s.blocks, p.block)
-		s.spare.Put(p.data)
+		s.give(p.data)
 	}
 }
 
 func (s *Spool) compress(p pending) (pending, error) {
-	small, _ := s.spare.Get().([]byte)
-	small = s.zip.EncodeAll(p.data, small[:0])
-	s.spare.Put(p.data)
+	small := s.zip.EncodeAll(p.data, s.take())
+	s.give(p.data)
 	p.data = small
 	return p, nil
 }
+
+// take is an empty buffer, give is for one that nobody uses any more.
+func (s *Spool) take() []byte {
+	if b, ok := s.spare.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return nil
+}
+
+func (s *Spool) give(b []byte) { s.spare.Put(&b) }
 
 // Wanted says of the documents from one ordinal to another, of which the sources are from one index to another, whether any is
 // wanted: if not, they are not looked at.
@@ -192,8 +200,8 @@ func (s *Spool) Docs(ctx context.Context, workers int, wanted Wanted, see func(*
 		}
 	}
 	return corpus.Parallel(ctx, workers, blocks, func(b block) ([]corpus.Doc, error) {
-		small, _ := s.spare.Get().([]byte)
-		defer func() { s.spare.Put(small) }()
+		small := s.take()
+		defer func() { s.give(small) }()
 		if cap(small) < b.size {
 			small = make([]byte, b.size)
 		}
