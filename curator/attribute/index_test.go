@@ -158,7 +158,7 @@ func FuzzReadIndex(f *testing.F) {
 		n := 0
 		for e := range x.Between(0, ^attribute.Key(0)) {
 			n++
-			_ = e.Place() // does not panic
+			_, _ = e.Place() // must not panic
 			first, last := e.Documents()
 			require.LessOrEqual(t, first, last)
 		}
