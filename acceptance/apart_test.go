@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"millrace/acceptance/freeport"
 	"millrace/client"
 )
 
@@ -59,16 +60,6 @@ func process(t *testing.T, bin string, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // answering waits until something accepts connections.
 func answering(t *testing.T, addr string) {
 	t.Helper()
@@ -96,7 +87,7 @@ func TestTheLoopOverProcessesWithNATSAndS3Apart(t *testing.T) {
 	if !nats.ReadyForConnections(10 * time.Second) {
 		t.Fatal("NATS does not come up")
 	}
-	s3, door := freeAddr(t), freeAddr(t)
+	s3, door := freeport.Addr(t), freeport.Addr(t)
 	env := []string{"MILLRACE_S3_ACCESS_KEY=lab", "MILLRACE_S3_SECRET_KEY=a-secret-of-the-test", "MILLRACE_URL=", "MILLRACE_TOKEN="}
 	process(t, bin, env, "s3", "--data", t.TempDir(), "--addr", s3)
 	answering(t, s3)

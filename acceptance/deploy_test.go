@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"gopkg.in/yaml.v3"
 
+	"millrace/acceptance/freeport"
 	"millrace/client"
 	"millrace/services/node"
 )
@@ -318,7 +319,7 @@ func TestTheClusterOfDeployKeepsThreeSyncedCopies(t *testing.T) {
 	services := at(documents(t, "compose.yaml", files["compose.yaml"])[0], "services")
 	var servers []*server.Server
 	var urls []string
-	ports := [3]int{freePort(t), freePort(t), freePort(t)}
+	ports := [3]int{freeport.New(t), freeport.New(t), freeport.New(t)}
 	var routes []*url.URL
 	for _, port := range ports {
 		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
@@ -380,13 +381,4 @@ func TestTheClusterOfDeployKeepsThreeSyncedCopies(t *testing.T) {
 	if !jsz.Config.SyncAlways || len(jsz.Details) != 1 || len(jsz.Details[0].Streams) != 1 || jsz.Details[0].Streams[0].Config.Replicas != 3 {
 		t.Errorf("%s", says)
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	var port int
-	if _, err := fmt.Sscanf(freeAddr(t), "127.0.0.1:%d", &port); err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"millrace/acceptance/freeport"
 	"millrace/client"
 	"millrace/services/node"
 )
 
 // As docs/SCALING.md says it: a node opens its log and its store, and another process joins with the secrets that the first one made.
 func TestAnotherNodeJoinsWithTheSecretsOfTheFirst(t *testing.T) {
-	data, nats, s3 := t.TempDir(), freeAddr(t), freeAddr(t)
+	data, nats, s3 := t.TempDir(), freeport.Addr(t), freeport.Addr(t)
 	first, _ := up(t, node.Config{
 		Data: data, Worker: "desk", Roles: []node.Role{node.Tracker, node.Curation, node.Evaluation},
 		NATS: node.NATS{Listen: nats}, S3: node.S3{Listen: s3},

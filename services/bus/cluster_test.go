@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"millrace/acceptance/freeport"
 	"millrace/event"
 	"millrace/services/bus"
 )
@@ -21,7 +22,7 @@ func startCluster(t testing.TB, n int) []*external {
 	t.Helper()
 	routes := make([]*url.URL, n)
 	for i := range routes {
-		routes[i] = &url.URL{Scheme: "nats-route", Host: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+		routes[i] = &url.URL{Scheme: "nats-route", Host: fmt.Sprintf("127.0.0.1:%d", freeport.New(t))}
 	}
 	nodes := make([]*external, n)
 	for i := range nodes {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"millrace/acceptance/freeport"
 	"millrace/event"
 	"millrace/services/bus"
 )
@@ -73,7 +74,7 @@ func TestALogCutShortByItsDiskIsNotTakenForTheOldOne(t *testing.T) {
 	damage(t, opts.StoreDir, true)
 	// Out of our sight the log loses its end and grows past its old length.
 	elsewhere := opts.Clone()
-	elsewhere.Port = freePort(t)
+	elsewhere.Port = freeport.New(t)
 	hidden := startNATS(t, elsewhere)
 	other := open(t, bus.Config{URL: hidden.URL()})
 	s, err := other.State(soon(t))

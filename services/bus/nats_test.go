@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"millrace/acceptance/freeport"
 )
 
 // external is a NATS server on TCP that can be stopped and started again on the same port and files.
@@ -20,19 +22,8 @@ type external struct {
 
 func natsOptions(t testing.TB) *server.Options {
 	return &server.Options{
-		Host: "127.0.0.1", Port: freePort(t), JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, DisableJetStreamBanner: true,
+		Host: "127.0.0.1", Port: freeport.New(t), JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, DisableJetStreamBanner: true,
 	}
-}
-
-// freePort asks the system for a port that nobody has, so that a restarted server can have it again.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func startNATS(t testing.TB, opts *server.Options) *external {

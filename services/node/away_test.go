@@ -17,6 +17,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"millrace/acceptance/freeport"
 	"millrace/client"
 	"millrace/services/node"
 )
@@ -78,7 +79,7 @@ func shorter(full, short int) int {
 func TestATrainingGoesOnWhileNATSIsAway(t *testing.T) {
 	t.Parallel()
 	steps := shorter(1500, 300)
-	addr, store := freeAddr(t), t.TempDir()
+	addr, store := freeport.Addr(t), t.TempDir()
 	nats := natsAt(t, addr, store)
 	halt := func() { nats.Shutdown(); nats.WaitForShutdown() }
 	defer func() { halt() }()
@@ -104,7 +105,7 @@ func TestATrainingGoesOnWhileS3IsAway(t *testing.T) {
 	t.Parallel()
 	const every = 20
 	steps := shorter(1000, 200)
-	addr, data := freeAddr(t), t.TempDir()
+	addr, data := freeport.Addr(t), t.TempDir()
 	serve := func() (stop func()) {
 		ctx, cancel := context.WithCancel(context.Background())
 		ready, done := make(chan string, 1), make(chan error, 1)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"millrace/acceptance/freeport"
 	"millrace/client"
 	"millrace/services/node"
 )
@@ -30,7 +31,7 @@ func TestACurationThatWasKilledMakesTheSameDataset(t *testing.T) {
 	keys["tokenizer"] = map[string]any{"vocab_size": 500, "train_bytes": 2 << 20}
 	recipe.Config, _ = json.Marshal(keys)
 
-	config := node.Config{Data: t.TempDir(), Addr: freeAddr(t), Roles: []node.Role{node.Tracker, node.Curation}}
+	config := node.Config{Data: t.TempDir(), Addr: freeport.Addr(t), Roles: []node.Role{node.Tracker, node.Curation}}
 	// What a killed node leaves on systems that do not remove the name of an open file.
 	stale := filepath.Join(config.Data, "tmp", "millrace-spool-1")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(stale), 0o700), os.WriteFile(stale, []byte("left"), 0o600)); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"millrace/acceptance/freeport"
 	"millrace/client"
 	"millrace/event"
 	"millrace/services/node"
@@ -168,7 +169,7 @@ func TestFetchingGoesOnAfterKill(t *testing.T) {
 	defer site.Close()
 
 	t.Setenv("FETCH_TEST_API_KEY", secret)
-	config := node.Config{Data: t.TempDir(), Addr: freeAddr(t), Roles: []node.Role{node.Tracker, node.Curation}}
+	config := node.Config{Data: t.TempDir(), Addr: freeport.Addr(t), Roles: []node.Role{node.Tracker, node.Curation}}
 	proc := spawn(t, config)
 	defer func() { end(proc) }()
 	restart := make(chan struct{})

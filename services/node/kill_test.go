@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 	"gopkg.in/yaml.v3"
 
+	"millrace/acceptance/freeport"
 	"millrace/client"
 	"millrace/event"
 	"millrace/services/bus"
@@ -92,7 +93,7 @@ func end(proc *exec.Cmd) {
 func TestKilledTwentyTimesUnderLoadEveryAcknowledgedPointIsThereOnce(t *testing.T) {
 	const writers = 4
 	kills := shorter(20, 5)
-	data, addr, nats := t.TempDir(), freeAddr(t), freeAddr(t)
+	data, addr, nats := t.TempDir(), freeport.Addr(t), freeport.Addr(t)
 	config := node.Config{Data: data, Addr: addr, Roles: []node.Role{node.Tracker}, NATS: node.NATS{Listen: nats, Token: "a-test-token"}}
 	proc := spawn(t, config)
 	defer func() { end(proc) }()

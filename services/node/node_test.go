@@ -16,16 +16,6 @@ import (
 	"millrace/services/node"
 )
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // up runs a node until the test ends, and returns its URL.
 func up(t *testing.T, c node.Config) string {
 	t.Helper()

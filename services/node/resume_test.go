@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"millrace/acceptance/freeport"
 	"millrace/client"
 	"millrace/services/node"
 )
@@ -21,7 +22,7 @@ func TestATrainingThatWasKilledAndStoppedEndsAsIfNothingHadHappened(t *testing.T
 	}
 	t.Parallel()
 	const steps, every = 1200, 150
-	config := node.Config{Data: t.TempDir(), Addr: freeAddr(t), Threads: 1}
+	config := node.Config{Data: t.TempDir(), Addr: freeport.Addr(t), Threads: 1}
 	proc := spawn(t, config)
 	defer func() { end(proc) }()
 	c := client.New("http://"+config.Addr, "")
@@ -87,7 +88,7 @@ func TestAnEvaluationThatWasKilledIsDoneOnce(t *testing.T) {
 		t.Skip("SKIPPED in the race pass: a child process is killed, run in the pass before it")
 	}
 	t.Parallel()
-	config := node.Config{Data: t.TempDir(), Addr: freeAddr(t), Threads: 1}
+	config := node.Config{Data: t.TempDir(), Addr: freeport.Addr(t), Threads: 1}
 	proc := spawn(t, config)
 	defer func() { end(proc) }()
 	c := client.New("http://"+config.Addr, "")
