@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"millrace/acceptance/freeport"
 	"millrace/storage/blob"
 	"millrace/storage/blob/blobtest"
 	"millrace/storage/s3embed"
@@ -75,7 +76,7 @@ func TestBusyServer(t *testing.T) {
 // TestRestart: a put that begins while the server is down ends when it is back.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
-	cfg := s3embed.Config{Dir: dir, AccessKey: testKey, SecretKey: testSecret}
+	cfg := s3embed.Config{Dir: dir, Addr: freeport.Addr(t), AccessKey: testKey, SecretKey: testSecret}
 	srv, err := s3embed.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	s := connect(t, config(srv.Endpoint()))
@@ -91,7 +92,6 @@ func TestRestart(t *testing.T) {
 		t.Fatalf("without a server: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
-	cfg.Addr = srv.Addr()
 	srv, err = s3embed.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, srv.Close()) }()
