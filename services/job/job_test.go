@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"millrace/acceptance/freeport"
 	"millrace/event"
 	"millrace/services/bus"
 	"millrace/services/job"
@@ -120,7 +120,7 @@ func TestPointsOfManyGoroutinesAreThereOnce(t *testing.T) {
 }
 
 func TestPointsWaitForALogThatIsAway(t *testing.T) {
-	opts := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}
+	opts := &server.Options{Host: "127.0.0.1", Port: freeport.New(t), JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}
 	start := func() *server.Server {
 		s, err := server.NewServer(opts.Clone())
 		if err != nil {
@@ -134,7 +134,6 @@ func TestPointsWaitForALogThatIsAway(t *testing.T) {
 	}
 	nats := start()
 	defer func() { nats.Shutdown(); nats.WaitForShutdown() }()
-	opts.Port = nats.Addr().(*net.TCPAddr).Port // the same one when it comes back
 	b := open(t, bus.Config{URL: nats.ClientURL()})
 	request(t, b, "patient")
 	halfway, back := make(chan struct{}), make(chan struct{})
