@@ -30,7 +30,7 @@ gotest() {
 	else
 		failed=1
 	fi
-	grep -E -A12 '^ *--- FAIL' build/failed.log | head -n 60 >>build/said.log
+	grep -E -B12 '^ *--- FAIL' build/failed.log | head -n 60 >>build/said.log
 }
 
 step "formatting and vet"

@@ -340,7 +340,7 @@ func TestFinalFaults(t *testing.T) {
 		noSecret(t, f.Dir.String())
 	}
 	config := synthetic(serveModel(t), "x")
-	config.APIKeyEnv = "TEST_API_KEY_THAT_IS_NOT_SET"
+	config.APIKeyEnv = "UNSET_TEST_API_KEY"
 	_, err := fetcher(t).Generate(t.Context(), config)
 	require.ErrorIs(t, err, fetch.ErrDenied)
 	require.ErrorContains(t, err, config.APIKeyEnv)
