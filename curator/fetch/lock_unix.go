@@ -33,7 +33,12 @@ func removeLocked(path string, lock *os.File) error {
 	if err := os.Rename(path, gone); err != nil {
 		return errors.Join(fmt.Errorf("fetch: %w", err), lock.Close())
 	}
-	return errors.Join(os.RemoveAll(gone), lock.Close())
+	// Who was just opening the lock by its old name may still leave an empty file behind; nobody else can come.
+	err := os.RemoveAll(gone)
+	for tries := 0; errors.Is(err, syscall.ENOTEMPTY) && tries < 100; tries++ {
+		err = os.RemoveAll(gone)
+	}
+	return errors.Join(err, lock.Close())
 }
 
 // syncDir makes the names in a directory durable.
