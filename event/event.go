@@ -24,6 +24,10 @@ type Envelope struct {
 	Time time.Time
 	// Seq is the fact's place in the log, counted from 1; 0 until the log has it.
 	Seq uint64
+	// Writer and Sequence, where there are some, number the facts of one process that logs a run, rising: the fold ignores one that is
+	// not greater than the writer's last (Batch tells how they are made).
+	Writer   WriterID
+	Sequence uint64
 	// Event is the fact itself.
 	Event Event
 }

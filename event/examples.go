@@ -12,7 +12,7 @@ func Examples() []Event {
 	const exp = ExperimentID("01HZX3V9M8Q4T6W2Y5B7C9D1EX")
 	const worker = WorkerID("laptop-training-1")
 	digest := DigestOf([]byte("example"))
-	step := int64(200)
+	step, exit := int64(200), 1
 	left, joules, stderr := 12.5, Number(321.5), Number(0.01)
 	name, note, no := "baseline", "learning rate doubled", false
 	spec := Spec{
@@ -31,6 +31,7 @@ func Examples() []Event {
 			Run: run, Experiment: exp, Name: name, Spec: spec, SpecDigest: specDigest, StopAfter: 50,
 			Branch: &Branch{From: other, Kind: Reproduction}, Candidates: []Digest{digest}, Suites: []string{"quick"},
 			Tags: map[string]string{"purpose": "demo"}, Labels: []string{"small"}, By: "ada",
+			Note: note, Group: "sweep-1", JobType: "train", HeartbeatSeconds: 60,
 		},
 		RunStarted{
 			Run: run, Attempt: 2, Worker: worker, ResumedFrom: &step,
@@ -39,7 +40,7 @@ func Examples() []Event {
 		RunProgressed{Run: run, Phase: "train", Done: 200, Total: 400, Unit: "steps", SecondsLeft: &left},
 		RunHeartbeat{Run: run, Writer: "rank-0"},
 		RunStopRequested{Run: run, By: "ada", Reason: "diverging"},
-		RunEnded{Run: run, Attempt: 2, Status: Failed, Steps: 231, Failure: &Failure{Code: "nan_loss", Message: "the loss is NaN at step 231", Hint: "lower the learning rate"}, Outputs: []Input{{Role: "checkpoint", Digest: digest}}},
+		RunEnded{Run: run, Attempt: 2, Status: Failed, Steps: 231, Failure: &Failure{Code: "nan_loss", Message: "the loss is NaN at step 231", Hint: "lower the learning rate"}, Outputs: []Input{{Role: "checkpoint", Digest: digest}}, ExitCode: &exit},
 		RunTagged{Run: run, Set: map[string]string{"stage": "review"}, Unset: []string{"purpose"}, AddLabels: []string{"keep"}, RemoveLabels: []string{"small"}},
 		RunNoted{Run: run, Name: &name, Note: &note},
 		RunArchived{Run: run, Archived: true},

@@ -10,13 +10,16 @@ import (
 // The column frame format, version 1 (docs/formats/metrics.md draws it):
 //
 //	"MRF1"  uvarint frames  frame…  crc32c of all before, 4 bytes little-endian
-//	frame:  string run, string writer, byte identity, uvarint series, series…
+//	frame:  string run, string writer, byte identity (+ 0x80: uvarint sequence follows), uvarint series, series…
 //	series: string key, string context, uvarint n,
 //	        n × zigzag varint: step minus the step before (the first minus 0)
 //	        n × zigzag varint: time minus the time before, in µs
 //	        n × 8 bytes little-endian: IEEE 754 bits of the value
 //	string: uvarint length, bytes
 const frameMagic = "MRF1"
+
+// numbered is set in the byte of the identity when the frame has a sequence.
+const numbered = 0x80
 
 // Limits of a frame set, for writers and readers alike.
 const (
@@ -41,7 +44,11 @@ func AppendFrames(dst []byte, frames []Frame) ([]byte, error) {
 		if f.Identity > ByContent {
 			return nil, fmt.Errorf("event: frame of %s: identity %d: %w", f.Run, f.Identity, ErrMalformed)
 		}
-		dst = append(dst, byte(f.Identity))
+		if f.Sequence == 0 {
+			dst = append(dst, byte(f.Identity))
+		} else {
+			dst = binary.AppendUvarint(append(dst, byte(f.Identity)|numbered), f.Sequence)
+		}
 		dst = binary.AppendUvarint(dst, uint64(len(f.Series)))
 		for _, s := range f.Series {
 			n := len(s.Steps)
@@ -91,6 +98,12 @@ func ParseFrames(b []byte) ([]Frame, error) {
 	frames := make([]Frame, 0, min(r.count(4), 1024))
 	for n := r.n; n > 0 && r.err == nil; n-- {
 		f := Frame{Run: RunID(r.id()), Writer: WriterID(r.id()), Identity: Identity(r.byte())}
+		if f.Identity&numbered != 0 {
+			f.Identity &^= numbered
+			if f.Sequence = r.uvarint(); f.Sequence == 0 {
+				r.fail("sequence")
+			}
+		}
 		if f.Identity > ByContent {
 			r.fail("identity")
 		}
@@ -142,6 +155,16 @@ func (r *frameReader) count(size int) int {
 	r.rest = r.rest[k:]
 	r.n = int(v)
 	return r.n
+}
+
+func (r *frameReader) uvarint() uint64 {
+	v, k := binary.Uvarint(r.rest)
+	if k <= 0 {
+		r.fail("number")
+		return 0
+	}
+	r.rest = r.rest[k:]
+	return v
 }
 
 func (r *frameReader) byte() byte {

@@ -27,6 +27,7 @@ func frames(t *rapid.T) []event.Frame {
 		return event.Frame{
 			Run: event.RunID(id.Draw(t, "run")), Writer: event.WriterID(id.Draw(t, "writer")),
 			Identity: event.Identity(rapid.IntRange(0, 1).Draw(t, "identity")),
+			Sequence: rapid.OneOf(rapid.Just(uint64(0)), rapid.Uint64()).Draw(t, "sequence"),
 			Series:   rapid.SliceOfN(series, 0, 5).Draw(t, "series"),
 		}
 	}), 0, 6).Draw(t, "frames")

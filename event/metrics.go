@@ -25,6 +25,8 @@ type Frame struct {
 	Run      RunID
 	Writer   WriterID
 	Identity Identity
+	// Sequence numbers the frame among the facts of its writer, as Envelope.Sequence does; 0: it has no number, and counts always.
+	Sequence uint64
 	Series   []Series
 }
 

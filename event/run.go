@@ -153,6 +153,12 @@ type RunRequested struct {
 	Tags       map[string]string `json:"tags,omitempty"`
 	Labels     []string          `json:"labels,omitempty"`
 	By         string            `json:"by,omitempty"`
+	// Of runs of kind external: what somebody else's script says of itself.
+	Note    string `json:"note,omitempty"`
+	Group   string `json:"group,omitempty"`
+	JobType string `json:"job_type,omitempty"`
+	// HeartbeatSeconds is how often the script shows a sign of life at least; after three times as long a silence it counts as crashed.
+	HeartbeatSeconds int64 `json:"heartbeat_seconds,omitempty"`
 }
 
 // RunStarted says that a worker took the job; Attempt counts from 1 and grows with every redelivery.
@@ -203,6 +209,8 @@ type RunEnded struct {
 	Failure *Failure  `json:"failure,omitempty"`
 	Steps   int64     `json:"steps,omitempty"`
 	Outputs []Input   `json:"outputs,omitempty"` // what it made, by role
+	// ExitCode is that of a foreign script's process, where it is known.
+	ExitCode *int `json:"exit_code,omitempty"`
 }
 
 // RunTagged sets and removes tags (key → value) and labels (a set).

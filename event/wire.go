@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,6 +18,10 @@ const (
 	HeaderSource  = "ce-source"
 	HeaderTime    = "ce-time"
 	HeaderContent = "content-type"
+
+	// Extension attributes, absent where a fact has no writer.
+	HeaderWriter   = "ce-writer"
+	HeaderSequence = "ce-sequence"
 )
 
 // MaxBody bounds a body in bytes, for both directions. A message of the log must fit in one NATS message (1 MiB).
@@ -63,14 +68,21 @@ func Encode(env Envelope) (map[string]string, []byte, error) {
 	if len(body) > MaxBody {
 		return nil, nil, fmt.Errorf("event: encode %s: %d bytes, at most %d fit in one message: %w", t, len(body), MaxBody, ErrMalformed)
 	}
-	return map[string]string{
+	head := map[string]string{
 		HeaderSpec:    "1.0",
 		HeaderID:      env.ID,
 		HeaderType:    WireType(t),
 		HeaderSource:  env.Source,
 		HeaderTime:    env.Time.UTC().Format(time.RFC3339Nano),
 		HeaderContent: content,
-	}, body, nil
+	}
+	if env.Writer != "" {
+		if !ValidID(string(env.Writer)) {
+			return nil, nil, fmt.Errorf("event: encode %s: writer %q: %w", t, env.Writer, ErrBadID)
+		}
+		head[HeaderWriter], head[HeaderSequence] = string(env.Writer), strconv.FormatUint(env.Sequence, 10)
+	}
+	return head, body, nil
 }
 
 // Decode reads what Encode wrote. header looks an attribute up, "" when absent. Unknown fields of the body are ignored:
@@ -96,6 +108,13 @@ func Decode(subject string, header func(string) string, body []byte) (Envelope, 
 		return Envelope{}, fmt.Errorf("event: decode %s: time %q: %w", t, header(HeaderTime), ErrMalformed)
 	}
 	env := Envelope{ID: header(HeaderID), Source: header(HeaderSource), Time: when.UTC()}
+	if w := header(HeaderWriter); w != "" {
+		n, err := strconv.ParseUint(header(HeaderSequence), 10, 64)
+		if err != nil || !ValidID(w) {
+			return Envelope{}, fmt.Errorf("event: decode %s: fact %q of writer %q: %w", t, header(HeaderSequence), w, ErrMalformed)
+		}
+		env.Writer, env.Sequence = WriterID(w), n
+	}
 	if _, ok := zero.(MetricsLogged); ok {
 		frames, err := ParseFrames(body)
 		if err != nil {

@@ -172,7 +172,7 @@ func (b *Bus) publishBatch(ctx context.Context, m event.MetricsLogged) (uint64, 
 }
 
 // cut divides frames into pieces whose encoding has at most limit bytes. Only what is too large is cut, first between frames, then between
-// series, then between points; the order stays. Frames without points are dropped. It also finds what cannot be encoded, so that one
+// series, then between points; the order stays. A frame's sequence goes with its last part. Frames without points are dropped. It also finds what cannot be encoded, so that one
 // caller's mistake does not fail the others in its batch.
 func cut(frames []event.Frame, limit int) ([]*waiter, error) {
 	kept := make([]event.Frame, 0, len(frames))
@@ -212,6 +212,7 @@ func halves(frames []event.Frame) (one, two []event.Frame) {
 		return frames[:n/2], frames[n/2:]
 	}
 	f, g := frames[0], frames[0]
+	f.Sequence = 0 // only when its last part is there the fold may take the frame for known
 	if n := len(f.Series); n > 1 {
 		f.Series, g.Series = f.Series[:n/2], g.Series[n/2:]
 		return []event.Frame{f}, []event.Frame{g}

@@ -55,16 +55,40 @@ func (b *Bus) Publish(ctx context.Context, e event.Event) (seq uint64, err error
 
 // PublishOnce publishes a fact only if its subject has none yet; otherwise ErrExists. Of many callers, in any process, one succeeds.
 func (b *Bus) PublishOnce(ctx context.Context, e event.Event) (seq uint64, err error) {
+	return b.PublishAfter(ctx, event.Envelope{Event: e}, 0)
+}
+
+// PublishAs is Publish for a fact with a writer and a sequence, and an id where its maker has one: source and time are added, and an id
+// where there is none. Two facts of one id within two minutes are one.
+func (b *Bus) PublishAs(ctx context.Context, env event.Envelope) (seq uint64, err error) {
 	leave, err := b.enter()
 	if err != nil {
 		return 0, err
 	}
 	defer leave()
-	msg, err := b.message(e)
+	if m, ok := env.Event.(event.MetricsLogged); ok {
+		return b.publishMetrics(ctx, m)
+	}
+	msg, err := b.dress(env)
 	if err != nil {
 		return 0, err
 	}
-	seq, err = b.put(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
+	return b.put(ctx, msg)
+}
+
+// PublishAfter is PublishAs for a fact that holds only while the last fact of its subject lies at a place (0: while there is none): otherwise
+// ErrExists. Of many callers, in any process, one succeeds. It is not for metric points.
+func (b *Bus) PublishAfter(ctx context.Context, env event.Envelope, last uint64) (seq uint64, err error) {
+	leave, err := b.enter()
+	if err != nil {
+		return 0, err
+	}
+	defer leave()
+	msg, err := b.dress(env)
+	if err != nil {
+		return 0, err
+	}
+	seq, err = b.put(ctx, msg, jetstream.WithExpectLastSequencePerSubject(last))
 	if !hasCode(err, codeWrongLastForOne) {
 		return seq, err
 	}
@@ -84,14 +108,20 @@ func (b *Bus) publishOne(ctx context.Context, e event.Event) (uint64, error) {
 	return b.put(ctx, msg)
 }
 
-// message dresses a fact for the wire.
-func (b *Bus) message(e event.Event) (*nats.Msg, error) {
-	now := b.conf.Now()
-	id, err := event.NewID(now, b.conf.Random)
-	if err != nil {
-		return nil, fmt.Errorf("bus: %w", err)
+func (b *Bus) message(e event.Event) (*nats.Msg, error) { return b.dress(event.Envelope{Event: e}) }
+
+// dress makes a fact ready for the wire.
+func (b *Bus) dress(env event.Envelope) (*nats.Msg, error) {
+	env.Source, env.Time = b.conf.Source, b.conf.Now()
+	if env.ID == "" {
+		id, err := event.NewID(env.Time, b.conf.Random)
+		if err != nil {
+			return nil, fmt.Errorf("bus: %w", err)
+		}
+		env.ID = id
 	}
-	headers, body, err := event.Encode(event.Envelope{ID: id, Source: b.conf.Source, Time: now, Event: e})
+	e := env.Event
+	headers, body, err := event.Encode(env)
 	if err != nil {
 		return nil, fmt.Errorf("bus: publish: %w", err)
 	}

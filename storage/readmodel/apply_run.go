@@ -66,7 +66,7 @@ func (f *fold) edit(id event.RunID, change func(r *Run)) error {
 	return nil
 }
 
-// editLive is edit for what is in live. A sign of life counts as a heartbeat.
+// editLive is edit for what is in live. A sign of life counts as a heartbeat, and brings back a run that was silent.
 func (f *fold) editLive(id event.RunID, change func(r *Run)) {
 	st := f.run(id)
 	if st == nil {
@@ -77,6 +77,10 @@ func (f *fold) editLive(id event.RunID, change func(r *Run)) {
 		change(&r)
 	}
 	r.HeartbeatAt = later(r.HeartbeatAt, f.at)
+	if r.Status == event.Crashed {
+		revive(&r)
+		f.dirtyRuns[id] |= dirtyRecord
+	}
 	st.Run = &r
 	f.dirtyRuns[id] |= dirtyLive
 }
@@ -96,6 +100,10 @@ func (f *fold) runRequested(e event.RunRequested) error {
 	if err := f.edit(e.Run, func(r *Run) {
 		r.Bare, r.Kind, r.Name, r.Experiment = false, e.Spec.Kind, e.Name, e.Experiment
 		r.Spec, r.SpecDigest, r.Branch, r.StopAfter, r.Suites, r.By = e.Spec, e.SpecDigest, e.Branch, e.StopAfter, e.Suites, e.By
+		r.Group, r.JobType, r.HeartbeatSeconds = e.Group, e.JobType, e.HeartbeatSeconds
+		if r.Note == "" {
+			r.Note = e.Note
+		}
 		r.CreatedAt = f.at
 		r.Tags = merged(e.Tags, r.Tags) // a tag set before the request came is newer than the request
 		r.Labels = union(r.Labels, e.Labels)
@@ -212,7 +220,7 @@ func (f *fold) runEnded(e event.RunEnded) error {
 			var a *Attempt
 			r.Attempts, a = attempt(r.Attempts, e.Attempt)
 			if a.Status != e.Status { // else a repeat
-				a.Status, a.Failure, a.EndedAt = e.Status, e.Failure, f.at
+				a.Status, a.Failure, a.EndedAt, a.ExitCode = e.Status, e.Failure, f.at, e.ExitCode
 			}
 		}
 		if newest && (r.Status != e.Status || r.EndedAt.IsZero()) {

@@ -18,6 +18,7 @@ const (
 	tableGone
 	tableParam
 	tableDefinition
+	tableWriter
 	tableSeries
 	tableLast
 	tableChunk
@@ -55,6 +56,7 @@ var layout = [tableCount]struct {
 	tableGone:         {"gone", "", "run", "JSON Deletion; in memory too", false},
 	tableParam:        {"param", "run", "path", "JSON Param; in memory too", true},
 	tableDefinition:   {"definition", "run", "key", "JSON MetricDefined", true},
+	tableWriter:       {"writer", "run", "writer", "sequence of the writer's last fact, 8 bytes", true},
 	tableSeries:       {"series", "run", "key, context, writer, identity", "series number, 8 bytes", true},
 	tableLast:         {"last", "key", "run, context, writer, identity", "summary of the series: count, first, last, min, max (series_summary.go)", false},
 	tableChunk:        {"chunk", "series number", "lower bound: step, or step, time, value bits", "points (series_codec.go)", false},
@@ -80,7 +82,7 @@ var layout = [tableCount]struct {
 }
 
 // version names the layout of the file.
-const version = 1
+const version = 2
 
 // maxPart bounds one string inside a key; bbolt takes keys of at most 32 KB.
 const maxPart = 1024

@@ -28,6 +28,11 @@ type Run struct {
 	Labels     []string           `json:"labels,omitempty"` // sorted, a set
 	By         string             `json:"by,omitempty"`
 	Archived   bool               `json:"archived,omitempty"`
+	// Of runs of kind external.
+	Group   string `json:"group,omitempty"`
+	JobType string `json:"job_type,omitempty"`
+	// HeartbeatSeconds is how often it shows a sign of life at least.
+	HeartbeatSeconds int64 `json:"heartbeat_seconds,omitempty"`
 
 	CreatedAt   time.Time `json:"created_at,omitzero"`
 	StartedAt   time.Time `json:"started_at,omitzero"` // of the first attempt
@@ -79,6 +84,7 @@ type Attempt struct {
 	EndedAt     time.Time         `json:"ended_at,omitzero"`
 	Status      event.RunStatus   `json:"status,omitempty"` // how it ended
 	Failure     *event.Failure    `json:"failure,omitempty"`
+	ExitCode    *int              `json:"exit_code,omitempty"` // of a foreign script's process
 }
 
 // StopWish is a request to stop.

@@ -22,6 +22,9 @@ func (f *fold) frame(frame event.Frame, identity byte) error {
 		return nil
 	}
 	f.editLive(frame.Run, nil)
+	if frame.Sequence > 0 && !f.next(frame.Run, frame.Writer, frame.Sequence) {
+		return nil
+	}
 	for _, in := range frame.Series {
 		n := min(len(in.Steps), len(in.Times), len(in.Values))
 		if n == 0 {

@@ -107,11 +107,20 @@ func (l *Log) open() {
 func (l *Log) Tell(events ...event.Event) uint64 {
 	l.t.Helper()
 	for _, e := range events {
-		seq := uint64(len(l.told) + 1)
-		env := event.Envelope{ID: "test", Source: "/test", Time: Begin.Add(time.Duration(seq) * time.Second), Seq: seq, Event: e}
+		l.TellAs(event.Envelope{Event: e})
+	}
+	return uint64(len(l.told))
+}
+
+// TellAs is Tell for facts that have a writer and a sequence.
+func (l *Log) TellAs(envs ...event.Envelope) uint64 {
+	l.t.Helper()
+	for _, env := range envs {
+		env.Seq = uint64(len(l.told) + 1)
+		env.ID, env.Source, env.Time = "test", "/test", Begin.Add(time.Duration(env.Seq)*time.Second)
 		l.told = append(l.told, env)
 		if err := l.Apply(env); err != nil {
-			l.t.Fatalf("apply %T: %v", e, err)
+			l.t.Fatalf("apply %T: %v", env.Event, err)
 		}
 	}
 	return uint64(len(l.told))

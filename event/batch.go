@@ -1,0 +1,98 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Batch is what one writer logs of one run at once. Its facts go into the log one after the other; those that a first try brought there
+// are ignored when the batch is sent again.
+type Batch struct {
+	Run    RunID
+	Writer WriterID
+	// Sequence is the batch's number: a writer counts 1, 2, 3 …. 0: the batch has none, and a repeat is no repeat.
+	Sequence uint64
+	// Facts are all about Run. Metric points are in one MetricsLogged whose frames are of Writer; it may be anywhere among them.
+	Facts []Event
+}
+
+// Numbers of a batch's facts: the batch's in the upper bits, the fact's place below, the last one marked.
+const (
+	batchShift = 16
+	lastOfAll  = 1<<batchShift - 1
+	// MaxBatchFacts bounds the facts of a batch, each frame of metric points being one.
+	MaxBatchFacts = lastOfAll
+	// MaxBatchSequence bounds the number of a batch.
+	MaxBatchSequence = 1<<(64-batchShift) - 1
+)
+
+// ErrTooManyFacts is returned for a batch with more than MaxBatchFacts facts.
+var ErrTooManyFacts = errors.New("too many facts in one batch")
+
+// BatchEnd is the sequence of the last fact of a batch: once the fold has seen it the whole batch has been taken.
+func BatchEnd(batch uint64) uint64 { return batch<<batchShift | lastOfAll }
+
+// BatchTaken is the newest batch that was taken as a whole when sequence was the last fact seen of a writer; 0: none.
+func BatchTaken(sequence uint64) uint64 {
+	if sequence&lastOfAll == lastOfAll {
+		return sequence >> batchShift
+	}
+	return max(sequence>>batchShift, 1) - 1
+}
+
+// Number gives the facts of a batch their sequences: envelopes in the order in which they are to be published, without times. The same
+// batch gets the same ids each time.
+func (b Batch) Number() ([]Envelope, error) {
+	n := 0
+	for _, e := range b.Facts {
+		if m, ok := e.(MetricsLogged); ok {
+			n += len(m.Frames)
+		} else {
+			n++
+		}
+	}
+	if n > MaxBatchFacts || b.Sequence > MaxBatchSequence {
+		return nil, fmt.Errorf("event: batch %d of writer %q: %d facts: %w", b.Sequence, b.Writer, n, ErrTooManyFacts)
+	}
+	i := 0
+	next := func() uint64 {
+		i++
+		switch {
+		case b.Sequence == 0:
+			return 0
+		case i == n:
+			return BatchEnd(b.Sequence)
+		}
+		return b.Sequence<<batchShift | uint64(i-1)
+	}
+	out := make([]Envelope, 0, len(b.Facts))
+	for _, e := range b.Facts {
+		if m, ok := e.(MetricsLogged); ok {
+			frames := make([]Frame, len(m.Frames))
+			for i, f := range m.Frames {
+				f.Sequence = next()
+				frames[i] = f
+			}
+			out = append(out, Envelope{Event: MetricsLogged{Gateway: m.Gateway, Frames: frames}})
+			continue
+		}
+		env := Envelope{Event: e}
+		if seq := next(); seq > 0 {
+			env.Writer, env.Sequence = b.Writer, seq
+			env.ID = DerivedID("logged", string(b.Run), string(b.Writer), fmt.Sprint(seq))
+		}
+		out = append(out, env)
+	}
+	return out, nil
+}
+
+// RunOf is the run that a fact is about, "" when it is about something else; frames of metric points name their runs themselves.
+func RunOf(e Event) RunID {
+	rest, ok := strings.CutPrefix(e.Subject(), Prefix+"run.")
+	if !ok {
+		return ""
+	}
+	run, _, _ := strings.Cut(rest, ".")
+	return RunID(run)
+}
