@@ -47,7 +47,7 @@ func curation(ctx context.Context, b *bench) ([]Row, error) {
 		return nil, err
 	}
 	fmt.Fprintf(os.Stderr, "curator: %d documents, %.1f MB: %s\n", len(t.docs), float64(t.size)/1e6, t.what)
-	s := &curatorBench{bench: b, text: t, peers: newPeers(ctx), docs: filepath.Join(b.tmp, "docs.jsonl")}
+	s := &curatorBench{bench: b, text: t, peers: newPeers(ctx, "curator"), docs: filepath.Join(b.tmp, "docs.jsonl")}
 	if err := t.write(s.docs); err != nil {
 		return nil, err
 	}

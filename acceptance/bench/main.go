@@ -53,6 +53,7 @@ func groups() []group {
 	return []group{
 		{"loop", []func(context.Context, *bench) ([]Row, error){start, ingest, training, reaction, demo, nanoGPT}},
 		{"curator", []func(context.Context, *bench) ([]Row, error){curation}},
+		{"tracker", []func(context.Context, *bench) ([]Row, error){tracking}},
 	}
 }
 

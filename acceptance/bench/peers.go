@@ -13,7 +13,7 @@ import (
 
 const (
 	peersFolder  = "bench/peers" // their scripts and requirements
-	peersInstall = "build/peers" // their virtual environment
+	peersInstall = "build/peers" // their virtual environments
 )
 
 // peers runs the scripts of bench/peers.
@@ -22,28 +22,29 @@ type peers struct {
 	missing string // why there are none
 }
 
-// newPeers makes the peers' virtual environment, if it is not there from the last time.
-func newPeers(ctx context.Context) peers {
-	err := installPeers(ctx)
+// newPeers makes the virtual environment of the peers that bench/peers/<name>.txt lists, if it is not there from the last time.
+func newPeers(ctx context.Context, name string) peers {
+	install := filepath.Join(peersInstall, name)
+	err := installPeers(ctx, name, install)
 	if err != nil {
-		p := peers{missing: "peers not installed: " + err.Error()}
-		fmt.Fprintln(os.Stderr, "curator:", p.missing)
+		p := peers{missing: name + " not installed: " + err.Error()}
+		fmt.Fprintln(os.Stderr, p.missing)
 		return p
 	}
-	python, err := filepath.Abs(filepath.Join(peersInstall, "bin", "python"))
+	python, err := filepath.Abs(filepath.Join(install, "bin", "python"))
 	if err != nil {
 		return peers{missing: err.Error()}
 	}
 	return peers{python: python}
 }
 
-func installPeers(ctx context.Context) error {
-	requirements := filepath.Join(peersFolder, "requirements.txt")
+func installPeers(ctx context.Context, name, install string) error {
+	requirements := filepath.Join(peersFolder, name+".txt")
 	want, err := os.ReadFile(requirements)
 	if err != nil {
 		return err
 	}
-	stamp := filepath.Join(peersInstall, "requirements.txt")
+	stamp := filepath.Join(install, "requirements.txt")
 	if have, err := os.ReadFile(stamp); err == nil && bytes.Equal(have, want) {
 		return nil
 	}
@@ -51,13 +52,13 @@ func installPeers(ctx context.Context) error {
 	if err != nil {
 		return errors.New("there is no python3")
 	}
-	fmt.Fprintln(os.Stderr, "curator: installing the peers into", peersInstall)
-	if err := os.RemoveAll(peersInstall); err != nil {
+	fmt.Fprintln(os.Stderr, "installing peers into", install)
+	if err := os.RemoveAll(install); err != nil {
 		return err
 	}
 	for _, args := range [][]string{
-		{python, "-m", "venv", peersInstall},
-		{filepath.Join(peersInstall, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements},
+		{python, "-m", "venv", install},
+		{filepath.Join(install, "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements},
 	} {
 		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %.300s", args[2], err, bytes.TrimSpace(out))
