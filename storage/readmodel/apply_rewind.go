@@ -78,7 +78,7 @@ func (f *fold) columnsOf(s *series, fn func(columns)) error {
 	for c := range s.chunks() {
 		src.chunks[c.lower] = c.slice(0, c.len())
 	}
-	return src.scan(f.v.bucket(tableChunk), floor, ceiling, fn)
+	return src.scan(f.v.bucket(tableChunk), floor, ceiling, func(c columns) bool { fn(c); return true })
 }
 
 // rewindRecords removes what is not a series and lies after a step.

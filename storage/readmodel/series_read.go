@@ -57,8 +57,8 @@ func (m *Model) unreadable(n name, err error) error {
 	return fmt.Errorf("readmodel: %s: series %q of run %s: %w: %w", m.path, n.key, n.run, err, ErrBroken)
 }
 
-// scan calls fn, in order, with the chunks that may hold points between two bounds.
-func (src *source) scan(b *bbolt.Bucket, from, to bound, fn func(columns)) error {
+// scan calls fn, in order, with the chunks that may hold points between two bounds, until it returns false.
+func (src *source) scan(b *bbolt.Bucket, from, to bound, fn func(columns) bool) error {
 	over := slices.SortedFunc(maps.Keys(src.chunks), func(a, b bound) int {
 		switch {
 		case a.less(b):
@@ -94,7 +94,9 @@ func (src *source) scan(b *bbolt.Bucket, from, to bound, fn func(columns)) error
 			if to.less(over[0]) {
 				return nil
 			}
-			fn(src.chunks[over[0]])
+			if !fn(src.chunks[over[0]]) {
+				return nil
+			}
 			if stored == over[0] {
 				k, raw = c.Next()
 			}
@@ -106,7 +108,9 @@ func (src *source) scan(b *bbolt.Bucket, from, to bound, fn func(columns)) error
 			if err != nil {
 				return err
 			}
-			fn(cols)
+			if !fn(cols) {
+				return nil
+			}
 			k, raw = c.Next()
 		}
 	}
@@ -128,14 +132,12 @@ func (src *source) raw(b *bbolt.Bucket, lo, hi int64, limit int) (columns, error
 		out = columns{make([]int64, 0, n), make([]int64, 0, n), make([]float64, 0, n)}
 	}
 	to := bound{hi, math.MaxInt64, math.MaxUint64}
-	err := src.scan(b, bound{step: lo, time: math.MinInt64}, to, func(c columns) {
-		if limit > 0 && out.len() >= limit {
-			return
-		}
+	err := src.scan(b, bound{step: lo, time: math.MinInt64}, to, func(c columns) bool {
 		c = c.between(lo, hi)
 		out.steps = append(out.steps, c.steps...)
 		out.times = append(out.times, c.times...)
 		out.values = append(out.values, c.values...)
+		return limit <= 0 || out.len() < limit
 	})
 	return out, err
 }
@@ -161,8 +163,9 @@ func (src *source) reduce(tx *bbolt.Tx, lo, hi int64, most int) (out []bucket, f
 	var all []bucket
 	put := func(k bucket) { all = append(all, k) }
 	points := func(lo, hi int64) error {
-		return src.scan(chunks, bound{step: lo, time: math.MinInt64}, bound{hi, math.MaxInt64, math.MaxUint64}, func(c columns) {
+		return src.scan(chunks, bound{step: lo, time: math.MinInt64}, bound{hi, math.MaxInt64, math.MaxUint64}, func(c columns) bool {
 			all = append(all, gather(c.between(lo, hi), level)...)
+			return true
 		})
 	}
 	// Whole buckets come from the pyramid; those that an end cuts, and those of the open chunk, from the points.
@@ -227,7 +230,7 @@ func atMost(in []bucket, most int) []bucket {
 // openFrom is the first step of the open chunk, whose points are not in the pyramid; false when none is open.
 func (src *source) openFrom(b *bbolt.Bucket) (int64, bool, error) {
 	var tail columns
-	if err := src.scan(b, src.name.boundOf(src.last), ceiling, func(c columns) { tail = c }); err != nil {
+	if err := src.scan(b, src.name.boundOf(src.last), ceiling, func(c columns) bool { tail = c; return true }); err != nil {
 		return 0, false, err
 	}
 	if n := tail.len(); n == 0 || n >= sealAt {
