@@ -74,5 +74,11 @@ func Examples() []Event {
 		RuleSaved{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Name: "stop on NaN", On: "metrics.logged", When: "isnan(value)", Then: RawJSON(`{"stop":{}}`), Enabled: true, By: "ada"},
 		RuleRemoved{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU"},
 		RuleFired{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Seq: 4711, Run: run, Action: "stop", Result: "stop requested"},
+		SnapshotTaken{Place: 4711, Fact: "01HZX3V9M8Q4T6W2Y5B7C9D1FA", Log: "MILLRACE@2026-11-01T12:00:00Z", Layout: 2, Snapshot: digest, Bytes: 64 << 20, Stored: 9 << 20, By: "ada"},
+		LogArchived{Log: "MILLRACE@2026-11-01T12:00:00Z", Through: 4000, Archive: digest, Segments: 2, Facts: 3999, Bytes: 1 << 20, By: "ada"},
+		RunPruned{Run: run, Console: true, System: true, By: "retention"},
+		DatasetDeleted{Dataset: digest, Force: true, By: "ada"},
+		ExperimentDeleted{Experiment: exp, By: "ada"},
+		RetentionSet{Experiment: exp, Policy: Retention{Checkpoints: &KeptCheckpoints{Best: 3, Every: 1000, Last: 1}, FailedRunsDays: 14, ConsoleDays: 30, SystemDays: 30, LogDays: 90}, By: "ada"},
 	}
 }

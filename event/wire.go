@@ -177,5 +177,6 @@ func Set() []Event {
 		ExperimentCreated{}, ExperimentUpdated{}, DatasetPublished{}, CheckpointSaved{}, CheckpointDeleted{},
 		AliasSet{}, EvaluationCompleted{},
 		UsageSampled{}, ResourcesSpent{}, PriceSet{}, RuleSaved{}, RuleRemoved{}, RuleFired{},
+		SnapshotTaken{}, LogArchived{}, RunPruned{}, DatasetDeleted{}, ExperimentDeleted{}, RetentionSet{},
 	}
 }

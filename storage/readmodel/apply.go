@@ -170,6 +170,18 @@ func (f *fold) apply() error {
 		return f.ruleRemoved(e)
 	case event.RuleFired:
 		return f.ruleFired(e)
+	case event.SnapshotTaken:
+		return f.snapshotTaken(e)
+	case event.LogArchived:
+		return f.logArchived(e)
+	case event.RetentionSet:
+		return f.retentionSet(e)
+	case event.RunPruned:
+		return f.runPruned(e)
+	case event.DatasetDeleted:
+		return f.datasetDeleted(e)
+	case event.ExperimentDeleted:
+		return f.experimentDeleted(e)
 	}
 	return fmt.Errorf("%T is not known to the read model", f.env.Event)
 }

@@ -41,6 +41,7 @@ const (
 	tableRule
 	tableFiring
 	tableFiringOrder
+	tableKept
 	tableCount
 )
 
@@ -79,6 +80,7 @@ var layout = [tableCount]struct {
 	tableRule:         {"rule", "", "rule", "JSON Rule; in memory too", false},
 	tableFiring:       {"firing", "rule", "seq", "JSON Firing", false},
 	tableFiringOrder:  {"firing_order", "", "seq", "rule", false},
+	tableKept:         {"kept", "snapshot, archive, retention or gone", "place and layout; nothing; experiment; kind and name", "JSON Snapshot, Archive, Policy; nothing", false},
 }
 
 // version names the layout of the file.

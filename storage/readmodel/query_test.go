@@ -71,7 +71,9 @@ func second[T any](_ T, err error) error { return err }
 func TestFound(t *testing.T) {
 	l := readmodeltest.Start(t)
 	for _, e := range event.Examples() {
-		if _, deletes := e.(event.RunDeleted); !deletes {
+		switch e.(type) {
+		case event.RunDeleted, event.DatasetDeleted, event.ExperimentDeleted:
+		default:
 			l.Tell(e)
 		}
 	}

@@ -214,3 +214,24 @@ type Edge struct {
 	Role string `json:"role"`
 	Name string `json:"name,omitempty"`
 }
+
+// Snapshot is a copy of a read model in storage. Those that were collected are listed still.
+type Snapshot struct {
+	event.SnapshotTaken
+	Seq uint64    `json:"seq"`
+	At  time.Time `json:"at"`
+}
+
+// Archive is where the log's beginning lies.
+type Archive struct {
+	event.LogArchived
+	Seq uint64    `json:"seq"`
+	At  time.Time `json:"at"`
+}
+
+// Policy is what may be deleted of an experiment's runs, or without an experiment of all others.
+type Policy struct {
+	event.RetentionSet
+	Seq uint64    `json:"seq"`
+	At  time.Time `json:"at"`
+}

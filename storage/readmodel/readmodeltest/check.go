@@ -76,7 +76,7 @@ var Begin = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 func Start(t testing.TB) *Log {
 	t.Helper()
 	l := &Log{t: t, Path: filepath.Join(t.TempDir(), "model.db")}
-	l.open()
+	l.Open()
 	t.Cleanup(l.End)
 	return l
 }
@@ -94,7 +94,8 @@ func (l *Log) End() {
 	}
 }
 
-func (l *Log) open() {
+// Open opens the file, which a test has closed to do something to it.
+func (l *Log) Open() {
 	l.t.Helper()
 	m, err := readmodel.Open(l.Path, readmodel.Options{CommitEvery: 5 * time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
@@ -135,7 +136,7 @@ func (l *Log) Reopen() {
 	if err := l.Close(); err != nil {
 		l.t.Fatal(err)
 	}
-	l.open()
+	l.Open()
 	if why := l.Rebuilt(); why != "" {
 		l.t.Fatalf("rebuilt: %s", why)
 	}
