@@ -55,7 +55,7 @@ func (b Book) Price(spent []Spent) Bill {
 		}
 		bill.Devices += s.Seconds / 3600 * p.PerHour
 		if s.Joules >= 0 {
-			bill.Energy += s.Joules / 3.6e6 * p.PerKWh
+			bill.Energy += s.Joules / 3.6e6 * p.PerKWh * max(1, p.PUE)
 		}
 		bill.Storage += float64(s.Stored) / 1e9 * p.PerGBMonth
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,12 +16,38 @@ type Price struct {
 	Device string
 	// PerHour is US dollars per device-hour (a core-hour for processors).
 	PerHour float64
+	// PerHourLow and PerHourHigh are what others ask for the same; both 0: PerHour is one's own price, exactly.
+	PerHourLow, PerHourHigh float64
 	// PerKWh is US dollars per kilowatt-hour, where energy is known and not part of the rent; 0: included.
 	PerKWh float64
+	// PUE is what a building draws for each joule of the device (power usage effectiveness); 0: 1, the device alone.
+	PUE float64
 	// PerGBMonth is US dollars per 10⁹ bytes and 30 days of storage.
 	PerGBMonth float64
 	From       time.Time
 	Source     string
+	// Hardware is what estimates ask of the device. What a line leaves out is taken from the next one that fits (Book.Device).
+	Hardware
+}
+
+// Hardware is a device as far as estimates ask; a zero is not known.
+type Hardware struct {
+	// PeakFLOPs a second in 16-bit matrix products without sparsity; of a processor's core in 32 bits.
+	PeakFLOPs float64
+	// Memory in bytes.
+	Memory float64
+	// Watts of the device itself (TDP); ServerWatts of its share of a server, at most.
+	Watts, ServerWatts float64
+	// Purchase is US dollars for the device alone.
+	Purchase Range
+}
+
+// Rent is the price of an hour as a range.
+func (p Price) Rent() Range {
+	if p.PerHourLow == 0 && p.PerHourHigh == 0 {
+		return Exactly(p.PerHour)
+	}
+	return Range{p.PerHourLow, p.PerHour, p.PerHourHigh}
 }
 
 // ErrBadPrice is returned for a line that cannot be applied.
@@ -28,10 +55,24 @@ var ErrBadPrice = errors.New("bad price")
 
 // Check tells what is wrong with a line.
 func (p Price) Check() error {
-	for name, v := range map[string]float64{"per hour": p.PerHour, "per kWh": p.PerKWh, "per GB and month": p.PerGBMonth} {
-		if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
-			return fmt.Errorf("cost: %q: %s is %v, want 0 or more: %w", p.Device, name, v, ErrBadPrice)
+	for _, f := range []struct {
+		name string
+		v    float64
+	}{
+		{"per hour", p.PerHour}, {"per kWh", p.PerKWh}, {"per GB and month", p.PerGBMonth}, {"PUE", p.PUE}, {"peak FLOPs", p.PeakFLOPs}, {"memory", p.Memory}, {"watts", p.Watts}, {"server watts", p.ServerWatts},
+	} {
+		if math.IsNaN(f.v) || math.IsInf(f.v, 0) || f.v < 0 {
+			return fmt.Errorf("cost: %q: %s is %v, want 0 or more: %w", p.Device, f.name, f.v, ErrBadPrice)
 		}
+	}
+	if p.PUE > 0 && p.PUE < 1 {
+		return fmt.Errorf("cost: %q: PUE is %v, want 1 or more: %w", p.Device, p.PUE, ErrBadPrice)
+	}
+	if err := p.Rent().check(fmt.Sprintf("%q: per hour", p.Device)); err != nil {
+		return err
+	}
+	if err := p.Purchase.check(fmt.Sprintf("%q: purchase", p.Device)); err != nil {
+		return err
 	}
 	if _, _, ok := strings.Cut(p.Device, ":"); !ok {
 		return fmt.Errorf("cost: device %q is not of the form kind:name, e.g. \"gpu:*H200*\" or \"cpu:*\": %w", p.Device, ErrBadPrice)
@@ -49,19 +90,6 @@ func (p Price) Check() error {
 // equally exact pattern.
 type Book []Price
 
-// Default is the book before anyone edited it: list prices with their source and date, to be replaced by one's own.
-func Default() Book {
-	may := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
-	const street = "specialty clouds, middle of the range, 2026-05"
-	return Book{
-		{Device: "cpu:*", PerHour: 0.05, PerKWh: 0, PerGBMonth: 0.023, From: may, Source: "general-purpose cloud virtual core, on demand; S3 standard storage, 2026-05"},
-		{Device: "gpu:*A100*", PerHour: 1.30, From: may, Source: street},
-		{Device: "gpu:*H100*", PerHour: 3.00, From: may, Source: street},
-		{Device: "gpu:*H200*", PerHour: 4.00, From: may, Source: street},
-		{Device: "gpu:*B200*", PerHour: 5.25, From: may, Source: street},
-	}
-}
-
 // Of finds the line in force for a device at a time: the most exact pattern (most literal characters), then the latest date, then
 // the latest line. A line dated later than at is used only if no earlier one fits, because an approximate price beats none.
 func (b Book) Of(kind, name string, at time.Time) (Price, bool) {
@@ -69,18 +97,60 @@ func (b Book) Of(kind, name string, at time.Time) (Price, bool) {
 	best, found := Price{}, false
 	var bestRank [3]int64
 	for _, p := range b {
-		if ok, err := path.Match(pattern(p.Device), device); err != nil || !ok {
-			continue
-		}
-		rank := [3]int64{1, int64(len(strings.ReplaceAll(p.Device, "*", ""))), p.From.Unix()}
-		if p.From.After(at) {
-			rank[0], rank[2] = 0, -rank[2]
-		}
-		if !found || !less(rank, bestRank) {
+		rank, ok := p.fits(device, at)
+		if ok && (!found || !less(rank, bestRank)) {
 			best, bestRank, found = p, rank, true
 		}
 	}
 	return best, found
+}
+
+// Device is Of, with what its line does not know of the hardware taken from the next lines that fit.
+func (b Book) Device(kind, name string, at time.Time) (Price, bool) {
+	device := foldName(kind + ":" + name)
+	type ranked struct {
+		price Price
+		rank  [3]int64
+	}
+	var all []ranked
+	for _, p := range b {
+		if rank, ok := p.fits(device, at); ok {
+			all = append(all, ranked{p, rank})
+		}
+	}
+	if len(all) == 0 {
+		return Price{}, false
+	}
+	slices.Reverse(all) // of equal rank the latest
+	slices.SortStableFunc(all, func(x, y ranked) int {
+		switch {
+		case less(y.rank, x.rank):
+			return -1
+		case less(x.rank, y.rank):
+			return 1
+		}
+		return 0
+	})
+	best := all[0].price
+	for _, next := range all[1:] {
+		h := next.price.Hardware
+		best.PeakFLOPs, best.Memory = or(best.PeakFLOPs, h.PeakFLOPs), or(best.Memory, h.Memory)
+		best.Watts, best.ServerWatts = or(best.Watts, h.Watts), or(best.ServerWatts, h.ServerWatts)
+		best.Purchase = or(best.Purchase, h.Purchase)
+	}
+	return best, true
+}
+
+// fits tells whether a line is for a device, and how well.
+func (p Price) fits(device string, at time.Time) ([3]int64, bool) {
+	if ok, err := path.Match(pattern(p.Device), device); err != nil || !ok {
+		return [3]int64{}, false
+	}
+	rank := [3]int64{1, int64(len(p.Device) - strings.Count(p.Device, "*")), p.From.Unix()}
+	if p.From.After(at) {
+		rank[0], rank[2] = 0, -rank[2]
+	}
+	return rank, true
 }
 
 func less(a, b [3]int64) bool {

@@ -64,12 +64,24 @@ func TestABill(t *testing.T) {
 	}
 }
 
+func TestABillForTheBuildingToo(t *testing.T) {
+	book := cost.Book{{Device: "gpu:*", PerHour: 1, PerKWh: 0.2, PUE: 1.5, From: day("2026-01-01")}}
+	bill := book.Price([]cost.Spent{{Kind: "gpu", Name: "L4", Joules: 3.6e6, At: day("2026-02-01")}})
+	if math.Abs(bill.Energy-0.3) > 1e-12 {
+		t.Errorf("%+v", bill)
+	}
+}
+
 func TestBadPrices(t *testing.T) {
 	for _, p := range []cost.Price{
 		{Device: "H200", From: day("2026-01-01")},
 		{Device: "gpu:*", PerHour: -1, From: day("2026-01-01")},
 		{Device: "gpu:*", PerHour: math.NaN(), From: day("2026-01-01")},
 		{Device: "gpu:*"},
+		{Device: "gpu:*", From: day("2026-01-01"), PUE: 0.5},
+		{Device: "gpu:*", From: day("2026-01-01"), PerHour: 2, PerHourLow: 3, PerHourHigh: 4},
+		{Device: "gpu:*", From: day("2026-01-01"), Hardware: cost.Hardware{Watts: math.Inf(1)}},
+		{Device: "gpu:*", From: day("2026-01-01"), Hardware: cost.Hardware{Purchase: cost.Range{Low: 1}}},
 	} {
 		if err := p.Check(); !errors.Is(err, cost.ErrBadPrice) {
 			t.Errorf("%+v: %v", p, err)
