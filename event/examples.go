@@ -32,6 +32,8 @@ func Examples() []Event {
 			Branch: &Branch{From: other, Kind: Reproduction}, Candidates: []Digest{digest}, Suites: []string{"quick"},
 			Tags: map[string]string{"purpose": "demo"}, Labels: []string{"small"}, By: "ada",
 			Note: note, Group: "sweep-1", JobType: "train", HeartbeatSeconds: 60,
+			From:   &CheckpointSaved{Run: other, Step: step, Checkpoint: digest, Files: []File{{Name: "model.safetensors", Digest: digest, Size: 4 << 20}}, Dataset: digest, Tokens: 204800},
+			Resume: 1, Attempts: 2, SaveAt: []int64{231}, Budget: &Budget{Dollars: 2.5},
 		},
 		RunStarted{
 			Run: run, Attempt: 2, Worker: worker, ResumedFrom: &step,
@@ -39,7 +41,7 @@ func Examples() []Event {
 		},
 		RunProgressed{Run: run, Phase: "train", Done: 200, Total: 400, Unit: "steps", SecondsLeft: &left},
 		RunHeartbeat{Run: run, Writer: "rank-0"},
-		RunStopRequested{Run: run, By: "ada", Reason: "diverging"},
+		RunStopRequested{Run: run, By: "ada", Reason: "diverging", Pause: true},
 		RunEnded{Run: run, Attempt: 2, Status: Failed, Steps: 231, Failure: &Failure{Code: "nan_loss", Message: "the loss is NaN at step 231", Hint: "lower the learning rate"}, Outputs: []Input{{Role: "checkpoint", Digest: digest}}, ExitCode: &exit},
 		RunTagged{Run: run, Set: map[string]string{"stage": "review"}, Unset: []string{"purpose"}, AddLabels: []string{"keep"}, RemoveLabels: []string{"small"}},
 		RunNoted{Run: run, Name: &name, Note: &note},
@@ -62,7 +64,7 @@ func Examples() []Event {
 		ArtifactLogged{Run: run, Path: "plots/loss.png", Role: "image", Step: &step, File: File{Name: "loss.png", Digest: digest, Size: 1024, MD5: "1a79a4d60de6718e8e5b326e338ae533"}, Media: "image/png"},
 		AlertRaised{Run: run, Level: "warn", Title: "loss spike", Text: "z-score 8.1 at step 231"},
 		ExperimentCreated{Experiment: exp, Name: "learning rate", Objective: &Objective{Metric: "eval/quick/heldout/bits_per_byte", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 5, DeviceSeconds: 3600}, Note: note, Entity: "lab", By: "ada"},
-		ExperimentUpdated{Experiment: exp, Name: &name, Objective: &Objective{Metric: "val/loss", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 9}, Note: &note, Archived: &no},
+		ExperimentUpdated{Experiment: exp, Name: &name, Objective: &Objective{Metric: "val/loss", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 9}, Note: &note, Archived: &no, Clear: []string{"objective"}},
 		DatasetPublished{Dataset: digest, Name: "go-docs", Run: other, Recipe: digest, Source: digest, Tokenizer: digest, VocabSize: 4096, Splits: []Split{{Name: "train", Tokens: 3000000, Documents: 900, Bytes: 9500000, Shards: 3}}, Dropped: []Dropped{{Reason: "duplicate", Documents: 12, Bytes: 34000}}, Bytes: 6100000},
 		CheckpointSaved{Run: run, Experiment: exp, Step: step, Checkpoint: digest, Files: []File{{Name: "model.safetensors", Digest: digest, Size: 4 << 20}}, Dataset: digest, Suites: []string{"quick"}, Tokens: 204800, Last: true},
 		CheckpointDeleted{Run: run, Step: 100, Checkpoint: digest},
@@ -80,5 +82,10 @@ func Examples() []Event {
 		DatasetDeleted{Dataset: digest, Force: true, By: "ada"},
 		ExperimentDeleted{Experiment: exp, By: "ada"},
 		RetentionSet{Experiment: exp, Policy: Retention{Checkpoints: &KeptCheckpoints{Best: 3, Every: 1000, Last: 1}, FailedRunsDays: 14, ConsoleDays: 30, SystemDays: 30, LogDays: 90}, By: "ada"},
+		RunStarred{Run: run, Starred: true, By: "ada"},
+		RunBudgetSet{Run: run, Budget: Budget{Dollars: 2.5, DeviceSeconds: 900}, By: "ada"},
+		AliasRemoved{Experiment: exp, Alias: "production", By: "ada"},
+		RunBudgetReached{Run: run, Spent: Reached{Percent: 80, Budget: Budget{Dollars: 2.5}, Dollars: 2.01, DeviceSeconds: 700}},
+		ExperimentBudgetReached{Experiment: exp, Run: run, Spent: Reached{Percent: 100, Budget: Budget{DeviceSeconds: 3600}, Dollars: 4.5, DeviceSeconds: 3601}},
 	}
 }

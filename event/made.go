@@ -27,6 +27,7 @@ type ExperimentUpdated struct {
 	Budget     *Budget      `json:"budget,omitempty"`
 	Note       *string      `json:"note,omitempty"`
 	Archived   *bool        `json:"archived,omitempty"`
+	Clear      []string     `json:"clear,omitempty"` // what is taken away: "objective", "suites", "budget"
 }
 
 // Objective is the metric that decides an experiment.

@@ -18,7 +18,7 @@ const (
 	External RunKind = "external" // somebody else's training script
 )
 
-// RunStatus is where a run stands. Pending → Running → one of the rest; a redelivered job goes back to Running.
+// RunStatus is where a run stands. Pending → Running → one of the rest; a redelivered job goes back to Running, a resumed run to Pending.
 type RunStatus string
 
 // The statuses of a run.
@@ -29,11 +29,15 @@ const (
 	Failed   RunStatus = "failed"
 	Stopped  RunStatus = "stopped"
 	Crashed  RunStatus = "crashed" // derived from silence
+	Paused   RunStatus = "paused"  // it stands still at its last checkpoint, until somebody resumes it
 )
 
-// Ended tells whether nothing more is expected of a run with this status.
-func (s RunStatus) Ended() bool {
-	return s == Finished || s == Failed || s == Stopped || s == Crashed
+// Ended tells whether nothing more is expected of a run with this status, unless it is resumed.
+func (s RunStatus) Ended() bool { return s == Finished || s.Resumable() }
+
+// Resumable tells whether a run with this status can be asked to go on.
+func (s RunStatus) Resumable() bool {
+	return s == Failed || s == Stopped || s == Crashed || s == Paused
 }
 
 // Spec is everything needed to do a run again. It is immutable; runs with one spec digest are the same experiment.
@@ -138,7 +142,8 @@ const (
 	Evaluation   = "evaluation"
 )
 
-// RunRequested is a job and the run's record: whoever Works its kind does it. Published once per run id.
+// RunRequested is a job and the run's record: whoever Works its kind does it. It is published once per run id, and once more for every
+// resumption, which says again what the run is and where it goes on.
 type RunRequested struct {
 	Run        RunID        `json:"run"`
 	Experiment ExperimentID `json:"experiment,omitempty"`
@@ -159,6 +164,18 @@ type RunRequested struct {
 	JobType string `json:"job_type,omitempty"`
 	// HeartbeatSeconds is how often the script shows a sign of life at least; after three times as long a silence it counts as crashed.
 	HeartbeatSeconds int64 `json:"heartbeat_seconds,omitempty"`
+
+	// From is the checkpoint to begin at: a fork's is its parent's, a resumed run's its own newest. nil: the beginning.
+	From *CheckpointSaved `json:"from,omitempty"`
+	// Resume is 0 for a new run and counts the resumptions of one that stood still. Attempts is how many attempts there were before:
+	// the job's are numbered on from there.
+	Resume   int `json:"resume,omitempty"`
+	Attempts int `json:"attempts,omitempty"`
+	// SaveAt are steps at which a checkpoint is saved besides those of the configuration: a reproduction saves where its original was
+	// stopped, to have something to compare.
+	SaveAt []int64 `json:"save_at,omitempty"`
+	// Budget bounds what the run may spend, over all attempts.
+	Budget *Budget `json:"budget,omitempty"`
 }
 
 // RunStarted says that a worker took the job; Attempt counts from 1 and grows with every redelivery.
@@ -187,12 +204,16 @@ type RunHeartbeat struct {
 	Writer WriterID `json:"writer"`
 }
 
-// RunStopRequested asks a run to stop at its next safe point.
+// RunStopRequested asks a run to stop at its next safe point: for a training run, with a checkpoint after the step at hand.
 type RunStopRequested struct {
 	Run    RunID  `json:"run"`
-	By     string `json:"by,omitempty"`
+	By     string `json:"by,omitempty"` // ByBudget when it is the budget that asks
 	Reason string `json:"reason,omitempty"`
+	Pause  bool   `json:"pause,omitempty"` // it ends as Paused rather than Stopped
 }
+
+// ByBudget is who asks a run to stop because its budget, or its experiment's, is spent.
+const ByBudget = "budget"
 
 // Failure is why a run did not finish, for people: what happened and what to do.
 type Failure struct {
@@ -204,8 +225,8 @@ type Failure struct {
 // RunEnded is the last word on a run's attempt.
 type RunEnded struct {
 	Run     RunID     `json:"run"`
-	Attempt int       `json:"attempt"`
-	Status  RunStatus `json:"status"` // Finished, Failed, Stopped or Crashed
+	Attempt int       `json:"attempt"` // of a run that ends before a worker had it: the last one before, or 0
+	Status  RunStatus `json:"status"`  // Finished, Failed, Stopped, Paused or Crashed
 	Failure *Failure  `json:"failure,omitempty"`
 	Steps   int64     `json:"steps,omitempty"`
 	Outputs []Input   `json:"outputs,omitempty"` // what it made, by role

@@ -178,5 +178,6 @@ func Set() []Event {
 		AliasSet{}, EvaluationCompleted{},
 		UsageSampled{}, ResourcesSpent{}, PriceSet{}, RuleSaved{}, RuleRemoved{}, RuleFired{},
 		SnapshotTaken{}, LogArchived{}, RunPruned{}, DatasetDeleted{}, ExperimentDeleted{}, RetentionSet{},
+		RunStarred{}, RunBudgetSet{}, AliasRemoved{}, RunBudgetReached{}, ExperimentBudgetReached{},
 	}
 }

@@ -17,10 +17,12 @@ var (
 	ErrCorrupt = errors.New("the log cannot be read")
 )
 
-// Of Publish and PublishOnce.
+// Of publishing.
 var (
 	// ErrExists says that the subject already has a fact.
 	ErrExists = errors.New("the subject already has a fact")
+	// ErrOvertaken says that a subject has a newer fact than the one that was known.
+	ErrOvertaken = errors.New("a newer fact was faster")
 	// ErrFull says that the log cannot take more: a full disk or a limit.
 	ErrFull = errors.New("the log is full")
 	// ErrTooLarge says that a fact does not fit in one message.

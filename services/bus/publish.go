@@ -79,6 +79,29 @@ func (b *Bus) PublishAs(ctx context.Context, env event.Envelope) (seq uint64, er
 // PublishAfter is PublishAs for a fact that holds only while the last fact of its subject lies at a place (0: while there is none): otherwise
 // ErrExists. Of many callers, in any process, one succeeds. It is not for metric points.
 func (b *Bus) PublishAfter(ctx context.Context, env event.Envelope, last uint64) (seq uint64, err error) {
+	seq, err = b.publishIf(ctx, env, jetstream.WithExpectLastSequencePerSubject(last))
+	if hasCode(err, codeWrongLastForOne) {
+		return 0, fmt.Errorf("bus: publish %s: %w", env.Event.Subject(), ErrExists)
+	}
+	return seq, err
+}
+
+// PublishWhile publishes a fact only while the newest fact on another subject than its own is the one at last (0: there is none); otherwise
+// ErrOvertaken. The server decides: of two who each expect the other's subject to be still only one succeeds. An older server than NATS 2.12
+// compares the fact's own subject instead.
+func (b *Bus) PublishWhile(ctx context.Context, e event.Event, subject string, last uint64) (seq uint64, err error) {
+	if err := checkFilter(subject); err != nil {
+		return 0, err
+	}
+	seq, err = b.publishIf(ctx, event.Envelope{Event: e}, jetstream.WithExpectLastSequenceForSubject(last, subject))
+	if hasCode(err, codeWrongLastForOne) {
+		return 0, fmt.Errorf("bus: publish %s: %s: %w", e.Subject(), subject, ErrOvertaken)
+	}
+	return seq, err
+}
+
+// publishIf publishes a fact that the server may refuse to take now, with codeWrongLastForOne.
+func (b *Bus) publishIf(ctx context.Context, env event.Envelope, expect jetstream.PublishOpt) (seq uint64, err error) {
 	leave, err := b.enter()
 	if err != nil {
 		return 0, err
@@ -88,7 +111,7 @@ func (b *Bus) PublishAfter(ctx context.Context, env event.Envelope, last uint64)
 	if err != nil {
 		return 0, err
 	}
-	seq, err = b.put(ctx, msg, jetstream.WithExpectLastSequencePerSubject(last))
+	seq, err = b.put(ctx, msg, expect)
 	if !hasCode(err, codeWrongLastForOne) {
 		return seq, err
 	}
@@ -97,7 +120,7 @@ func (b *Bus) PublishAfter(ctx context.Context, env event.Envelope, last uint64)
 	if lerr == nil && there.ID == msg.Header.Get(event.HeaderID) {
 		return there.Seq, nil
 	}
-	return 0, fmt.Errorf("bus: publish %s: %w", msg.Subject, ErrExists)
+	return 0, err
 }
 
 func (b *Bus) publishOne(ctx context.Context, e event.Event) (uint64, error) {

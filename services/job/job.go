@@ -15,13 +15,15 @@ type Job struct {
 	Request   event.RunRequested
 	Requested time.Time // when the request was made
 	Attempt   int
-	// Checkpoint is the last that an earlier attempt saved, to go on from; nil: begin at the beginning.
+	// Checkpoint is the last that an earlier attempt saved, or that the request names, to go on from; nil: begin at the beginning.
 	Checkpoint *event.CheckpointSaved
 
 	runner  *Runner
 	writer  event.WriterID
 	began   time.Time
 	lasting context.Context
+	seq     uint64 // the request's place in the log
+	ended   uint64 // of the last word on the run before this attempt
 
 	flushing chan struct{} // holds one: so that facts come in the order in which they were told
 	wake     chan struct{} // asks the sampler to flush now

@@ -65,7 +65,7 @@ func (r *Runner) Work(ctx context.Context, kind event.RunKind, do Do) error {
 		if !ok {
 			return bus.Poison(fmt.Errorf("job: %s is not a request", env.Event.Type()))
 		}
-		err := r.one(ctx, req, env.Time, d.Attempt, faults[req.Run]+1 >= maxFaults, do)
+		err := r.one(ctx, req, env, req.Attempts+d.Attempt, faults[req.Run]+1 >= maxFaults, do)
 		if err != nil && ctx.Err() == nil {
 			faults[req.Run]++
 		} else {
@@ -76,46 +76,55 @@ func (r *Runner) Work(ctx context.Context, kind event.RunKind, do Do) error {
 }
 
 // one carries a single run. It returns nil when the job needs no other delivery; final makes any error the run's failure.
-func (r *Runner) one(ctx context.Context, req event.RunRequested, requested time.Time, attempt int, final bool, do Do) error {
-	if over, err := r.alreadyEnded(ctx, req.Run); err != nil || over {
+func (r *Runner) one(ctx context.Context, req event.RunRequested, env event.Envelope, attempt int, final bool, do Do) error {
+	over, ended, err := r.over(ctx, req, env.Seq)
+	if err != nil || over {
 		return err
 	}
 	lasting, release := r.lasting(ctx)
 	defer release()
 	j := &Job{
-		Request: req, Requested: requested, Attempt: attempt,
+		Request: req, Requested: env.Time, Attempt: attempt,
 		runner: r, writer: "worker", began: r.Now(), lasting: lasting, flushing: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		seq: env.Seq, ended: ended,
 		spent: event.ResourcesSpent{Run: req.Run, Attempt: attempt, Worker: r.Worker, Device: r.Device},
 	}
-	switch saved, err := r.lastCheckpoint(ctx, req.Run); {
-	case err == nil:
-		j.Checkpoint = &saved
-	case !errors.Is(err, bus.ErrNone):
+	if j.Checkpoint, err = r.checkpoint(ctx, req, env.Seq); err != nil {
 		return err
 	}
+	if attempt > 1 {
+		if j.lines, err = r.lines(ctx, req.Run); err != nil {
+			return err
+		}
+	}
 	out, stop, err := r.carry(ctx, j, do)
+	if errors.Is(err, errEnded) {
+		return nil
+	}
 	if interrupted(ctx, err) {
 		if serr := j.publishSpent(lasting); serr != nil {
 			r.Log.Warn("what an interrupted run spent could not be told", "run", req.Run, "error", serr)
 		}
 		return fmt.Errorf("job: run %s interrupted: %w", req.Run, err)
 	}
-	if again(err, stop) && !final {
+	if again(err, stop != nil) && !final {
 		r.Log.Warn("a job will be tried again", "run", req.Run, "attempt", attempt, "error", err)
 		return err
 	}
 	return j.end(out, stop, err)
 }
 
-// carry does the job while its stop is awaited and its buffer is published.
-func (r *Runner) carry(ctx context.Context, j *Job, do Do) (out Outcome, stop bool, err error) {
+// carry does the job while its stop is awaited and its buffer is published. stop is the wish that the job was told of, nil without one.
+func (r *Runner) carry(ctx context.Context, j *Job, do Do) (out Outcome, stop *event.RunStopRequested, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stopped, sampled := make(chan struct{}), make(chan struct{})
-	go func() { // a stop may have been asked for before we began
+	var wish event.RunStopRequested
+	go func() { // a stop may have been asked for before we began, but not before the run was asked to go on
 		defer close(stopped)
 		filter := event.RunStopRequested{Run: j.Request.Run}.Subject()
-		err := r.Bus.Follow(ctx, 1, []string{filter}, func(event.Envelope) error {
+		err := r.Bus.Follow(ctx, j.seq+1, []string{filter}, func(env event.Envelope) error {
+			wish, _ = env.Event.(event.RunStopRequested)
 			cancel(ErrStopRequested)
 			return ErrStopRequested
 		})
@@ -128,15 +137,18 @@ func (r *Runner) carry(ctx context.Context, j *Job, do Do) (out Outcome, stop bo
 		j.sample(ctx)
 	}()
 	out, err = protect(ctx, j, do)
-	stop = errors.Is(context.Cause(ctx), ErrStopRequested)
+	told := errors.Is(context.Cause(ctx), ErrStopRequested)
 	cancel(nil)
 	<-stopped
 	<-sampled
+	if told {
+		stop = &wish
+	}
 	return out, stop, err
 }
 
 // end says the last words. They are said even while the worker is asked to leave.
-func (j *Job) end(out Outcome, stop bool, err error) error {
+func (j *Job) end(out Outcome, stop *event.RunStopRequested, err error) error {
 	ferr := errors.Join(j.Flush(j.lasting), j.publishSpent(j.lasting))
 	switch {
 	case ferr != nil && j.lasting.Err() != nil: // no time left: another worker does it again from the last checkpoint
@@ -148,8 +160,11 @@ func (j *Job) end(out Outcome, stop bool, err error) error {
 	var failed *Failed
 	switch {
 	case err == nil:
-	case stop && !errors.As(err, &failed):
+	case stop != nil && !errors.As(err, &failed):
 		ended.Status = event.Stopped
+		if stop.Pause {
+			ended.Status = event.Paused
+		}
 	default:
 		ended.Status, ended.Failure = event.Failed, failureOf(err)
 		j.runner.Log.Warn("run failed", "run", j.Request.Run, "code", ended.Failure.Code, "error", err)
@@ -177,26 +192,62 @@ func (r *Runner) lasting(ctx context.Context) (context.Context, func()) {
 	return lasting, func() { unhook(); cancel() }
 }
 
-// alreadyEnded guards against a delivery after the last word: the acknowledgement may have been lost.
-func (r *Runner) alreadyEnded(ctx context.Context, run event.RunID) (bool, error) {
-	_, err := r.Bus.Last(ctx, event.RunEnded{Run: run}.Subject())
-	if errors.Is(err, bus.ErrNone) {
-		return false, nil
+// errEnded says that the run was ended before this worker could start it.
+var errEnded = errors.New("the run has ended before it was started")
+
+// over tells whether the request at a place in the log has nothing left to do: an attempt of it has said the last word (the
+// acknowledgement may have been lost), the run was stopped before anybody had it, or it was asked for again. ended is the place of the last
+// word that is there, be it on an earlier request, and 0 without one.
+func (r *Runner) over(ctx context.Context, req event.RunRequested, seq uint64) (over bool, ended uint64, err error) {
+	newest, err := r.Bus.Last(ctx, req.Subject())
+	if err != nil && !errors.Is(err, bus.ErrNone) {
+		return false, 0, err
 	}
-	return err == nil, err
+	if err == nil && newest.Seq > seq {
+		return true, 0, nil
+	}
+	env, err := r.Bus.Last(ctx, event.RunEnded{Run: req.Run}.Subject())
+	if errors.Is(err, bus.ErrNone) {
+		return false, 0, nil
+	}
+	if err != nil {
+		return false, 0, err
+	}
+	e, ok := env.Event.(event.RunEnded)
+	// A worker that was thought dead may say its last word on an earlier request late.
+	return ok && env.Seq > seq && e.Attempt >= req.Attempts, env.Seq, nil
 }
 
-// lastCheckpoint finds where an earlier attempt got to: bus.ErrNone when it saved none.
-func (r *Runner) lastCheckpoint(ctx context.Context, run event.RunID) (event.CheckpointSaved, error) {
-	env, err := r.Bus.Last(ctx, event.CheckpointSaved{Run: run}.Subject())
-	if err != nil {
-		return event.CheckpointSaved{}, err
+// checkpoint finds where an earlier attempt of the request got to, or else where the request says to begin; nil: at the beginning.
+func (r *Runner) checkpoint(ctx context.Context, req event.RunRequested, seq uint64) (*event.CheckpointSaved, error) {
+	env, err := r.Bus.Last(ctx, event.CheckpointSaved{Run: req.Run}.Subject())
+	switch {
+	case errors.Is(err, bus.ErrNone), err == nil && env.Seq < seq: // the run may have been rewound since
+		return req.From, nil
+	case err != nil:
+		return nil, err
 	}
 	saved, ok := env.Event.(event.CheckpointSaved)
 	if !ok {
-		return saved, fmt.Errorf("job: %s lies where a checkpoint should", env.Event.Type())
+		return nil, fmt.Errorf("job: %s lies where a checkpoint should", env.Event.Type())
 	}
-	return saved, nil
+	return &saved, nil
+}
+
+// lines is how many console lines earlier attempts have written: the next ones come after them.
+func (r *Runner) lines(ctx context.Context, run event.RunID) (int64, error) {
+	env, err := r.Bus.Last(ctx, event.LinesLogged{Run: run}.Subject())
+	if errors.Is(err, bus.ErrNone) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	e, ok := env.Event.(event.LinesLogged)
+	if !ok {
+		return 0, fmt.Errorf("job: %s lies where console lines should", env.Event.Type())
+	}
+	return e.First + int64(len(e.Lines)), nil
 }
 
 // protect turns a panic into a failed run: the node stays up, and the record says where.

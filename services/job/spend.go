@@ -2,9 +2,11 @@ package job
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"millrace/event"
+	"millrace/services/bus"
 )
 
 // How often what is buffered is published, and how often usage is sampled.
@@ -13,14 +15,30 @@ const (
 	sampleEvery = time.Second
 )
 
-// started says that this worker has the run, and from which step it goes on.
+// started says that this worker has the run, and from which step it goes on, unless the run was ended meanwhile: errEnded. The log decides
+// between a worker that starts a run and a tracker that ends it before anybody has.
 func (j *Job) started(ctx context.Context) error {
 	e := event.RunStarted{Run: j.Request.Run, Attempt: j.Attempt, Worker: j.runner.Worker, Environment: j.runner.Environment()}
 	if j.Checkpoint != nil {
 		e.ResumedFrom = &j.Checkpoint.Step
 	}
-	_, err := j.runner.Bus.Publish(ctx, e)
-	return err
+	for {
+		_, err := j.runner.Bus.PublishWhile(ctx, e, event.RunEnded{Run: e.Run}.Subject(), j.ended)
+		if !errors.Is(err, bus.ErrOvertaken) {
+			return err
+		}
+		over, ended, err := j.runner.over(ctx, j.Request, j.seq)
+		switch {
+		case err != nil:
+			return err
+		case over:
+			return errEnded
+		case ended == j.ended: // a server older than 2.12 compares another subject: then what it refuses says nothing
+			_, err := j.runner.Bus.Publish(ctx, e)
+			return err
+		}
+		j.ended = ended
+	}
 }
 
 // sample publishes, until ctx ends, what is buffered and what the worker consumes. A fault here is logged and tried again with the

@@ -182,6 +182,16 @@ func (f *fold) apply() error {
 		return f.datasetDeleted(e)
 	case event.ExperimentDeleted:
 		return f.experimentDeleted(e)
+	case event.RunStarred:
+		return f.runStarred(e)
+	case event.RunBudgetSet:
+		return f.runBudgetSet(e)
+	case event.AliasRemoved:
+		return f.aliasRemoved(e)
+	case event.RunBudgetReached:
+		return f.runBudgetReached(e)
+	case event.ExperimentBudgetReached:
+		return f.experimentBudgetReached(e)
 	}
 	return fmt.Errorf("%T is not known to the read model", f.env.Event)
 }

@@ -53,6 +53,16 @@ func (f *fold) experimentUpdated(e event.ExperimentUpdated) error {
 	if e.Archived != nil {
 		x.Archived = *e.Archived
 	}
+	for _, what := range e.Clear {
+		switch what {
+		case "objective":
+			x.Objective = nil
+		case "suites":
+			x.Suites = nil
+		case "budget":
+			x.Budget = nil
+		}
+	}
 	x.UpdatedAt = later(x.UpdatedAt, f.at)
 	return f.saveExperiment(x)
 }

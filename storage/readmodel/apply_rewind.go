@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"encoding/json"
+	"slices"
 
 	"millrace/event"
 )
@@ -21,12 +22,20 @@ func (f *fold) runRewound(e event.RunRewound) error {
 		}
 	}
 	group := string(e.Run)
-	if err := f.rewindRecords(group, e.Step); err != nil {
+	later, err := f.rewindRecords(group, e.Step)
+	if err != nil {
 		return err
 	}
 	return f.edit(e.Run, func(r *Run) {
 		r.RewoundTo = &e.Step
 		r.Steps = min(r.Steps, e.Step)
+		r.Outputs = slices.DeleteFunc(slices.Clone(r.Outputs), func(out event.Input) bool { return out.Role == "checkpoint" && later[out.Digest] })
+		if len(r.Outputs) == 0 {
+			r.Outputs = nil
+		}
+		if r.Status == event.Finished { // what it had finished is gone: it stands at an earlier step
+			r.Status = event.Paused
+		}
 	})
 }
 
@@ -81,15 +90,15 @@ func (f *fold) columnsOf(s *series, fn func(columns)) error {
 	return src.scan(f.v.bucket(tableChunk), floor, ceiling, func(c columns) bool { fn(c); return true })
 }
 
-// rewindRecords removes what is not a series and lies after a step.
-func (f *fold) rewindRecords(group string, step int64) error {
+// rewindRecords removes what is not a series and lies after a step, and tells which checkpoints were there.
+func (f *fold) rewindRecords(group string, step int64) (later map[event.Digest]bool, err error) {
 	type victim struct {
 		t     table
 		group string
 		rest  string
 	}
 	var victims []victim
-	var err error
+	later = map[event.Digest]bool{}
 	f.v.scan(tableText, group, span{from: parts(step)}, func(rest, _ []byte) bool {
 		if at, _, ok := cutInt(rest); ok && at > step {
 			victims = append(victims, victim{tableText, group, string(rest)})
@@ -102,12 +111,13 @@ func (f *fold) rewindRecords(group string, step int64) error {
 			return false
 		}
 		if c.Step > step {
+			later[c.Checkpoint] = true
 			victims = append(victims, victim{tableCheckpoint, group, string(rest)}, victim{tableCheckpointOf, string(c.Checkpoint), parts(group, c.Step)})
 		}
 		return true
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f.v.scan(tableEvaluation, group, span{from: parts(step)}, func(rest, value []byte) bool {
 		var e Evaluation
@@ -123,7 +133,7 @@ func (f *fold) rewindRecords(group string, step int64) error {
 		return true
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f.v.scan(tableArtifact, group, span{}, func(rest, value []byte) bool {
 		var a Artifact
@@ -136,7 +146,7 @@ func (f *fold) rewindRecords(group string, step int64) error {
 		return true
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f.v.scan(tableRow, group, span{}, func(rest, value []byte) bool {
 		_, raw := cutStamp(value)
@@ -151,5 +161,5 @@ func (f *fold) rewindRecords(group string, step int64) error {
 	for _, x := range victims {
 		f.pending.remove(x.t, x.group, x.rest)
 	}
-	return nil
+	return later, nil
 }

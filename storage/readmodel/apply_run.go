@@ -94,6 +94,9 @@ func later(a, b time.Time) time.Time {
 
 func (f *fold) runRequested(e event.RunRequested) error {
 	if st := f.runs[e.Run]; st != nil && !st.Bare {
+		if e.Resume > 0 {
+			return f.runResumed(e)
+		}
 		return nil // published once; a repeat says nothing new
 	}
 	e.Spec.Config = validJSON(e.Spec.Config)
@@ -103,6 +106,10 @@ func (f *fold) runRequested(e event.RunRequested) error {
 		r.Group, r.JobType, r.HeartbeatSeconds = e.Group, e.JobType, e.HeartbeatSeconds
 		if r.Note == "" {
 			r.Note = e.Note
+		}
+		r.From, r.SaveAt, r.Resume = e.From, e.SaveAt, e.Resume
+		if e.Budget != nil && r.Budget == nil { // one that was set before the request came is newer than the request
+			r.Budget = someBudget(*e.Budget)
 		}
 		r.CreatedAt = f.at
 		r.Tags = merged(e.Tags, r.Tags) // a tag set before the request came is newer than the request
@@ -165,7 +172,7 @@ func (f *fold) runStarted(e event.RunStarted) error {
 			r.StartedAt = f.at
 		}
 		if newest && a.EndedAt.IsZero() {
-			if r.Status == event.Stopped { // the wish was granted; one that no attempt granted yet holds for this one too
+			if r.Status == event.Stopped || r.Status == event.Paused { // the wish was granted; one that no attempt granted yet holds for this one too
 				r.Stop = nil
 			}
 			r.Status, r.EndedAt, r.Failure = event.Running, time.Time{}, nil
@@ -207,7 +214,7 @@ func (f *fold) runHeartbeat(e event.RunHeartbeat) error {
 func (f *fold) runStopRequested(e event.RunStopRequested) error {
 	return f.edit(e.Run, func(r *Run) {
 		if r.Stop == nil {
-			r.Stop = &StopWish{By: e.By, Reason: e.Reason, At: f.at}
+			r.Stop = &StopWish{By: e.By, Reason: e.Reason, Pause: e.Pause, At: f.at}
 		}
 	})
 }
@@ -219,7 +226,8 @@ func (f *fold) runEnded(e event.RunEnded) error {
 		if e.Attempt > 0 {
 			var a *Attempt
 			r.Attempts, a = attempt(r.Attempts, e.Attempt)
-			if a.Status != e.Status { // else a repeat
+			// A resumed run that ends before a worker has it leaves the attempt before as it was.
+			if resumed := r.Status == event.Pending && r.Resume > 0; a.Status != e.Status && !(resumed && !a.EndedAt.IsZero()) { // else a repeat
 				a.Status, a.Failure, a.EndedAt, a.ExitCode = e.Status, e.Failure, f.at, e.ExitCode
 			}
 		}

@@ -84,7 +84,7 @@ var layout = [tableCount]struct {
 }
 
 // version names the layout of the file.
-const version = 2
+const version = 3
 
 // maxPart bounds one string inside a key; bbolt takes keys of at most 32 KB.
 const maxPart = 1024

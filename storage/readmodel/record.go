@@ -50,6 +50,14 @@ type Run struct {
 	Outputs    []event.Input        `json:"outputs,omitempty"`
 	Stop       *StopWish            `json:"stop,omitempty"`
 	RewoundTo  *int64               `json:"rewound_to,omitempty"`
+	Resume     int                  `json:"resume,omitempty"` // how often it was asked to go on
+	Starred    bool                 `json:"starred,omitempty"`
+	// From is the checkpoint of another run that it began at, SaveAt the steps at which it saves more of them than its configuration says.
+	From   *event.CheckpointSaved `json:"from,omitempty"`
+	SaveAt []int64                `json:"save_at,omitempty"`
+	// Budget bounds what it may spend, Reached is the last line of it that was crossed.
+	Budget  *event.Budget  `json:"budget,omitempty"`
+	Reached *event.Reached `json:"reached,omitempty"`
 
 	Reproduction *event.ReproductionVerified `json:"reproduction,omitempty"`
 	// Usage is the newest sample; its numbers over time are series named "system/…".
@@ -91,6 +99,7 @@ type Attempt struct {
 type StopWish struct {
 	By     string    `json:"by,omitempty"`
 	Reason string    `json:"reason,omitempty"`
+	Pause  bool      `json:"pause,omitempty"`
 	At     time.Time `json:"at"`
 }
 
@@ -109,6 +118,7 @@ type Experiment struct {
 	Objective *event.Objective   `json:"objective,omitempty"`
 	Suites    []string           `json:"suites,omitempty"`
 	Budget    *event.Budget      `json:"budget,omitempty"`
+	Reached   *event.Reached     `json:"reached,omitempty"` // the last line of the budget that was crossed
 	Note      string             `json:"note,omitempty"`
 	Entity    string             `json:"entity,omitempty"`
 	By        string             `json:"by,omitempty"`
