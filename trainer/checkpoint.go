@@ -84,17 +84,8 @@ func (r *run) resume(open Open) error {
 	if st.Format != stateFormat {
 		return fmt.Errorf("trainer: %s has format %d; this program reads %d", TrainerFile, st.Format, stateFormat)
 	}
-	old := st.Config
-	for _, f := range []struct {
-		key  string
-		same bool
-	}{
-		{"model", old.Model == r.config.Model}, {"data", old.Data == r.config.Data}, {"batch_size", old.BatchSize == r.config.BatchSize},
-		{"grad_accum", old.GradAccum == r.config.GradAccum}, {"seed", old.Seed == r.config.Seed}, {"optimizer.name", old.Optimizer.Name == r.config.Optimizer.Name},
-	} {
-		if !f.same {
-			return fmt.Errorf("trainer: cannot resume: %s differs from the checkpoint's; to start anew from its weights, use it as initial weights", f.key)
-		}
+	if err := r.config.Continues(st.Config); err != nil {
+		return fmt.Errorf("trainer: cannot resume: %w", err)
 	}
 	if st.TrainTokens != r.job.Train.Len() {
 		return fmt.Errorf("trainer: cannot resume: the text has %d tokens, the checkpoint's had %d", r.job.Train.Len(), st.TrainTokens)
@@ -111,6 +102,23 @@ func (r *run) resume(open Open) error {
 	r.step, r.saved = st.Step, st.Step
 	if st.ValLoss != nil {
 		r.valLoss = *st.ValLoss
+	}
+	return nil
+}
+
+// Continues refuses a Config that cannot go on from a checkpoint of another one: the weights, the moments and the place in the text must
+// mean the same. What it names is the first key that differs.
+func (c Config) Continues(old Config) error {
+	for _, f := range []struct {
+		key  string
+		same bool
+	}{
+		{"model", old.Model == c.Model}, {"data", old.Data == c.Data}, {"batch_size", old.BatchSize == c.BatchSize},
+		{"grad_accum", old.GradAccum == c.GradAccum}, {"seed", old.Seed == c.Seed}, {"optimizer.name", old.Optimizer.Name == c.Optimizer.Name},
+	} {
+		if !f.same {
+			return fmt.Errorf("%s differs from the checkpoint's; to start anew from its weights, use it as initial weights", f.key)
+		}
 	}
 	return nil
 }

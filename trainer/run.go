@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"millrace/trainer/data"
@@ -36,6 +37,8 @@ type Job struct {
 	Init Open
 	// StopAfter, when positive, ends the run with a checkpoint after that step, as if it were divided into shifts.
 	StopAfter int64
+	// SaveAt are steps after which a checkpoint is saved besides every Config.CheckpointEvery.
+	SaveAt []int64
 	// MemoryLimit, when positive, refuses a model and batch that would take more bytes than this.
 	MemoryLimit int64
 	// Now tells the time for speed metrics; nil is time.Now.
@@ -177,7 +180,7 @@ func (r *run) advance(ctx context.Context) error {
 	if err := r.job.Recorder.Metrics(ctx, step, r.points); err != nil {
 		return fmt.Errorf("trainer: record step %d: %w", step, err)
 	}
-	if step%c.CheckpointEvery == 0 {
+	if step%c.CheckpointEvery == 0 || slices.Contains(r.job.SaveAt, step) {
 		return r.save(ctx)
 	}
 	return nil

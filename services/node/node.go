@@ -161,7 +161,10 @@ func (n *Node) openTracker(ctx context.Context) error {
 	n.closes = append(n.closes, m.Close)
 	n.tracker = &tracker.Tracker{
 		Bus: n.bus, Model: m, Code: n.code, Now: time.Now, Random: rand.Reader, Log: n.log, Deterministic: training.Deterministic,
-		CheckSuites: evaluation.Check,
+		CheckSuites: evaluation.Check, Continues: training.Continues,
+		Missing: func(ctx context.Context, spec event.Spec, from *event.CheckpointSaved) ([]string, error) {
+			return training.Missing(ctx, n.blobs, spec, from)
+		},
 		Resolve: map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error){
 			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: evaluation.Resolve,
 		},

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,12 +27,6 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 	case event.RunRequested:
 		fact, err = t.admitRun(ctx, w)
 		return fact, true, err
-	case event.RunStopRequested:
-		run, err := t.run(w.Run)
-		if err == nil && run.Status.Ended() {
-			err = refuse(Conflict, "id", "", "run %s has ended already: it is %s", w.Run, run.Status)
-		}
-		return w, false, err
 	case event.RunTagged:
 		return w, false, t.admitTags(w)
 	case event.RunNoted:
@@ -40,6 +35,15 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 		}
 		if w.Note != nil && len(*w.Note) > maxNote {
 			return nil, false, refuse(Invalid, "note", "", "a note has at most %d bytes", maxNote)
+		}
+		_, err := t.run(w.Run)
+		return w, false, err
+	case event.RunStarred:
+		_, err := t.run(w.Run)
+		return w, false, err
+	case event.RunBudgetSet:
+		if err := checkBudget(&w.Budget); err != nil {
+			return nil, false, err
 		}
 		_, err := t.run(w.Run)
 		return w, false, err
@@ -55,10 +59,7 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 	case event.ExperimentCreated:
 		return t.admitExperiment(w)
 	case event.ExperimentUpdated:
-		if _, err := t.Model.Experiment(w.Experiment); err != nil {
-			return nil, false, refuse(NotFound, "id", "", "there is no experiment %s", w.Experiment)
-		}
-		return w, false, checkObjective(w.Objective)
+		return w, false, t.admitUpdate(w)
 	case event.AliasSet:
 		c, err := t.Model.Checkpoint(w.Run, w.Step)
 		if err != nil {
@@ -70,6 +71,11 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 		}
 		if _, err := t.Model.Experiment(w.Experiment); err != nil {
 			return nil, false, refuse(NotFound, "experiment", "", "there is no experiment %s", w.Experiment)
+		}
+		return w, false, nil
+	case event.AliasRemoved:
+		if _, err := t.Model.Alias(w.Experiment, w.Alias); err != nil {
+			return nil, false, refuse(NotFound, "alias", "", "experiment %s has no alias %q", w.Experiment, w.Alias)
 		}
 		return w, false, nil
 	case event.PriceSet:
@@ -113,12 +119,45 @@ func (t *Tracker) admitExperiment(w event.ExperimentCreated) (event.Event, bool,
 	if other, err := t.Model.ExperimentByName(w.Name); err == nil {
 		return nil, false, refuse(Conflict, "name", "", "experiment %q exists already: %s", w.Name, other.ID)
 	}
-	if err := checkObjective(w.Objective); err != nil {
+	if err := cmp.Or(checkObjective(w.Objective), checkBudget(w.Budget), t.checkSuites(w.Suites)); err != nil {
 		return nil, false, err
 	}
 	// The id follows from the name: two who create it at once create one.
 	w.Experiment = event.ExperimentID(event.DerivedID("experiment", w.Name))
 	return w, true, nil
+}
+
+// admitUpdate checks what is to be changed of an experiment.
+func (t *Tracker) admitUpdate(w event.ExperimentUpdated) error {
+	x, err := t.Model.Experiment(w.Experiment)
+	if err != nil {
+		return refuse(NotFound, "id", "", "there is no experiment %s", w.Experiment)
+	}
+	if w.Name != nil {
+		if *w.Name == "" || len(*w.Name) > maxName {
+			return refuse(Invalid, "name", "", "an experiment's name has 1-%d bytes", maxName)
+		}
+		if other, err := t.Model.ExperimentByName(*w.Name); err == nil && other.ID != x.ID {
+			return refuse(Conflict, "name", "", "experiment %q exists already: %s", *w.Name, other.ID)
+		}
+	}
+	if w.Note != nil && len(*w.Note) > maxNote {
+		return refuse(Invalid, "note", "", "a note has at most %d bytes", maxNote)
+	}
+	for _, what := range w.Clear {
+		if what != "objective" && what != "suites" && what != "budget" {
+			return refuse(Invalid, "clear", "", "%q cannot be taken away; objective, suites and budget can", what)
+		}
+	}
+	return cmp.Or(checkObjective(w.Objective), checkBudget(w.Budget), t.checkSuites(w.Suites))
+}
+
+// checkSuites refuses suites that do not exist.
+func (t *Tracker) checkSuites(names []string) error {
+	if err := t.CheckSuites(names); err != nil {
+		return asRefusal("suites", err)
+	}
+	return nil
 }
 
 func checkObjective(o *event.Objective) error {

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,8 +23,16 @@ func (t *Tracker) admitRun(ctx context.Context, w event.RunRequested) (event.Eve
 	if err := t.checkLabels(w); err != nil {
 		return nil, err
 	}
-	if w.Branch != nil && w.Branch.Kind == event.Reproduction {
-		return t.admitReproduction(w)
+	if err := checkBudget(w.Budget); err != nil {
+		return nil, err
+	}
+	if w.Branch != nil {
+		switch w.Branch.Kind {
+		case event.Reproduction:
+			return t.admitReproduction(w)
+		case event.Fork:
+			return t.admitFork(ctx, w)
+		}
 	}
 	if w.Spec.Kind == event.Evaluate {
 		return t.admitEvaluation(ctx, w)
@@ -40,8 +49,8 @@ func (t *Tracker) admitRun(ctx context.Context, w event.RunRequested) (event.Eve
 			w.Suites = x.Suites
 		}
 	}
-	if err := t.CheckSuites(w.Suites); err != nil {
-		return nil, asRefusal("suites", err)
+	if err := cmp.Or(t.affordable(w.Experiment, nil), t.checkSuites(w.Suites)); err != nil {
+		return nil, err
 	}
 	if err := t.resolveInputs(&w); err != nil {
 		return nil, err

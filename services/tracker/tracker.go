@@ -24,6 +24,10 @@ type Tracker struct {
 	Resolve map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error)
 	// CheckSuites refuses suites that do not exist.
 	CheckSuites func(names []string) error
+	// Continues refuses a spec that cannot go on from a checkpoint of another at a step; nil refuses none.
+	Continues func(parent, fork event.Spec, step int64) error
+	// Missing names what storage does not hold of a spec's inputs and of the checkpoint to begin at, nil for none; nil asks nobody.
+	Missing func(ctx context.Context, spec event.Spec, from *event.CheckpointSaved) ([]string, error)
 	// Deterministic tells which metric keys a reproduction must repeat to the bit.
 	Deterministic func(key string) bool
 	Code          event.Code
@@ -82,6 +86,16 @@ func (t *Tracker) LastSeq(ctx context.Context) (uint64, error) {
 // Submit makes a wish come true or says why not (Refusal). The envelope that returns holds the fact as it was published;
 // the read model has folded it.
 func (t *Tracker) Submit(ctx context.Context, wish event.Event) (event.Envelope, error) {
+	switch w := wish.(type) {
+	case event.RunStopRequested:
+		return t.stop(ctx, w)
+	case event.RunRewound:
+		return t.rewind(ctx, w)
+	case event.RunRequested:
+		if w.Resume > 0 {
+			return t.resume(ctx, w)
+		}
+	}
 	fact, once, err := t.admit(ctx, wish)
 	if err != nil {
 		return event.Envelope{}, err
@@ -95,12 +109,9 @@ func (t *Tracker) Submit(ctx context.Context, wish event.Event) (event.Envelope,
 	case errors.Is(err, bus.ErrExists):
 		// The same job was asked for before: it stands. Answer with what there is.
 	case err != nil:
-		return event.Envelope{}, &Refusal{code: Unavailable, hint: "the event log did not take it; look at /readyz and try again", err: err}
+		return event.Envelope{}, unheard(err)
 	}
-	if err := t.Model.WaitFor(ctx, seq); err != nil {
-		return event.Envelope{}, &Refusal{code: Unavailable, hint: "it is in the log; the view of it lags behind", err: fmt.Errorf("tracker: waiting for the read model: %w", err)}
-	}
-	return event.Envelope{Seq: seq, Time: t.Now(), Event: fact}, nil
+	return t.seen(ctx, seq, fact)
 }
 
 // newID makes an id for something new.

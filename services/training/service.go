@@ -72,14 +72,17 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	rec := &recorder{s: s, j: j, config: config, total: config.Steps, dataset: j.Request.Spec.Input("dataset"), began: s.Now(), tokens: -1}
 	var resume trainer.Open
 	if j.Checkpoint != nil {
-		rec.saved, resume = *j.Checkpoint, s.open(ctx, *j.Checkpoint)
+		resume = s.open(ctx, *j.Checkpoint)
+		if j.Checkpoint.Run == j.Request.Run { // a fork begins at its parent's, which it has not made
+			rec.saved = *j.Checkpoint
+		}
 	}
 	if stop := j.Request.StopAfter; stop > 0 && stop < rec.total {
 		rec.total = stop
 	}
 	result, err := trainer.Run(ctx, trainer.Job{
 		Config: config, Kernels: s.Kernels, Train: set.train, Val: set.heldOut, Recorder: rec,
-		Resume: resume, StopAfter: j.Request.StopAfter, MemoryLimit: s.Memory, Now: s.Now,
+		Resume: resume, StopAfter: j.Request.StopAfter, SaveAt: j.Request.SaveAt, MemoryLimit: s.Memory, Now: s.Now,
 	})
 	out := job.Outcome{Steps: result.Step}
 	if rec.saved.Checkpoint != "" {
