@@ -13,162 +13,254 @@ import (
 	"time"
 )
 
+// Puts a run out of sight, or back.
 type ArchiveRunInput struct {
-	ID       string `json:"id"`
-	Archived bool   `json:"archived"`
+	// Which run.
+	ID string `json:"id"`
+	// True: out of sight of lists; false: back.
+	Archived bool `json:"archived"`
 }
 
+// What may be spent.
 type BudgetInput struct {
-	Dollars       *float64 `json:"dollars,omitempty"`
+	// US dollars; no bound when left out.
+	Dollars *float64 `json:"dollars,omitempty"`
+	// Seconds times devices; no bound when left out.
 	DeviceSeconds *float64 `json:"deviceSeconds,omitempty"`
 }
 
 // A value of the resolved configuration by dotted path, e.g. optimizer.lr. A number compares as a number.
 type ConfigFilter struct {
-	Path   string        `json:"path"`
+	// Dotted path. Alone it asks that the run has a value there.
+	Path string `json:"path"`
+	// Compared as a number; what is no number does not fit.
 	Number *NumberFilter `json:"number,omitempty"`
-	Text   *StringFilter `json:"text,omitempty"`
+	// Compared as text.
+	Text *StringFilter `json:"text,omitempty"`
 }
 
+// Opens an experiment.
 type CreateExperimentInput struct {
-	Name      string           `json:"name"`
+	// Unique.
+	Name string `json:"name"`
+	// By what its runs are judged.
 	Objective *event.Objective `json:"objective,omitempty"`
-	Suites    []string         `json:"suites,omitempty"`
-	Budget    *BudgetInput     `json:"budget,omitempty"`
-	Note      *string          `json:"note,omitempty"`
-	By        *string          `json:"by,omitempty"`
-}
-
-type DeleteRunInput struct {
-	ID string  `json:"id"`
+	// Suites that judge every checkpoint of its runs unless a run says otherwise.
+	Suites []string `json:"suites,omitempty"`
+	// What its runs may spend together.
+	Budget *BudgetInput `json:"budget,omitempty"`
+	// Why it is done.
+	Note *string `json:"note,omitempty"`
+	// Who wishes it, for the record.
 	By *string `json:"by,omitempty"`
 }
 
+// Deletes a run for good.
+type DeleteRunInput struct {
+	// Which run.
+	ID string `json:"id"`
+	// Who wishes it, for the record.
+	By *string `json:"by,omitempty"`
+}
+
+// Whether a run was deleted.
 type DeleteRunPayload struct {
-	DeletedID  *string     `json:"deletedId,omitempty"`
+	// The run that is gone; null when the wish was refused.
+	DeletedID *string `json:"deletedId,omitempty"`
+	// What was wrong with the wish; empty when it was granted.
 	UserErrors []UserError `json:"userErrors"`
 }
 
 // `step` is the last checkpoint when left out.
 type EvaluateCheckpointInput struct {
-	Run   string  `json:"run"`
-	Step  *int64  `json:"step,omitempty"`
-	Suite string  `json:"suite"`
-	By    *string `json:"by,omitempty"`
+	// The run that saved it.
+	Run string `json:"run"`
+	// At which step; the run's last checkpoint when left out.
+	Step *int64 `json:"step,omitempty"`
+	// By which suite.
+	Suite string `json:"suite"`
+	// Who wishes it, for the record.
+	By *string `json:"by,omitempty"`
 }
 
+// An experiment after a wish.
 type ExperimentPayload struct {
+	// The experiment as it stands then; null when the wish was refused.
 	Experiment *view.Experiment `json:"experiment,omitempty"`
-	UserErrors []UserError      `json:"userErrors"`
+	// What was wrong with the wish; empty when it was granted.
+	UserErrors []UserError `json:"userErrors"`
 }
 
+// Something that a run reads.
 type InputRef struct {
-	Role   string  `json:"role"`
-	Digest string  `json:"digest"`
-	Name   *string `json:"name,omitempty"`
+	// What it is to the run, e.g. "dataset".
+	Role string `json:"role"`
+	// Its digest, or its name (the newest of that name).
+	Digest string `json:"digest"`
+	// What to call it in the record.
+	Name *string `json:"name,omitempty"`
 }
 
+// A condition on a metric. A run without the metric does not fit.
 type MetricFilter struct {
-	Key   string         `json:"key"`
-	Of    *MetricSummary `json:"of,omitempty"`
-	Value *NumberFilter  `json:"value"`
+	// The metric's key.
+	Key string `json:"key"`
+	// Which of its numbers.
+	Of *MetricSummary `json:"of,omitempty"`
+	// What the number is compared with.
+	Value *NumberFilter `json:"value"`
 }
 
+// Every wish. What is refused says why in `userErrors`; what is granted is in the log when the answer comes, and can be read.
 type Mutation struct {
 }
 
+// Changes what is given, leaves the rest.
 type NoteRunInput struct {
-	ID   string  `json:"id"`
+	// Which run.
+	ID string `json:"id"`
+	// Its new name.
 	Name *string `json:"name,omitempty"`
+	// Its new note.
 	Note *string `json:"note,omitempty"`
 }
 
+// Comparisons with a number; all that are given must hold. NaN equals NaN.
 type NumberFilter struct {
-	Eq  *event.Number `json:"eq,omitempty"`
-	Ne  *event.Number `json:"ne,omitempty"`
-	Lt  *event.Number `json:"lt,omitempty"`
+	// Equal.
+	Eq *event.Number `json:"eq,omitempty"`
+	// Not equal.
+	Ne *event.Number `json:"ne,omitempty"`
+	// Less.
+	Lt *event.Number `json:"lt,omitempty"`
+	// Less or equal.
 	Lte *event.Number `json:"lte,omitempty"`
-	Gt  *event.Number `json:"gt,omitempty"`
+	// Greater.
+	Gt *event.Number `json:"gt,omitempty"`
+	// Greater or equal.
 	Gte *event.Number `json:"gte,omitempty"`
 }
 
+// Everything that can be asked. Answers come from this node's picture of the log.
 type Query struct {
 }
 
+// Does a recorded run again.
 type ReproduceRunInput struct {
+	// Which run.
 	ID string `json:"id"`
 	// Compare only the first steps; all when left out.
-	Steps *int64  `json:"steps,omitempty"`
-	Name  *string `json:"name,omitempty"`
-	By    *string `json:"by,omitempty"`
+	Steps *int64 `json:"steps,omitempty"`
+	// What to call the new one.
+	Name *string `json:"name,omitempty"`
+	// Who wishes it, for the record.
+	By *string `json:"by,omitempty"`
 }
 
 // All that are given must hold.
 type RunFilter struct {
-	Ids        []string          `json:"ids,omitempty"`
-	Kind       []event.RunKind   `json:"kind,omitempty"`
-	Status     []event.RunStatus `json:"status,omitempty"`
-	Experiment *string           `json:"experiment,omitempty"`
-	Name       *StringFilter     `json:"name,omitempty"`
-	SpecDigest *string           `json:"specDigest,omitempty"`
-	Tags       []TagFilter       `json:"tags,omitempty"`
-	Labels     []string          `json:"labels,omitempty"`
+	// One of these.
+	Ids []string `json:"ids,omitempty"`
+	// One of these.
+	Kind []event.RunKind `json:"kind,omitempty"`
+	// One of these.
+	Status []event.RunStatus `json:"status,omitempty"`
+	// Id or name.
+	Experiment *string `json:"experiment,omitempty"`
+	// A condition on the name.
+	Name *StringFilter `json:"name,omitempty"`
+	// Of exactly this spec.
+	SpecDigest *string `json:"specDigest,omitempty"`
+	// Conditions on tags.
+	Tags []TagFilter `json:"tags,omitempty"`
+	// All of these.
+	Labels []string `json:"labels,omitempty"`
 	// Words looked for in name, note, tags and labels.
-	Text          *string        `json:"text,omitempty"`
-	Config        []ConfigFilter `json:"config,omitempty"`
-	Metrics       []MetricFilter `json:"metrics,omitempty"`
-	Dataset       *string        `json:"dataset,omitempty"`
-	CreatedAfter  *time.Time     `json:"createdAfter,omitempty"`
-	CreatedBefore *time.Time     `json:"createdBefore,omitempty"`
+	Text *string `json:"text,omitempty"`
+	// Conditions on the configuration.
+	Config []ConfigFilter `json:"config,omitempty"`
+	// Conditions on metrics.
+	Metrics []MetricFilter `json:"metrics,omitempty"`
+	// Digest or name of something it reads.
+	Dataset *string `json:"dataset,omitempty"`
+	// Asked for at this time or later.
+	CreatedAfter *time.Time `json:"createdAfter,omitempty"`
+	// Asked for before this time.
+	CreatedBefore *time.Time `json:"createdBefore,omitempty"`
 	// Archived runs are left out unless asked for: true gives only them.
 	Archived *bool `json:"archived,omitempty"`
 }
 
 // `key` names the config path or metric for CONFIG and METRIC.
 type RunOrder struct {
-	Field     RunField  `json:"field"`
-	Key       *string   `json:"key,omitempty"`
+	// By what.
+	Field RunField `json:"field"`
+	// Config path or metric.
+	Key *string `json:"key,omitempty"`
+	// Up or down.
 	Direction Direction `json:"direction"`
 }
 
+// A run after a wish.
 type RunPayload struct {
-	Run        *view.Run   `json:"run,omitempty"`
+	// The run as it stands then; null when the wish was refused.
+	Run *view.Run `json:"run,omitempty"`
+	// What was wrong with the wish; empty when it was granted.
 	UserErrors []UserError `json:"userErrors"`
 }
 
+// Points a name at a checkpoint.
 type SetAliasInput struct {
-	Experiment string  `json:"experiment"`
-	Alias      string  `json:"alias"`
-	Run        string  `json:"run"`
-	Step       int64   `json:"step"`
-	By         *string `json:"by,omitempty"`
+	// Id or name of the experiment.
+	Experiment string `json:"experiment"`
+	// The name.
+	Alias string `json:"alias"`
+	// The run that saved the checkpoint.
+	Run string `json:"run"`
+	// At which step.
+	Step int64 `json:"step"`
+	// Who wishes it, for the record.
+	By *string `json:"by,omitempty"`
 }
 
+// An alias after a wish.
 type SetAliasPayload struct {
-	Alias      *view.Alias `json:"alias,omitempty"`
+	// As it points then; null when the wish was refused.
+	Alias *view.Alias `json:"alias,omitempty"`
+	// What was wrong with the wish; empty when it was granted.
 	UserErrors []UserError `json:"userErrors"`
 }
 
+// A line for the price book.
 type SetPriceInput struct {
 	// A pattern over kind:name, e.g. "gpu:*H200*".
 	Device string `json:"device"`
 	// US dollars per device-hour.
-	PerHour    float64  `json:"perHour"`
-	PerKwh     *float64 `json:"perKwh,omitempty"`
+	PerHour float64 `json:"perHour"`
+	// US dollars per kilowatt-hour.
+	PerKwh *float64 `json:"perKwh,omitempty"`
+	// US dollars per gigabyte in storage and month.
 	PerGbMonth *float64 `json:"perGbMonth,omitempty"`
 	// YYYY-MM-DD; today when left out.
-	From   *string `json:"from,omitempty"`
+	From *string `json:"from,omitempty"`
+	// Where the price was read.
 	Source *string `json:"source,omitempty"`
 }
 
+// A price after a wish.
 type SetPricePayload struct {
-	Price      *view.Price `json:"price,omitempty"`
+	// The line; null when the wish was refused.
+	Price *view.Price `json:"price,omitempty"`
+	// What was wrong with the wish; empty when it was granted.
 	UserErrors []UserError `json:"userErrors"`
 }
 
+// Asks for a run.
 type StartRunInput struct {
+	// What it does.
 	Kind event.RunKind `json:"kind"`
-	Name *string       `json:"name,omitempty"`
+	// What to call it; made up when left out.
+	Name *string `json:"name,omitempty"`
 	// An experiment's id or name; a new name opens a new experiment.
 	Experiment *string `json:"experiment,omitempty"`
 	// Defaults are filled in; an unknown key is an error.
@@ -178,69 +270,110 @@ type StartRunInput struct {
 	// "auto", "cpu" or "cuda".
 	Engine *string `json:"engine,omitempty"`
 	// Suites evaluated at every checkpoint; the experiment's when left out.
-	Suites    []string   `json:"suites,omitempty"`
-	StopAfter *int64     `json:"stopAfter,omitempty"`
-	Tags      []TagInput `json:"tags,omitempty"`
-	Labels    []string   `json:"labels,omitempty"`
-	By        *string    `json:"by,omitempty"`
+	Suites []string `json:"suites,omitempty"`
+	// Stop at this step, though the schedule may be longer.
+	StopAfter *int64 `json:"stopAfter,omitempty"`
+	// Keys and values to find it by.
+	Tags []TagInput `json:"tags,omitempty"`
+	// Words to find it by.
+	Labels []string `json:"labels,omitempty"`
+	// Who wishes it, for the record.
+	By *string `json:"by,omitempty"`
 }
 
+// Asks a run to stop.
 type StopRunInput struct {
-	ID     string  `json:"id"`
+	// Which run.
+	ID string `json:"id"`
+	// Why, for the record.
 	Reason *string `json:"reason,omitempty"`
-	By     *string `json:"by,omitempty"`
+	// Who wishes it, for the record.
+	By *string `json:"by,omitempty"`
 }
 
+// Comparisons with a text; all that are given must hold.
 type StringFilter struct {
-	Eq       *string  `json:"eq,omitempty"`
-	Ne       *string  `json:"ne,omitempty"`
-	In       []string `json:"in,omitempty"`
-	Contains *string  `json:"contains,omitempty"`
+	// Is this.
+	Eq *string `json:"eq,omitempty"`
+	// Is not this.
+	Ne *string `json:"ne,omitempty"`
+	// Is one of these.
+	In []string `json:"in,omitempty"`
+	// Has this in it, whatever the case.
+	Contains *string `json:"contains,omitempty"`
 }
 
+// What is told as it happens, over WebSocket (graphql-transport-ws) or as server-sent events. A slow reader gets fewer, newer values.
 type Subscription struct {
 }
 
+// A condition on a tag. Without a value, that the run has the key.
 type TagFilter struct {
-	Key   string        `json:"key"`
+	// The key.
+	Key string `json:"key"`
+	// What its value must be.
 	Value *StringFilter `json:"value,omitempty"`
 }
 
+// A key and its value.
 type TagInput struct {
-	Key   string `json:"key"`
+	// The key.
+	Key string `json:"key"`
+	// Its value.
 	Value string `json:"value"`
 }
 
+// Changes tags and labels.
 type TagRunInput struct {
-	ID           string     `json:"id"`
-	Set          []TagInput `json:"set,omitempty"`
-	Unset        []string   `json:"unset,omitempty"`
-	AddLabels    []string   `json:"addLabels,omitempty"`
-	RemoveLabels []string   `json:"removeLabels,omitempty"`
+	// Which run.
+	ID string `json:"id"`
+	// Tags to set.
+	Set []TagInput `json:"set,omitempty"`
+	// Keys of tags to take away.
+	Unset []string `json:"unset,omitempty"`
+	// Labels to add.
+	AddLabels []string `json:"addLabels,omitempty"`
+	// Labels to take away.
+	RemoveLabels []string `json:"removeLabels,omitempty"`
 }
 
+// Changes what is given, leaves the rest.
 type UpdateExperimentInput struct {
-	ID        string           `json:"id"`
-	Name      *string          `json:"name,omitempty"`
+	// Id or name.
+	ID string `json:"id"`
+	// Its new name.
+	Name *string `json:"name,omitempty"`
+	// By what its runs are judged.
 	Objective *event.Objective `json:"objective,omitempty"`
-	Suites    []string         `json:"suites,omitempty"`
-	Budget    *BudgetInput     `json:"budget,omitempty"`
-	Note      *string          `json:"note,omitempty"`
-	Archived  *bool            `json:"archived,omitempty"`
+	// Suites that judge every checkpoint.
+	Suites []string `json:"suites,omitempty"`
+	// What its runs may spend together.
+	Budget *BudgetInput `json:"budget,omitempty"`
+	// Its new note.
+	Note *string `json:"note,omitempty"`
+	// True: out of sight of lists; false: back.
+	Archived *bool `json:"archived,omitempty"`
 }
 
 // What was wrong with a wish, for the person who made it. `field` is the path of the input; `code` is stable for programs.
 type UserError struct {
-	Field   []string  `json:"field,omitempty"`
-	Message string    `json:"message"`
-	Hint    *string   `json:"hint,omitempty"`
-	Code    ErrorCode `json:"code"`
+	// Path of the input that is at fault, e.g. ["input", "config", "optimizer.lr"]; null when it is about the whole.
+	Field []string `json:"field,omitempty"`
+	// For people.
+	Message string `json:"message"`
+	// What to do; null when there is nothing to say.
+	Hint *string `json:"hint,omitempty"`
+	// Stable, for programs.
+	Code ErrorCode `json:"code"`
 }
 
+// Up or down.
 type Direction string
 
 const (
-	DirectionAsc  Direction = "ASC"
+	// Smallest, or earliest, first.
+	DirectionAsc Direction = "ASC"
+	// Largest, or latest, first.
 	DirectionDesc Direction = "DESC"
 )
 
@@ -292,14 +425,20 @@ func (e Direction) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// Kinds of refusals, for programs.
 type ErrorCode string
 
 const (
-	ErrorCodeInvalid     ErrorCode = "INVALID"
-	ErrorCodeNotFound    ErrorCode = "NOT_FOUND"
-	ErrorCodeConflict    ErrorCode = "CONFLICT"
+	// The wish itself is wrong.
+	ErrorCodeInvalid ErrorCode = "INVALID"
+	// It names something that is not there.
+	ErrorCodeNotFound ErrorCode = "NOT_FOUND"
+	// It contradicts what is there: a name that is taken, a run that has ended.
+	ErrorCodeConflict ErrorCode = "CONFLICT"
+	// Try again later.
 	ErrorCodeUnavailable ErrorCode = "UNAVAILABLE"
-	ErrorCodeInternal    ErrorCode = "INTERNAL"
+	// Not the wish's fault; the server's log says more.
+	ErrorCodeInternal ErrorCode = "INTERNAL"
 )
 
 var AllErrorCode = []ErrorCode{
@@ -353,12 +492,17 @@ func (e ErrorCode) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// One number of a metric.
 type MetricSummary string
 
 const (
-	MetricSummaryLast  MetricSummary = "LAST"
-	MetricSummaryMin   MetricSummary = "MIN"
-	MetricSummaryMax   MetricSummary = "MAX"
+	// The value at the highest step.
+	MetricSummaryLast MetricSummary = "LAST"
+	// The lowest value.
+	MetricSummaryMin MetricSummary = "MIN"
+	// The highest value.
+	MetricSummaryMax MetricSummary = "MAX"
+	// The value at the lowest step.
 	MetricSummaryFirst MetricSummary = "FIRST"
 )
 
@@ -412,17 +556,26 @@ func (e MetricSummary) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// What runs are ordered by.
 type RunField string
 
 const (
-	RunFieldCreated  RunField = "CREATED"
-	RunFieldName     RunField = "NAME"
-	RunFieldStatus   RunField = "STATUS"
-	RunFieldKind     RunField = "KIND"
+	// When it was asked for.
+	RunFieldCreated RunField = "CREATED"
+	// Its name.
+	RunFieldName RunField = "NAME"
+	// Where it stands.
+	RunFieldStatus RunField = "STATUS"
+	// What it does.
+	RunFieldKind RunField = "KIND"
+	// How long it took, or has taken so far.
 	RunFieldDuration RunField = "DURATION"
-	RunFieldCost     RunField = "COST"
-	RunFieldConfig   RunField = "CONFIG"
-	RunFieldMetric   RunField = "METRIC"
+	// What it has cost.
+	RunFieldCost RunField = "COST"
+	// A value of the configuration; `key` is its path.
+	RunFieldConfig RunField = "CONFIG"
+	// A metric's last value; `key` is its key.
+	RunFieldMetric RunField = "METRIC"
 )
 
 var AllRunField = []RunField{

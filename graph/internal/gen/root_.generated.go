@@ -3713,42 +3713,75 @@ func newExecutionContext(
 var sources = []*ast.Source{
 	{Name: "../../schema/base.graphqls", Input: `"An instant, RFC 3339 with fractions, UTC."
 scalar Time
+
 "Any JSON value."
 scalar JSON
+
 "A 64-bit float as a JSON number, or the strings \"NaN\", \"Infinity\", \"-Infinity\"."
 scalar Number
+
 "A 64-bit integer as a JSON number."
 scalar Int64
+
 "Little-endian float64 or int64 values in base 64, for programs."
 scalar Base64
 
 "Anything with an id that can be asked for by it."
 interface Node {
+  "Unique among all objects."
   id: ID!
 }
 
+"Whether a list goes on."
 type PageInfo {
+  "Whether there is more after this page."
   hasNextPage: Boolean!
+  "Whether the page began after a cursor."
   hasPreviousPage: Boolean!
+  "The first item's cursor; null on an empty page."
   startCursor: String
+  "The last item's cursor; null on an empty page."
   endCursor: String
 }
 
-enum Direction { ASC DESC }
+"Up or down."
+enum Direction {
+  "Smallest, or earliest, first."
+  ASC
+  "Largest, or latest, first."
+  DESC
+}
 
 "What was wrong with a wish, for the person who made it. ` + "`" + `field` + "`" + ` is the path of the input; ` + "`" + `code` + "`" + ` is stable for programs."
 type UserError {
+  "Path of the input that is at fault, e.g. [\"input\", \"config\", \"optimizer.lr\"]; null when it is about the whole."
   field: [String!]
+  "For people."
   message: String!
+  "What to do; null when there is nothing to say."
   hint: String
+  "Stable, for programs."
   code: ErrorCode!
 }
 
-enum ErrorCode { INVALID NOT_FOUND CONFLICT UNAVAILABLE INTERNAL }
+"Kinds of refusals, for programs."
+enum ErrorCode {
+  "The wish itself is wrong."
+  INVALID
+  "It names something that is not there."
+  NOT_FOUND
+  "It contradicts what is there: a name that is taken, a run that has ended."
+  CONFLICT
+  "Try again later."
+  UNAVAILABLE
+  "Not the wish's fault; the server's log says more."
+  INTERNAL
+}
 
+"Everything that can be asked. Answers come from this node's picture of the log."
 type Query {
   "Any object by its id."
-  node(id: ID!): Node
+  node("The id, as the object itself tells it." id: ID!): Node
   "This node and the log it reads."
   system: System!
 }
@@ -3758,47 +3791,74 @@ extend type Query {
   durability: Durability!
 }
 
+"What an acknowledged fact survives."
 type Durability {
+  "In a line, for people."
   summary: String!
   "What to mend, for people; empty when all is well."
   warnings: [String!]!
 }
 
+"This node."
 type System {
+  "Of the program."
   version: String!
   "Place in the log up to which this node has read, and the log's last."
   appliedSeq: Int64!
+  "Place of the log's last fact."
   lastSeq: Int64!
+  "What this process does."
   roles: [String!]!
 }
 
+"Every wish. What is refused says why in ` + "`" + `userErrors` + "`" + `; what is granted is in the log when the answer comes, and can be read."
 type Mutation {
   "Adds a line to the price book; costs of all runs change at once, because prices are applied when read."
-  setPrice(input: SetPriceInput!): SetPricePayload!
+  setPrice("What is wished for." input: SetPriceInput!): SetPricePayload!
 }
 
+"What is told as it happens, over WebSocket (graphql-transport-ws) or as server-sent events. A slow reader gets fewer, newer values."
 type Subscription {
   "The log itself, for people and for debugging: every fact from a place on (default: only new ones)."
-  events(from: Int64, types: [String!]): LoggedEvent!
+  events(
+    "Place in the log; only new facts when left out."
+    from: Int64
+    "Only facts of these types, e.g. \"millrace.run.requested\"."
+    types: [String!]
+  ): LoggedEvent!
 }
 
+"A fact as it lies in the log."
 type LoggedEvent {
+  "Its place."
   seq: Int64!
+  "Unique in the log."
   id: String!
+  "What kind of fact it is, e.g. \"millrace.run.requested\"."
   type: String!
+  "Who published it."
   source: String!
+  "Where it was published."
   subject: String!
+  "When it was published."
   time: Time!
   "The fact's body; metric frames as {runs, points, keys}."
   body: JSON!
 }
 
+"A line of the price book."
 type Price {
+  "A pattern over kind:name, e.g. \"gpu:*H200*\"."
   device: String!
+  "US dollars per device-hour."
   perHour: Float!
+  "US dollars per kilowatt-hour."
   perKwh: Float!
+  "US dollars per gigabyte in storage and month."
   perGbMonth: Float!
+  "From which day on, YYYY-MM-DD."
   from: String!
+  "Where the price was read."
   source: String!
 }
 
@@ -3807,503 +3867,1445 @@ extend type Query {
   prices: [Price!]!
 }
 
+"A line for the price book."
 input SetPriceInput {
   "A pattern over kind:name, e.g. \"gpu:*H200*\"."
   device: String!
   "US dollars per device-hour."
   perHour: Float!
+  "US dollars per kilowatt-hour."
   perKwh: Float
+  "US dollars per gigabyte in storage and month."
   perGbMonth: Float
   "YYYY-MM-DD; today when left out."
   from: String
+  "Where the price was read."
   source: String
 }
 
+"A price after a wish."
 type SetPricePayload {
+  "The line; null when the wish was refused."
   price: Price
+  "What was wrong with the wish; empty when it was granted."
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/curated.graphqls", Input: `extend type Dataset {
   "What its manifest says of documents; null when storage does not have the manifest any more."
   report: DatasetReport
-  "What became of a document (its id, its source's name, a slash and its id, or the digest of its text), or of a text: one of both. Of a dataset that keeps a record of documents (report.attributes)."
-  why(document: String, text: String): Why!
+  """
+  What became of a document (its id, its source's name, a slash and its id, or the digest of its text), or of a text: one of both. Of a dataset that
+  keeps a record of documents (report.attributes).
+  """
+  why(
+    "Its id, its source's name, a slash and its id, or the digest of its text."
+    document: String
+    "The text itself."
+    text: String
+  ): Why!
   "What other filters would keep and drop, by what was measured of each document. ` + "`" + `filters` + "`" + ` is what a recipe has under that key."
-  redecide(filters: JSON!): Redecision!
+  redecide("What a recipe has under ` + "`" + `filters` + "`" + `." filters: JSON!): Redecision!
 }
+
+"What was read, kept, dropped and changed."
 type DatasetReport {
   "With every default written out."
   recipe: JSON!
   "Whether there is a record of every document, which ` + "`" + `why` + "`" + ` and ` + "`" + `redecide` + "`" + ` need."
   attributes: Boolean!
+  "What each source gave."
   sources: [SourceCount!]!
+  "What was left out, by reason, with examples."
   dropped: [DropReason!]!
   "Found in an evaluation, and not dropped."
   flagged: [DropReason!]!
   "What was changed in kept documents, by kind."
   cleaned: [TextChange!]!
+  "Personal data that was replaced, by kind."
   redacted: [TextChange!]!
+  "The evaluations whose texts were looked for; null when none were."
   evaluations: ComparedEvaluations
   "What each source has in the training split; empty without a mixture."
   mixture: [MixedSource!]!
   "Of what kinds the documents are, if the recipe wants to know (report: true)."
   kinds: DocumentKinds
 }
+
 """
 Each list has every document once, repeats of a mixture included, most text first; what has no value is under "". The last of a long list is the rest
 of it, of so many ` + "`" + `others` + "`" + `. A histogram's element n counts the documents of 2^(n-1) to 2^n - 1.
 """
 type DocumentKinds {
+  "How many there are."
   documents: Int64!
+  "Of all text."
   bytes: Int64!
+  "Of all text."
   tokens: Int64!
+  "By source."
   sources: [Portion!]!
+  "Languages that people speak."
   languages: [Portion!]!
   "Programming languages."
   code: [Portion!]!
   "Registrable domains of URLs."
   domains: [Portion!]!
+  "Licences, as the sources name them."
   licenses: [Portion!]!
+  "Histogram of lengths in characters."
   characters: [Int64!]!
+  "Histogram of lengths in tokens."
   lengthTokens: [Int64!]!
 }
-type Portion { value: String!  documents: Int64!  bytes: Int64!  others: Int64! }
+
+"How much there is of one value."
+type Portion {
+  "The value; \"\" for none."
+  value: String!
+  "How many."
+  documents: Int64!
+  "Of text."
+  bytes: Int64!
+  "How many values this entry stands for; 0 for its own."
+  others: Int64!
+}
+
 "` + "`" + `documents` + "`" + ` and ` + "`" + `bytes` + "`" + ` are of what was read, ` + "`" + `files` + "`" + ` of what was listed."
-type SourceCount { name: String!  files: Int64!  documents: Int64!  bytes: Int64!  keptDocuments: Int64!  keptBytes: Int64! }
+type SourceCount {
+  "The source's name."
+  name: String!
+  "That were listed."
+  files: Int64!
+  "That were read."
+  documents: Int64!
+  "Of text that was read."
+  bytes: Int64!
+  "That are kept."
+  keptDocuments: Int64!
+  "Of text that is kept."
+  keptBytes: Int64!
+}
+
 "Of all text in the training split the recipe asks for the share ` + "`" + `requested` + "`" + `. Bytes, tokens and copies count repeats, documents do not; ` + "`" + `available` + "`" + ` is the text before."
-type MixedSource { source: String!  requested: Number!  share: Number!  available: Int64!  bytes: Int64!  tokens: Int64!  documents: Int64!  copies: Int64! }
-type DropReason { reason: String!  documents: Int64!  bytes: Int64!  examples: [DropExample!]! }
-type DropExample { source: String!  document: String!  value: Number!  threshold: Number!  repeats: Repeated }
+type MixedSource {
+  "Its name."
+  source: String!
+  "The share that the recipe asks for."
+  requested: Number!
+  "The share that came out."
+  share: Number!
+  "Bytes of text before repeats."
+  available: Int64!
+  "Of text, repeats included."
+  bytes: Int64!
+  "Repeats included."
+  tokens: Int64!
+  "How many, each once."
+  documents: Int64!
+  "How often the source was repeated."
+  copies: Int64!
+}
+
+"What one rule dropped."
+type DropReason {
+  "Name of the rule."
+  reason: String!
+  "How many."
+  documents: Int64!
+  "Of text."
+  bytes: Int64!
+  "The first few."
+  examples: [DropExample!]!
+}
+
+"A document that was dropped."
+type DropExample {
+  "Its source."
+  source: String!
+  "Its id in its source."
+  document: String!
+  "What was measured."
+  value: Number!
+  "What the rule allows."
+  threshold: Number!
+  "What it repeats, where that is the reason."
+  repeats: Repeated
+}
+
 "Another document, of a source or of an evaluation. ` + "`" + `text` + "`" + ` is what the two have in common, where that is short."
-type Repeated { source: String!  document: String!  text: String! }
-type TextChange { kind: String!  documents: Int64!  count: Int64! }
+type Repeated {
+  "Its source, or the evaluation."
+  source: String!
+  "Its id."
+  document: String!
+  "What the two have in common; \"\" when it is long."
+  text: String!
+}
+
+"How often one kind of change was made."
+type TextChange {
+  "What was changed."
+  kind: String!
+  "Documents that were changed."
+  documents: Int64!
+  "Places in them."
+  count: Int64!
+}
+
 "` + "`" + `short` + "`" + ` texts have fewer words than an n-gram: they cannot be found."
-type ComparedEvaluations { digest: String!  texts: Int64!  short: Int64!  ngrams: Int64! }
+type ComparedEvaluations {
+  "Of the list of evaluations."
+  digest: String!
+  "Texts of the evaluations."
+  texts: Int64!
+  "Texts with fewer words than an n-gram."
+  short: Int64!
+  "Different n-grams that were looked for."
+  ngrams: Int64!
+}
 
 "How a text was found: as it was read; white space and cleaning aside, as it was read or kept; or not at all."
-enum TextMatch { EXACT NEARLY NONE }
+enum TextMatch {
+  "As it was read."
+  EXACT
+  "As it was read or kept, white space and cleaning aside."
+  NEARLY
+  "Nobody read it."
+  NONE
+}
+
+"What became of a document or a text."
 type Why {
   "Of a text; null of a document."
   match: TextMatch
-  "One for each document that is meant; none for a document that nobody read. Of a text that nobody read, what the filters would decide of it alone; none where the lists and models that they ask are not at hand."
+  """
+  One for each document that is meant; none for a document that nobody read. Of a text that nobody read, what the filters would decide of it alone; none
+  where the lists and models that they ask are not at hand.
+  """
   decisions: [Decision!]!
 }
+
+"What became of one document."
 type Decision {
   "\"\" of a text that nobody read."
   source: String!
+  "Its id in its source."
   document: String!
   "Of the text as it was read; null for a file that gave none."
   digest: String
+  "Of its text as it was read."
   bytes: Int64!
+  "Whether it is in the dataset."
   kept: Boolean!
   "What dropped it, with the value that was measured and the threshold; null when it was kept."
   rule: String
+  "What was measured."
   value: Number
+  "What the rule allows."
   threshold: Number
+  "Of the recipe that decided."
   recipeDigest: String!
   "By its code, if the filters looked at it."
   language: String
+  "The document that it repeats, where that is why it was dropped."
   repeats: Repeated
   "What was measured; all of it, or some. None of what is no text."
-  values(names: [String!]): [Measurement!]!
+  values("Names of measurements; all when left out." names: [String!]): [Measurement!]!
   "Where a kept document is in the shards."
   places: [Place!]!
 }
-type Measurement { name: String!  value: Int64! }
-type Place { split: String!  shard: Int64!  document: Int64! }
+
+"Something that was measured of a document."
+type Measurement {
+  "What."
+  name: String!
+  "In the unit of its rule."
+  value: Int64!
+}
+
+"Where a document is in the shards."
+type Place {
+  "The split."
+  split: String!
+  "The shard's number, from 0."
+  shard: Int64!
+  "Its number in the shard, from 0."
+  document: Int64!
+}
 
 "Bytes are of text as it was read."
 type Redecision {
+  "Of the recipe with these filters."
   recipeDigest: String!
+  "All documents that were read."
   all: DocumentCount!
+  "What would be kept."
   kept: RuleChange!
+  "Each rule, before and after."
   rules: [RuleChange!]!
 }
-type DocumentCount { documents: Int64!  bytes: Int64! }
+
+"Documents and their text."
+type DocumentCount {
+  "How many."
+  documents: Int64!
+  "Of text."
+  bytes: Int64!
+}
+
 "What a rule drops before and after, or what is kept (` + "`" + `rule` + "`" + ` is \"\"). ` + "`" + `movedIn` + "`" + ` is what it drops and did not drop, ` + "`" + `movedOut` + "`" + ` the other way round."
-type RuleChange { rule: String!  before: DocumentCount!  after: DocumentCount!  movedIn: DocumentCount!  movedOut: DocumentCount!  examples: [Move!]! }
+type RuleChange {
+  "Name of the rule."
+  rule: String!
+  "As it was."
+  before: DocumentCount!
+  "With the other filters."
+  after: DocumentCount!
+  "Dropped then, not now."
+  movedIn: DocumentCount!
+  "Dropped now, not then."
+  movedOut: DocumentCount!
+  "The first few that move."
+  examples: [Move!]!
+}
+
 "` + "`" + `from` + "`" + ` and ` + "`" + `to` + "`" + ` are rules, \"\" where it is kept. Value and threshold are those of ` + "`" + `to` + "`" + `, or of ` + "`" + `from` + "`" + ` where it is kept now."
-type Move { source: String!  document: String!  bytes: Int64!  from: String!  to: String!  value: Number!  threshold: Number! }
+type Move {
+  "Its source."
+  source: String!
+  "Its id in its source."
+  document: String!
+  "Of its text."
+  bytes: Int64!
+  "The rule that drops it now."
+  from: String!
+  "The rule that would drop it."
+  to: String!
+  "What was measured."
+  value: Number!
+  "What the rule allows."
+  threshold: Number!
+}
 `, BuiltIn: false},
 	{Name: "../../schema/made.graphqls", Input: `"A question with an objective: groups runs."
 type Experiment implements Node {
+  "Its id."
   id: ID!
+  "Its name, unique; the id where nobody named it."
   name: String!
+  "By what its runs are judged; null when nothing was said."
   objective: Objective
+  "Suites that judge every checkpoint of its runs unless a run says otherwise."
   suites: [String!]!
+  "What its runs may spend together; null for no bound."
   budget: Budget
+  "Why it is done."
   note: String!
+  "Whether it is left out of lists."
   archived: Boolean!
+  "When it was opened."
   createdAt: Time!
-  runs(filter: RunFilter, orderBy: RunOrder, first: Int, after: String): RunConnection!
+  "Its runs."
+  runs(
+    "Which runs; all that are not archived when left out."
+    filter: RunFilter
+    "In which order; newest first when left out."
+    orderBy: RunOrder
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): RunConnection!
   "The run that is best by the objective so far."
   best: Run
+  "Names that point at checkpoints of its runs."
   aliases: [Alias!]!
+  "What all its runs have spent, archived ones too."
   cost: Cost!
 }
-type Objective { metric: String!  direction: String! }
-type Budget { dollars: Number!  deviceSeconds: Number! }
-type Alias { name: String!  run: Run  checkpoint: Checkpoint  by: String! }
+
+"By what runs are judged."
+type Objective {
+  "Key of a metric."
+  metric: String!
+  "\"min\" or \"max\"."
+  direction: String!
+}
+
+"What may be spent."
+type Budget {
+  "US dollars; 0 for no bound."
+  dollars: Number!
+  "Seconds times devices; 0 for no bound."
+  deviceSeconds: Number!
+}
+
+"A name that points at a checkpoint, e.g. \"best\" or \"production\"."
+type Alias {
+  "The name, unique in the experiment."
+  name: String!
+  "The run that saved the checkpoint."
+  run: Run
+  "What it points at; null when that is gone."
+  checkpoint: Checkpoint
+  "Who or which rule has set it."
+  by: String!
+}
 
 "An immutable manifest of shards, named by its digest."
 type Dataset implements Node {
+  "Digest of its manifest."
   id: ID!
+  "As its recipe calls it; others may be called so too."
   name: String!
+  "Digest of the recipe it was made by."
   recipeDigest: String!
+  "Digest of what was read."
   sourceDigest: String!
+  "Digest of the tokenizer."
   tokenizer: String!
+  "Number of different tokens."
   vocabSize: Int!
+  "Its parts: \"train\", \"val\", …"
   splits: [Split!]!
+  "What was left out, by reason."
   dropped: [Dropped!]!
   "Of all objects in storage."
   bytes: Int64!
+  "When it was published."
   createdAt: Time!
+  "The run that made it; null when it was deleted."
   madeBy: Run
-  usedBy(first: Int, after: String): RunConnection!
+  "Runs that read it, newest first."
+  usedBy(
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): RunConnection!
 }
-type Split { name: String!  tokens: Int64!  documents: Int64!  bytes: Int64!  shards: Int! }
-type Dropped { reason: String!  documents: Int64!  bytes: Int64! }
 
-type DatasetConnection { edges: [DatasetEdge!]!  nodes: [Dataset!]!  pageInfo: PageInfo!  totalCount: Int! }
-type DatasetEdge { cursor: String!  node: Dataset! }
-type ExperimentConnection { edges: [ExperimentEdge!]!  nodes: [Experiment!]!  pageInfo: PageInfo!  totalCount: Int! }
-type ExperimentEdge { cursor: String!  node: Experiment! }
+"A part of a dataset."
+type Split {
+  "\"train\", \"val\", …"
+  name: String!
+  "How many."
+  tokens: Int64!
+  "How many."
+  documents: Int64!
+  "Of text."
+  bytes: Int64!
+  "Files it lies in."
+  shards: Int!
+}
+
+"What one rule dropped."
+type Dropped {
+  "Name of the rule."
+  reason: String!
+  "How many."
+  documents: Int64!
+  "Of text."
+  bytes: Int64!
+}
+
+"A page of datasets."
+type DatasetConnection {
+  "The items of this page, each with its cursor."
+  edges: [DatasetEdge!]!
+  "The items of this page."
+  nodes: [Dataset!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "How many the whole list has."
+  totalCount: Int!
+}
+
+"A dataset on a page."
+type DatasetEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: Dataset!
+}
+
+"A page of experiments."
+type ExperimentConnection {
+  "The items of this page, each with its cursor."
+  edges: [ExperimentEdge!]!
+  "The items of this page."
+  nodes: [Experiment!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "How many the whole list has."
+  totalCount: Int!
+}
+
+"An experiment on a page."
+type ExperimentEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: Experiment!
+}
 
 "A model at a step, named by (run, step) and by the digest of its manifest."
 type Checkpoint {
+  "The run that saved it; null when it was deleted."
   run: Run
+  "The run's id, there even when the run is not."
   runId: ID!
+  "Optimizer steps done."
   step: Int64!
+  "Of its manifest."
   digest: String!
+  "Tokens seen by then."
   tokens: Int64!
+  "Whether it is the run's last."
   last: Boolean!
+  "When it was durable."
   savedAt: Time!
+  "The objects it consists of."
   files: [File!]!
   "Bytes of all files."
   size: Int64!
+  "Its scores, one entry for each suite that has judged it."
   evaluations: [Evaluation!]!
 }
-type File { name: String!  digest: String!  size: Int64! }
+
+"An object of a checkpoint."
+type File {
+  "Within the checkpoint."
+  name: String!
+  "\"sha256:…\" of its bytes."
+  digest: String!
+  "Bytes."
+  size: Int64!
+}
 
 "Scores of one checkpoint on one suite. The evaluation is a run of its own."
 type Evaluation {
+  "The run that judged; null when it was deleted."
   run: Run
+  "The run whose checkpoint was judged; null when it was deleted."
   of: Run
+  "That run's id, there even when the run is not."
   ofId: ID!
+  "The judged checkpoint's step."
   step: Int64!
+  "Digest of the judged checkpoint."
   checkpoint: String!
+  "Name of the suite."
   suite: String!
+  "Its version: digest of its tasks."
   suiteDigest: String!
+  "One for each task and metric."
   scores: [Score!]!
+  "What the model wrote."
   samples: [Sample!]!
   "From the request of the evaluation, which follows a checkpoint's event within moments, to its start."
   secondsWaited: Number!
+  "How long it took."
   seconds: Number!
+  "When it was done."
   at: Time!
 }
-type Score { task: String!  metric: String!  value: Number!  stderr: Number  n: Int64!  higherIsBetter: Boolean! }
-type Sample { task: String!  prompt: String!  text: String! }
+
+"A number on a task."
+type Score {
+  "The task."
+  task: String!
+  "E.g. \"acc_norm\", \"perplexity\"."
+  metric: String!
+  "The number."
+  value: Number!
+  "Standard error; null where there is none."
+  stderr: Number
+  "Items it was taken over."
+  n: Int64!
+  "Which way is better."
+  higherIsBetter: Boolean!
+}
+
+"What a model wrote."
+type Sample {
+  "For which task."
+  task: String!
+  "What it was given."
+  prompt: String!
+  "What it wrote."
+  text: String!
+}
 
 extend type Query {
   "By id or by name."
-  experiment(id: String!): Experiment
-  experiments(first: Int, after: String, archived: Boolean): ExperimentConnection!
+  experiment("Id or name." id: String!): Experiment
+  "Experiments, newest first."
+  experiments(
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+    "True: only archived ones; else they are left out."
+    archived: Boolean
+  ): ExperimentConnection!
   "By digest or by name (the newest of that name)."
-  dataset(id: String!): Dataset
-  datasets(first: Int, after: String, recipeDigest: String): DatasetConnection!
-  checkpoint(run: ID!, step: Int64!): Checkpoint
+  dataset("Digest or name." id: String!): Dataset
+  "Datasets, newest first."
+  datasets(
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+    "Only those made by this recipe."
+    recipeDigest: String
+  ): DatasetConnection!
+  "What a run saved at a step."
+  checkpoint(
+    "The run that saved it."
+    run: ID!
+    "At which step."
+    step: Int64!
+  ): Checkpoint
 }
 
 extend type Mutation {
-  createExperiment(input: CreateExperimentInput!): ExperimentPayload!
-  updateExperiment(input: UpdateExperimentInput!): ExperimentPayload!
+  "Opens an experiment."
+  createExperiment("What is wished for." input: CreateExperimentInput!): ExperimentPayload!
+  "Changes what is given, leaves the rest."
+  updateExperiment("What is wished for." input: UpdateExperimentInput!): ExperimentPayload!
   "Points a name (\"best\", \"production\") at a checkpoint."
-  setAlias(input: SetAliasInput!): SetAliasPayload!
+  setAlias("What is wished for." input: SetAliasInput!): SetAliasPayload!
   "Evaluates a checkpoint now; a suite that has judged it already is not run twice."
-  evaluateCheckpoint(input: EvaluateCheckpointInput!): RunPayload!
+  evaluateCheckpoint("What is wished for." input: EvaluateCheckpointInput!): RunPayload!
 }
 
-input ObjectiveInput { metric: String!  direction: String! }
-input BudgetInput { dollars: Float  deviceSeconds: Float }
-input CreateExperimentInput { name: String!  objective: ObjectiveInput  suites: [String!]  budget: BudgetInput  note: String  by: String }
-input UpdateExperimentInput { id: ID!  name: String  objective: ObjectiveInput  suites: [String!]  budget: BudgetInput  note: String  archived: Boolean }
-input SetAliasInput { experiment: ID!  alias: String!  run: ID!  step: Int64!  by: String }
+"By what runs are judged."
+input ObjectiveInput {
+  "Key of a metric."
+  metric: String!
+  "\"min\" or \"max\"."
+  direction: String!
+}
+
+"What may be spent."
+input BudgetInput {
+  "US dollars; no bound when left out."
+  dollars: Float
+  "Seconds times devices; no bound when left out."
+  deviceSeconds: Float
+}
+
+"Opens an experiment."
+input CreateExperimentInput {
+  "Unique."
+  name: String!
+  "By what its runs are judged."
+  objective: ObjectiveInput
+  "Suites that judge every checkpoint of its runs unless a run says otherwise."
+  suites: [String!]
+  "What its runs may spend together."
+  budget: BudgetInput
+  "Why it is done."
+  note: String
+  "Who wishes it, for the record."
+  by: String
+}
+
+"Changes what is given, leaves the rest."
+input UpdateExperimentInput {
+  "Id or name."
+  id: ID!
+  "Its new name."
+  name: String
+  "By what its runs are judged."
+  objective: ObjectiveInput
+  "Suites that judge every checkpoint."
+  suites: [String!]
+  "What its runs may spend together."
+  budget: BudgetInput
+  "Its new note."
+  note: String
+  "True: out of sight of lists; false: back."
+  archived: Boolean
+}
+
+"Points a name at a checkpoint."
+input SetAliasInput {
+  "Id or name of the experiment."
+  experiment: ID!
+  "The name."
+  alias: String!
+  "The run that saved the checkpoint."
+  run: ID!
+  "At which step."
+  step: Int64!
+  "Who wishes it, for the record."
+  by: String
+}
+
 "` + "`" + `step` + "`" + ` is the last checkpoint when left out."
-input EvaluateCheckpointInput { run: ID!  step: Int64  suite: String!  by: String }
-type ExperimentPayload { experiment: Experiment  userErrors: [UserError!]! }
-type SetAliasPayload { alias: Alias  userErrors: [UserError!]! }
+input EvaluateCheckpointInput {
+  "The run that saved it."
+  run: ID!
+  "At which step; the run's last checkpoint when left out."
+  step: Int64
+  "By which suite."
+  suite: String!
+  "Who wishes it, for the record."
+  by: String
+}
+
+"An experiment after a wish."
+type ExperimentPayload {
+  "The experiment as it stands then; null when the wish was refused."
+  experiment: Experiment
+  "What was wrong with the wish; empty when it was granted."
+  userErrors: [UserError!]!
+}
+
+"An alias after a wish."
+type SetAliasPayload {
+  "As it points then; null when the wish was refused."
+  alias: Alias
+  "What was wrong with the wish; empty when it was granted."
+  userErrors: [UserError!]!
+}
 `, BuiltIn: false},
-	{Name: "../../schema/run.graphqls", Input: `enum RunKind { CURATE TRAIN FINETUNE EVALUATE EXTERNAL }
-enum RunStatus { PENDING RUNNING FINISHED FAILED STOPPED CRASHED }
+	{Name: "../../schema/run.graphqls", Input: `"What a run does."
+enum RunKind {
+  "Makes a dataset of text."
+  CURATE
+  "Trains a model from scratch."
+  TRAIN
+  "Trains a model further."
+  FINETUNE
+  "Judges a checkpoint."
+  EVALUATE
+  "Somebody else's training script."
+  EXTERNAL
+}
+
+"Where a run stands."
+enum RunStatus {
+  "Waits for a worker."
+  PENDING
+  "A worker does it."
+  RUNNING
+  "Did what it was asked for."
+  FINISHED
+  "Ended with an error."
+  FAILED
+  "Ended because somebody asked it to."
+  STOPPED
+  "Not heard of for too long."
+  CRASHED
+}
 
 "One execution: what was to be done (spec), how it stands, what it measured, made and cost."
 type Run implements Node {
+  "Its id."
   id: ID!
+  "What people call it."
   name: String!
+  "What it does."
   kind: RunKind!
+  "Where it stands."
   status: RunStatus!
+  "The question it belongs to; null when it belongs to none."
   experiment: Experiment
   "Resolved configuration, every default written out."
   config: JSON!
   "Same digest, same experiment."
   specDigest: String!
+  "Everything that is needed to do it again."
   spec: JSON!
+  "What it reads."
   inputs: [Artifact!]!
+  "What it made."
   outputs: [Artifact!]!
+  "The machine that did it; null before it began."
   environment: Environment
+  "The program that did it."
   code: Code!
+  "Keys and values that people gave it, by key."
   tags: [Tag!]!
+  "Words that people gave it."
   labels: [String!]!
+  "What people wrote to it."
   note: String!
+  "Whether it is left out of lists."
   archived: Boolean!
+  "Who asked for it."
   by: String!
+  "Who does it, or did it last."
   worker: String!
+  "How often a worker has begun it."
   attempts: Int!
+  "Where it comes off another run; null when it does not."
   branch: Branch
+  "How far it is; null when it does not tell."
   progress: Progress
+  "Why it failed; null when it has not."
   failure: Failure
+  "Whether somebody has asked it to stop."
   stopRequested: Boolean!
+  "When it was asked for."
   createdAt: Time!
+  "When a worker first began; null before."
   startedAt: Time
+  "When it ended; null before."
   endedAt: Time
   "Wall seconds from first start to end, or to now."
   seconds: Number!
   "Place in the log up to which this answer has read; of two answers about a run the one with the higher seq is the newer."
   seq: Int64!
-
   "Keys of all metrics, sorted, with what is known of each. ` + "`" + `match` + "`" + ` is a key, or the beginning of keys and '*'; samples of usage (system/*) must be asked for."
-  metrics(match: String): [Metric!]!
-  "Series as parallel arrays; a key that ends in '*' stands for all that begin so. At most ` + "`" + `maxPoints` + "`" + ` (default 1000) a series: beyond, buckets with minimum, maximum and last."
-  series(keys: [String!]!, fromStep: Int64, toStep: Int64, maxPoints: Int): [Series!]!
+  metrics("A key, or the beginning of keys and '*'." match: String): [Metric!]!
+  """
+  Series as parallel arrays; a key that ends in '*' stands for all that begin so. At most ` + "`" + `maxPoints` + "`" + ` (default 1000) a series: beyond, buckets with
+  minimum, maximum and last.
+  """
+  series(
+    "At most 200."
+    keys: [String!]!
+    "No points before this step."
+    fromStep: Int64
+    "No points after this step."
+    toStep: Int64
+    "Of one series; 1000 when left out."
+    maxPoints: Int
+  ): [Series!]!
   "The newest sample of what the worker consumes."
   usage: Usage
   "Samples over time, thinned to ` + "`" + `maxPoints` + "`" + `."
-  usageHistory(maxPoints: Int): [Usage!]!
+  usageHistory("500 when left out, 5,000 at most." maxPoints: Int): [Usage!]!
+  "What it has spent."
   cost: Cost!
+  "What it saved and still has, by step."
   checkpoints: [Checkpoint!]!
+  "Scores of its checkpoints."
   evaluations: [Evaluation!]!
-  texts(key: String, last: Int): [TextSample!]!
+  "Texts that the model wrote, newest last."
+  texts(
+    "One key; all when left out."
+    key: String
+    "How many; 200 when left out, 10,000 at most."
+    last: Int
+  ): [TextSample!]!
   "Newest console lines."
-  console(stream: String, last: Int): [ConsoleLine!]!
+  console(
+    "One stream; all of them when left out."
+    stream: String
+    "How many of each stream; 200 when left out, 10,000 at most."
+    last: Int
+  ): [ConsoleLine!]!
+  "What a person should look at, newest last; the newest 10,000."
   alerts: [Alert!]!
   "When this run reproduces another: the verdict so far."
   reproduction: Reproduction
+  "What it came from and what came of it."
   lineage: Lineage!
 }
 
-type Tag { key: String!  value: String! }
-type Code { version: String!  revision: String!  modified: Boolean! }
-type Branch { run: Run  runId: ID!  step: Int64!  kind: String! }
-type Progress { phase: String!  done: Int64!  total: Int64!  unit: String!  secondsLeft: Number }
-type Failure { code: String!  message: String!  hint: String! }
+"A key and its value."
+type Tag {
+  "The key."
+  key: String!
+  "Its value."
+  value: String!
+}
+
+"Which program did it."
+type Code {
+  "Version of the program."
+  version: String!
+  "Commit of the source."
+  revision: String!
+  "Whether the working tree had changes that are in no commit."
+  modified: Boolean!
+}
+
+"Where a run comes off another."
+type Branch {
+  "The other run; null when it was deleted."
+  run: Run
+  "The other run's id, there even when the run is not."
+  runId: ID!
+  "At which of its steps; 0 for its beginning."
+  step: Int64!
+  "\"reproduction\", \"evaluation\", \"fork\", …"
+  kind: String!
+}
+
+"How far a run is."
+type Progress {
+  "What it does just now."
+  phase: String!
+  "So much of ` + "`" + `total` + "`" + `."
+  done: Int64!
+  "All there is to do; 0 when that is not known."
+  total: Int64!
+  "What is counted, e.g. \"steps\"."
+  unit: String!
+  "An estimate; null when there is none."
+  secondsLeft: Number
+}
+
+"Why a run failed."
+type Failure {
+  "For programs."
+  code: String!
+  "For people."
+  message: String!
+  "What to do; \"\" when there is nothing to say."
+  hint: String!
+}
 
 "An immutable thing read or made, by role."
-type Artifact { role: String!  digest: String!  name: String! }
+type Artifact {
+  "What it is to the run: \"dataset\", \"tokenizer\", \"checkpoint\", \"table\", …"
+  role: String!
+  "\"sha256:…\" of its bytes or of its manifest."
+  digest: String!
+  "What it was called; \"\" when it had no name."
+  name: String!
+}
 
+"The machine and the program that did the work."
 type Environment {
+  "The machine's name."
   host: String!
+  "Operating system, as Go calls it."
   os: String!
+  "Processor architecture, as Go calls it."
   arch: String!
+  "Version of Go."
   go: String!
+  "Digest of the program."
   binary: String!
+  "The processor's name."
   cpu: String!
+  "Logical processors."
   cores: Int!
+  "Bytes of main memory."
   memory: Int64!
+  "\"cpu\" or \"cuda\"."
   engine: String!
+  "Which fast paths were used."
   kernels: String!
+  "Threads that computed."
   threads: Int!
+  "Names of the GPUs."
   gpus: [String!]!
 }
 
+"What is known of all points of one key of a run."
 type Metric {
+  "Its key, e.g. \"val/loss\"."
   key: String!
+  "How many there are."
   points: Int64!
+  "The value at the highest step."
   last: Number!
+  "The highest step."
   lastStep: Int64!
+  "The lowest value; NaN only where there is nothing else."
   min: Number!
+  "The highest value; NaN only where there is nothing else."
   max: Number!
+  "The value at the lowest step."
   first: Number!
 }
 
 "Points of one key of one run. With buckets, ` + "`" + `values` + "`" + ` is each bucket's last; ` + "`" + `min` + "`" + ` and ` + "`" + `max` + "`" + ` bound everything in it, so no spike is lost. The last point is always exact."
 type Series {
+  "Whose it is."
   run: ID!
+  "Its key."
   key: String!
+  "What else tells it from other series of the key; \"\" for nothing."
   context: String!
+  "Which process wrote it."
   writer: String!
+  "Steps, rising."
   steps: [Int64!]!
+  "A value for each step."
   values: [Number!]!
+  "Of buckets, their lowest values; null without buckets."
   min: [Number!]
+  "Of buckets, their highest values; null without buckets."
   max: [Number!]
   "Seconds since 1970."
   times: [Number!]!
+  "` + "`" + `steps` + "`" + ` as int64."
   stepsBase64: Base64!
+  "` + "`" + `values` + "`" + ` as float64."
   valuesBase64: Base64!
   "Points there are, before thinning."
   points: Int64!
+  "Whether these are buckets."
   thinned: Boolean!
   "In a subscription: what was sent of this series before is void, because something in its past changed."
   reset: Boolean!
 }
 
+"What a worker consumes."
 type Usage {
+  "When it was sampled."
   at: Time!
+  "Of one core, by the process; 800 is eight cores."
   cpuPercent: Number!
+  "Of all cores, by all processes."
   machinePercent: Number!
+  "Bytes of the process in memory."
   rss: Int64!
+  "Bytes in use on the machine."
   memoryUsed: Int64!
+  "Bytes the machine has."
   memoryTotal: Int64!
+  "Bytes by the process since it started."
   diskRead: Int64!
+  "Bytes by the process since it started."
   diskWritten: Int64!
+  "Bytes left where data lies."
   diskFree: Int64!
+  "Bytes by the machine since it started."
   netReceived: Int64!
+  "Bytes by the machine since it started."
   netSent: Int64!
+  "Energy of the processor since the worker started; null when it does not tell."
   joules: Number
+  "One for each GPU."
   gpus: [GpuUsage!]!
 }
 
+"What one GPU does."
 type GpuUsage {
+  "Its number on the machine."
   index: Int!
+  "What it is called."
   name: String!
+  "Share of the time in which it was busy."
   percent: Number!
+  "Bytes in use."
   memoryUsed: Int64!
+  "Bytes it has."
   memoryTotal: Int64!
+  "Power; null when it does not tell."
   watts: Number
+  "Temperature; null when it does not tell."
   celsius: Number
+  "Energy since its driver was loaded; null when it does not tell."
   joules: Number
 }
 
 "What a run has spent so far, priced from the book when read."
 type Cost {
+  "All of it, US dollars."
   dollars: Number!
+  "Rent of the devices, US dollars."
   deviceDollars: Number!
+  "Energy, US dollars; where rent includes it, 0."
   energyDollars: Number!
+  "Objects in storage, US dollars so far."
   storageDollars: Number!
+  "Seconds times devices."
   deviceSeconds: Number!
   "Null when no device tells."
   joules: Number
+  "Floating point operations, by the model's arithmetic."
   flops: Number!
+  "Tokens worked through."
   tokens: Int64!
+  "What was spent by device."
   devices: [DeviceSpent!]!
   "Devices that the price book does not know; the dollars leave them out."
   unpriced: [String!]!
 }
 
-type DeviceSpent { kind: String!  name: String!  count: Int!  seconds: Number!  joules: Number }
-type TextSample { key: String!  step: Int64!  prompt: String!  text: String!  writer: String! }
-type ConsoleLine { stream: String!  line: Int64!  text: String! }
-type Alert { level: String!  title: String!  text: String!  at: Time! }
+"What was spent of one device."
+type DeviceSpent {
+  "\"cpu\", \"gpu\", …"
+  kind: String!
+  "What the machine calls it."
+  name: String!
+  "How many at once."
+  count: Int!
+  "Wall seconds."
+  seconds: Number!
+  "Energy; null when the device does not tell."
+  joules: Number
+}
 
+"A text that a model wrote while it was trained."
+type TextSample {
+  "Its key."
+  key: String!
+  "At which step."
+  step: Int64!
+  "What the model was given."
+  prompt: String!
+  "What it wrote."
+  text: String!
+  "Which process wrote it down."
+  writer: String!
+}
+
+"A line that a run printed."
+type ConsoleLine {
+  "\"stdout\", \"stderr\", or as the script called it."
+  stream: String!
+  "Its number in the stream, from 0."
+  line: Int64!
+  "The line without its end."
+  text: String!
+}
+
+"Something a person should look at."
+type Alert {
+  "\"info\", \"warning\" or \"error\", or as the script called it."
+  level: String!
+  "What is the matter, in a line."
+  title: String!
+  "What is the matter, at length."
+  text: String!
+  "When it was raised."
+  at: Time!
+}
+
+"How a run compares with the one it reproduces."
 type Reproduction {
+  "The reproduced run; null when it was deleted."
   of: Run
+  "That run's id, there even when the run is not."
   ofId: ID!
   "\"identical\", \"different\", \"incomplete\", or \"running\" before the verdict."
   verdict: String!
+  "Metric points compared so far."
   points: Int64!
+  "Checkpoints compared so far."
   digests: Int64!
+  "Where the two part; null while they do not."
   firstDifference: Difference
+  "What differs between the machines, in words."
   environment: [String!]!
 }
 
-type Difference { step: Int64!  key: String!  was: String!  is: String! }
+"The first place where a run and its reproduction part."
+type Difference {
+  "The step."
+  step: Int64!
+  "The metric, or \"checkpoint\"."
+  key: String!
+  "The reproduced run's value."
+  was: String!
+  "The reproduction's value."
+  is: String!
+}
 
 "What a run came from and what came of it, one step each way."
 type Lineage {
+  "What it read."
   datasets: [Dataset!]!
+  "What it published."
   madeDataset: Dataset
+  "Runs it was forked from, reproduces, or whose checkpoint it read."
   parents: [Run!]!
+  "Forks and reproductions, and runs that went on from its checkpoints."
   children: [Run!]!
+  "Runs that judged its checkpoints."
   evaluatedBy: [Run!]!
 }
 
+"A page of runs."
 type RunConnection {
+  "The items of this page, each with its cursor."
   edges: [RunEdge!]!
+  "The items of this page."
   nodes: [Run!]!
+  "Whether the list goes on."
   pageInfo: PageInfo!
+  "How many the whole list has."
   totalCount: Int!
 }
-type RunEdge { cursor: String!  node: Run! }
 
-input StringFilter { eq: String  ne: String  in: [String!]  contains: String }
-input NumberFilter { eq: Number  ne: Number  lt: Number  lte: Number  gt: Number  gte: Number }
+"A run on a page."
+type RunEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: Run!
+}
+
+"Comparisons with a text; all that are given must hold."
+input StringFilter {
+  "Is this."
+  eq: String
+  "Is not this."
+  ne: String
+  "Is one of these."
+  in: [String!]
+  "Has this in it, whatever the case."
+  contains: String
+}
+
+"Comparisons with a number; all that are given must hold. NaN equals NaN."
+input NumberFilter {
+  "Equal."
+  eq: Number
+  "Not equal."
+  ne: Number
+  "Less."
+  lt: Number
+  "Less or equal."
+  lte: Number
+  "Greater."
+  gt: Number
+  "Greater or equal."
+  gte: Number
+}
 
 "A value of the resolved configuration by dotted path, e.g. optimizer.lr. A number compares as a number."
-input ConfigFilter { path: String!  number: NumberFilter  text: StringFilter }
+input ConfigFilter {
+  "Dotted path. Alone it asks that the run has a value there."
+  path: String!
+  "Compared as a number; what is no number does not fit."
+  number: NumberFilter
+  "Compared as text."
+  text: StringFilter
+}
 
-enum MetricSummary { LAST MIN MAX FIRST }
-input MetricFilter { key: String!  of: MetricSummary = LAST  value: NumberFilter! }
-input TagFilter { key: String!  value: StringFilter }
+"One number of a metric."
+enum MetricSummary {
+  "The value at the highest step."
+  LAST
+  "The lowest value."
+  MIN
+  "The highest value."
+  MAX
+  "The value at the lowest step."
+  FIRST
+}
+
+"A condition on a metric. A run without the metric does not fit."
+input MetricFilter {
+  "The metric's key."
+  key: String!
+  "Which of its numbers."
+  of: MetricSummary = LAST
+  "What the number is compared with."
+  value: NumberFilter!
+}
+
+"A condition on a tag. Without a value, that the run has the key."
+input TagFilter {
+  "The key."
+  key: String!
+  "What its value must be."
+  value: StringFilter
+}
 
 "All that are given must hold."
 input RunFilter {
+  "One of these."
   ids: [ID!]
+  "One of these."
   kind: [RunKind!]
+  "One of these."
   status: [RunStatus!]
+  "Id or name."
   experiment: ID
+  "A condition on the name."
   name: StringFilter
+  "Of exactly this spec."
   specDigest: String
+  "Conditions on tags."
   tags: [TagFilter!]
+  "All of these."
   labels: [String!]
   "Words looked for in name, note, tags and labels."
   text: String
+  "Conditions on the configuration."
   config: [ConfigFilter!]
+  "Conditions on metrics."
   metrics: [MetricFilter!]
+  "Digest or name of something it reads."
   dataset: String
+  "Asked for at this time or later."
   createdAfter: Time
+  "Asked for before this time."
   createdBefore: Time
   "Archived runs are left out unless asked for: true gives only them."
   archived: Boolean
 }
 
-enum RunField { CREATED NAME STATUS KIND DURATION COST CONFIG METRIC }
-"` + "`" + `key` + "`" + ` names the config path or metric for CONFIG and METRIC."
-input RunOrder { field: RunField!  key: String  direction: Direction! = DESC }
-
-extend type Query {
-  run(id: ID!): Run
-  "Runs, newest first unless ordered otherwise. ` + "`" + `first` + "`" + ` is at most 500 (default 50)."
-  runs(filter: RunFilter, orderBy: RunOrder, first: Int, after: String): RunConnection!
-  "2 to 50 runs side by side: only what differs."
-  compareRuns(ids: [ID!]!): Comparison!
-  "One call for a chart: series of several runs."
-  metricSeries(runs: [ID!]!, keys: [String!]!, fromStep: Int64, toStep: Int64, maxPoints: Int): [Series!]!
+"What runs are ordered by."
+enum RunField {
+  "When it was asked for."
+  CREATED
+  "Its name."
+  NAME
+  "Where it stands."
+  STATUS
+  "What it does."
+  KIND
+  "How long it took, or has taken so far."
+  DURATION
+  "What it has cost."
+  COST
+  "A value of the configuration; ` + "`" + `key` + "`" + ` is its path."
+  CONFIG
+  "A metric's last value; ` + "`" + `key` + "`" + ` is its key."
+  METRIC
 }
 
+"` + "`" + `key` + "`" + ` names the config path or metric for CONFIG and METRIC."
+input RunOrder {
+  "By what."
+  field: RunField!
+  "Config path or metric."
+  key: String
+  "Up or down."
+  direction: Direction! = DESC
+}
+
+extend type Query {
+  "A run by its id."
+  run("Its id." id: ID!): Run
+  "Runs, newest first unless ordered otherwise. ` + "`" + `first` + "`" + ` is at most 500 (default 50)."
+  runs(
+    "Which runs; all that are not archived when left out."
+    filter: RunFilter
+    "In which order; newest first when left out."
+    orderBy: RunOrder
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): RunConnection!
+  "2 to 50 runs side by side: only what differs."
+  compareRuns("The runs, in the order in which they are to be shown." ids: [ID!]!): Comparison!
+  "One call for a chart: series of several runs."
+  metricSeries(
+    "At most 200."
+    runs: [ID!]!
+    "At most 200; one that ends in '*' stands for all that begin so."
+    keys: [String!]!
+    "No points before this step."
+    fromStep: Int64
+    "No points after this step."
+    toStep: Int64
+    "Of one series; 1000 when left out."
+    maxPoints: Int
+  ): [Series!]!
+}
+
+"Runs side by side. Every list of values is in the order of ` + "`" + `runs` + "`" + `, null where a run has none."
 type Comparison {
+  "The runs, in the order they were asked for."
   runs: [Run!]!
   "Configuration paths whose values differ, values in the order of ` + "`" + `runs` + "`" + `; null where absent."
   config: [ConfigDifference!]!
+  "What differs between the machines and the programs; fields of the program begin with \"code.\"."
   environment: [FieldDifference!]!
+  "Inputs that differ, by role: their digests."
   inputs: [FieldDifference!]!
   "Last values of every metric that at least two have."
   metrics: [MetricComparison!]!
   "Newest score of each suite, task and metric."
   scores: [ScoreComparison!]!
 }
-type ConfigDifference { path: String!  values: [JSON]! }
-type FieldDifference { field: String!  values: [String]! }
-type MetricComparison { key: String!  last: [Number]!  min: [Number]!  max: [Number]!  lastStep: [Int64]! }
-type ScoreComparison { suite: String!  task: String!  metric: String!  higherIsBetter: Boolean!  values: [Number]!  stderr: [Number]!  steps: [Int64]! }
+
+"A value of the configuration that differs."
+type ConfigDifference {
+  "Dotted path."
+  path: String!
+  "One for each run; null where it has none."
+  values: [JSON]!
+}
+
+"A field that differs."
+type FieldDifference {
+  "Its name."
+  field: String!
+  "One for each run, as text; null where it has none."
+  values: [String]!
+}
+
+"One metric of all runs."
+type MetricComparison {
+  "Its key."
+  key: String!
+  "Values at the highest step."
+  last: [Number]!
+  "Lowest values."
+  min: [Number]!
+  "Highest values."
+  max: [Number]!
+  "The highest steps."
+  lastStep: [Int64]!
+}
+
+"One score of all runs."
+type ScoreComparison {
+  "Name of the suite."
+  suite: String!
+  "The task."
+  task: String!
+  "E.g. \"acc_norm\", \"perplexity\"."
+  metric: String!
+  "Which way is better."
+  higherIsBetter: Boolean!
+  "The scores."
+  values: [Number]!
+  "Standard errors."
+  stderr: [Number]!
+  "Steps of the judged checkpoints."
+  steps: [Int64]!
+}
 
 extend type Mutation {
   "Asks for a run. It is refused here when its configuration cannot be; else it is in the log when this returns."
-  startRun(input: StartRunInput!): RunPayload!
+  startRun("What is wished for." input: StartRunInput!): RunPayload!
   "Asks a run to stop at its next safe point (a checkpoint is written)."
-  stopRun(input: StopRunInput!): RunPayload!
+  stopRun("What is wished for." input: StopRunInput!): RunPayload!
   "Does a recorded run again and compares every deterministic point and checkpoint digest bit for bit."
-  reproduceRun(input: ReproduceRunInput!): RunPayload!
-  tagRun(input: TagRunInput!): RunPayload!
-  noteRun(input: NoteRunInput!): RunPayload!
-  archiveRun(input: ArchiveRunInput!): RunPayload!
-  deleteRun(input: DeleteRunInput!): DeleteRunPayload!
+  reproduceRun("What is wished for." input: ReproduceRunInput!): RunPayload!
+  "Sets and removes tags and labels."
+  tagRun("What is wished for." input: TagRunInput!): RunPayload!
+  "Names a run or writes a note to it."
+  noteRun("What is wished for." input: NoteRunInput!): RunPayload!
+  "Puts a run out of sight of lists, or back."
+  archiveRun("What is wished for." input: ArchiveRunInput!): RunPayload!
+  "Deletes a run and frees what only it holds."
+  deleteRun("What is wished for." input: DeleteRunInput!): DeleteRunPayload!
 }
 
-input InputRef { role: String!  digest: String!  name: String }
-input TagInput { key: String!  value: String! }
+"Something that a run reads."
+input InputRef {
+  "What it is to the run, e.g. \"dataset\"."
+  role: String!
+  "Its digest, or its name (the newest of that name)."
+  digest: String!
+  "What to call it in the record."
+  name: String
+}
 
+"A key and its value."
+input TagInput {
+  "The key."
+  key: String!
+  "Its value."
+  value: String!
+}
+
+"Asks for a run."
 input StartRunInput {
+  "What it does."
   kind: RunKind!
+  "What to call it; made up when left out."
   name: String
   "An experiment's id or name; a new name opens a new experiment."
   experiment: String
@@ -4315,28 +5317,108 @@ input StartRunInput {
   engine: String
   "Suites evaluated at every checkpoint; the experiment's when left out."
   suites: [String!]
+  "Stop at this step, though the schedule may be longer."
   stopAfter: Int64
+  "Keys and values to find it by."
   tags: [TagInput!]
+  "Words to find it by."
   labels: [String!]
+  "Who wishes it, for the record."
   by: String
 }
-input StopRunInput { id: ID!  reason: String  by: String }
-input ReproduceRunInput { id: ID!  "Compare only the first steps; all when left out." steps: Int64  name: String  by: String }
-input TagRunInput { id: ID!  set: [TagInput!]  unset: [String!]  addLabels: [String!]  removeLabels: [String!] }
-input NoteRunInput { id: ID!  name: String  note: String }
-input ArchiveRunInput { id: ID!  archived: Boolean! }
-input DeleteRunInput { id: ID!  by: String }
 
-type RunPayload { run: Run  userErrors: [UserError!]! }
-type DeleteRunPayload { deletedId: ID  userErrors: [UserError!]! }
+"Asks a run to stop."
+input StopRunInput {
+  "Which run."
+  id: ID!
+  "Why, for the record."
+  reason: String
+  "Who wishes it, for the record."
+  by: String
+}
+
+"Does a recorded run again."
+input ReproduceRunInput {
+  "Which run."
+  id: ID!
+  "Compare only the first steps; all when left out."
+  steps: Int64
+  "What to call the new one."
+  name: String
+  "Who wishes it, for the record."
+  by: String
+}
+
+"Changes tags and labels."
+input TagRunInput {
+  "Which run."
+  id: ID!
+  "Tags to set."
+  set: [TagInput!]
+  "Keys of tags to take away."
+  unset: [String!]
+  "Labels to add."
+  addLabels: [String!]
+  "Labels to take away."
+  removeLabels: [String!]
+}
+
+"Changes what is given, leaves the rest."
+input NoteRunInput {
+  "Which run."
+  id: ID!
+  "Its new name."
+  name: String
+  "Its new note."
+  note: String
+}
+
+"Puts a run out of sight, or back."
+input ArchiveRunInput {
+  "Which run."
+  id: ID!
+  "True: out of sight of lists; false: back."
+  archived: Boolean!
+}
+
+"Deletes a run for good."
+input DeleteRunInput {
+  "Which run."
+  id: ID!
+  "Who wishes it, for the record."
+  by: String
+}
+
+"A run after a wish."
+type RunPayload {
+  "The run as it stands then; null when the wish was refused."
+  run: Run
+  "What was wrong with the wish; empty when it was granted."
+  userErrors: [UserError!]!
+}
+
+"Whether a run was deleted."
+type DeleteRunPayload {
+  "The run that is gone; null when the wish was refused."
+  deletedId: ID
+  "What was wrong with the wish; empty when it was granted."
+  userErrors: [UserError!]!
+}
 
 extend type Subscription {
   "A run, again at each change, until it has ended. The first value comes at once."
-  run(id: ID!): Run!
+  run("Which run." id: ID!): Run!
   "Runs that are new or have changed, merged while the reader is slow; all kinds when ` + "`" + `filter` + "`" + ` is left out."
-  runChanged(filter: RunFilter): Run!
+  runChanged("Which runs; all that are not archived when left out." filter: RunFilter): Run!
   "New points of a run's series since the last ones sent, from ` + "`" + `afterStep` + "`" + ` on (default: all)."
-  points(run: ID!, keys: [String!]!, afterStep: Int64): [Series!]!
+  points(
+    "Whose points."
+    run: ID!
+    "1 to 200; one that ends in '*' stands for all that begin so."
+    keys: [String!]!
+    "No points up to this step."
+    afterStep: Int64
+  ): [Series!]!
 }
 `, BuiltIn: false},
 }
