@@ -15,6 +15,7 @@ func Examples() []Event {
 	step, exit := int64(200), 1
 	left, joules, stderr := 12.5, Number(321.5), Number(0.01)
 	name, note, no := "baseline", "learning rate doubled", false
+	model, ready, stage := "model", "ready", "Staging"
 	spec := Spec{
 		Kind: Train, Config: json.RawMessage(`{"seed":1337,"steps":400}`), Engine: "cpu",
 		Inputs: []Input{{Role: "dataset", Digest: digest, Name: "go-docs"}},
@@ -31,7 +32,7 @@ func Examples() []Event {
 			Run: run, Experiment: exp, Name: name, Spec: spec, SpecDigest: specDigest, StopAfter: 50,
 			Branch: &Branch{From: other, Kind: Reproduction}, Candidates: []Digest{digest}, Suites: []string{"quick"},
 			Tags: map[string]string{"purpose": "demo"}, Labels: []string{"small"}, By: "ada",
-			Note: note, Group: "sweep-1", JobType: "train", HeartbeatSeconds: 60,
+			Note: note, Group: "sweep-1", JobType: "train", HeartbeatSeconds: 60, ForeignID: "lunar-sweep-7",
 			From:   &CheckpointSaved{Run: other, Step: step, Checkpoint: digest, Files: []File{{Name: "model.safetensors", Digest: digest, Size: 4 << 20}}, Dataset: digest, Tokens: 204800},
 			Resume: 1, Attempts: 2, SaveAt: []int64{231}, Budget: &Budget{Dollars: 2.5},
 		},
@@ -40,7 +41,7 @@ func Examples() []Event {
 			Environment: Environment{OS: "linux", Arch: "amd64", Go: "go1.26", Binary: digest, CPU: "Xeon", Cores: 2, Memory: 24 << 30, Engine: "cpu", Kernels: "avx512", Threads: 2},
 		},
 		RunProgressed{Run: run, Phase: "train", Done: 200, Total: 400, Unit: "steps", SecondsLeft: &left},
-		RunHeartbeat{Run: run, Writer: "rank-0"},
+		RunHeartbeat{Run: run, Writer: "rank-0", State: "preempting"},
 		RunStopRequested{Run: run, By: "ada", Reason: "diverging", Pause: true},
 		RunEnded{Run: run, Attempt: 2, Status: Failed, Steps: 231, Failure: &Failure{Code: "nan_loss", Message: "the loss is NaN at step 231", Hint: "lower the learning rate"}, Outputs: []Input{{Role: "checkpoint", Digest: digest}}, ExitCode: &exit},
 		RunTagged{Run: run, Set: map[string]string{"stage": "review"}, Unset: []string{"purpose"}, AddLabels: []string{"keep"}, RemoveLabels: []string{"small"}},
@@ -87,5 +88,13 @@ func Examples() []Event {
 		AliasRemoved{Experiment: exp, Alias: "production", By: "ada"},
 		RunBudgetReached{Run: run, Spent: Reached{Percent: 80, Budget: Budget{Dollars: 2.5}, Dollars: 2.01, DeviceSeconds: 700}},
 		ExperimentBudgetReached{Experiment: exp, Run: run, Spent: Reached{Percent: 100, Budget: Budget{DeviceSeconds: 3600}, Dollars: 4.5, DeviceSeconds: 3601}},
+		CollectionSaved{Collection: "01HZX3V9M8Q4T6W2Y5B7C9D1CL", Experiment: exp, Entity: "lab", Name: &name, Kind: &model, Description: &note, Set: map[string]string{"task": "lm"}, Unset: []string{"draft"}, Metadata: RawJSON(`{"license":"mit"}`), By: "ada"},
+		CollectionRemoved{Collection: "01HZX3V9M8Q4T6W2Y5B7C9D1CL", By: "ada"},
+		VersionSaved{Collection: "01HZX3V9M8Q4T6W2Y5B7C9D1CL", Version: 3, Run: run, Path: "model", Object: digest, Size: 4 << 20, State: &ready, Message: "checked", Stage: &stage, Description: &note, Set: map[string]string{"tested": "yes"}, Unset: []string{"draft"}, AddLabels: []string{"keep"}, RemoveLabels: []string{"old"}, Metadata: RawJSON(`{"step":200}`), TTLSeconds: &step, By: "ada"},
+		VersionAliased{Collection: "01HZX3V9M8Q4T6W2Y5B7C9D1CL", Alias: "champion", Version: &step, By: "ada"},
+		VersionRemoved{Collection: "01HZX3V9M8Q4T6W2Y5B7C9D1CL", Version: 2, By: "ada"},
+		InputLogged{Run: run, Role: "dataset", Out: true, Name: "wiki", Digest: "6c2a01", Object: digest, Collection: "01HZX3V9M8Q4T6W2Y5B7C9D1CL", Version: &step, Source: "s3://lab/wiki", Metadata: RawJSON(`{"rows":12}`), Tags: map[string]string{"context": "training"}},
+		SummaryLogged{Run: run, Values: map[string]RawJSON{"best.loss": RawJSON(`1.5`)}, Remove: []string{"worst"}},
+		SpansLogged{Experiment: exp, Run: run, Trace: "5b8efff798038103d269b633813fc60c", Spans: map[string]RawJSON{"eee19b7ec3c1b174": RawJSON(`{"name":"generate"}`)}},
 	}
 }

@@ -162,6 +162,8 @@ type RunRequested struct {
 	Note    string `json:"note,omitempty"`
 	Group   string `json:"group,omitempty"`
 	JobType string `json:"job_type,omitempty"`
+	// ForeignID is the script's own name for the run, unique within its experiment.
+	ForeignID string `json:"foreign_id,omitempty"`
 	// HeartbeatSeconds is how often the script shows a sign of life at least; after three times as long a silence it counts as crashed.
 	HeartbeatSeconds int64 `json:"heartbeat_seconds,omitempty"`
 
@@ -202,6 +204,8 @@ type RunProgressed struct {
 type RunHeartbeat struct {
 	Run    RunID    `json:"run"`
 	Writer WriterID `json:"writer"`
+	// State is what the script says of itself beyond that it lives, in its own words: "preempting".
+	State string `json:"state,omitempty"`
 }
 
 // RunStopRequested asks a run to stop at its next safe point: for a training run, with a checkpoint after the step at hand.

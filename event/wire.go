@@ -179,5 +179,6 @@ func Set() []Event {
 		UsageSampled{}, ResourcesSpent{}, PriceSet{}, RuleSaved{}, RuleRemoved{}, RuleFired{},
 		SnapshotTaken{}, LogArchived{}, RunPruned{}, DatasetDeleted{}, ExperimentDeleted{}, RetentionSet{},
 		RunStarred{}, RunBudgetSet{}, AliasRemoved{}, RunBudgetReached{}, ExperimentBudgetReached{},
+		CollectionSaved{}, CollectionRemoved{}, VersionSaved{}, VersionAliased{}, VersionRemoved{}, InputLogged{}, SummaryLogged{}, SpansLogged{},
 	}
 }

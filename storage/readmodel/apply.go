@@ -193,6 +193,29 @@ func (f *fold) apply() error {
 	case event.ExperimentBudgetReached:
 		return f.experimentBudgetReached(e)
 	}
+	return f.applyForeign()
+}
+
+// applyForeign knows the facts that only scripts of others bring.
+func (f *fold) applyForeign() error {
+	switch e := f.env.Event.(type) {
+	case event.CollectionSaved:
+		return f.collectionSaved(e)
+	case event.CollectionRemoved:
+		return f.collectionRemoved(e)
+	case event.VersionSaved:
+		return f.versionSaved(e)
+	case event.VersionAliased:
+		return f.versionAliased(e)
+	case event.VersionRemoved:
+		return f.versionRemoved(e)
+	case event.InputLogged:
+		return f.inputLogged(e)
+	case event.SummaryLogged:
+		return f.summaryLogged(e)
+	case event.SpansLogged:
+		return f.spansLogged(e)
+	}
 	return fmt.Errorf("%T is not known to the read model", f.env.Event)
 }
 

@@ -28,6 +28,9 @@ func (f *fold) runDeleted(e event.RunDeleted) error {
 			freed += int64(len(raw) + len(group))
 		}
 	}
+	if st := f.runs[e.Run]; st != nil && st.ForeignID != "" && string(f.v.get(tableForeign, string(st.Experiment), parts(st.ForeignID))) == group {
+		f.pending.remove(tableForeign, string(st.Experiment), parts(st.ForeignID))
+	}
 	if err := f.deleteReferences(e.Run); err != nil {
 		return err
 	}

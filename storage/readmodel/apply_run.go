@@ -103,7 +103,7 @@ func (f *fold) runRequested(e event.RunRequested) error {
 	if err := f.edit(e.Run, func(r *Run) {
 		r.Bare, r.Kind, r.Name, r.Experiment = false, e.Spec.Kind, e.Name, e.Experiment
 		r.Spec, r.SpecDigest, r.Branch, r.StopAfter, r.Suites, r.By = e.Spec, e.SpecDigest, e.Branch, e.StopAfter, e.Suites, e.By
-		r.Group, r.JobType, r.HeartbeatSeconds = e.Group, e.JobType, e.HeartbeatSeconds
+		r.Group, r.JobType, r.ForeignID, r.HeartbeatSeconds = e.Group, e.JobType, e.ForeignID, e.HeartbeatSeconds
 		if r.Note == "" {
 			r.Note = e.Note
 		}
@@ -121,6 +121,7 @@ func (f *fold) runRequested(e event.RunRequested) error {
 	if st == nil {
 		return nil
 	}
+	f.named(e)
 	st.flat.Store(nil)
 	if e.Experiment != "" {
 		if _, ok := f.experiments[e.Experiment]; !ok {
@@ -208,6 +209,9 @@ func (f *fold) runHeartbeat(e event.RunHeartbeat) error {
 		}
 		r.Heartbeats[e.Writer] = later(r.Heartbeats[e.Writer], f.at)
 	})
+	if st := f.run(e.Run); st != nil && st.State != e.State {
+		return f.edit(e.Run, func(r *Run) { r.State = e.State })
+	}
 	return nil
 }
 

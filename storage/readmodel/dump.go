@@ -81,7 +81,7 @@ func spell(t table, rest, v []byte) (string, error) {
 			}
 		}
 		return text, nil
-	case tableLine, tableRow:
+	case tableLine, tableRow, tableSpan:
 		at, text := cutStamp(v)
 		return fmt.Sprintf("%s %q", at.Format("2006-01-02T15:04:05.000000Z"), text), nil
 	case tableSeries:

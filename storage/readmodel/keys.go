@@ -42,6 +42,12 @@ const (
 	tableFiring
 	tableFiringOrder
 	tableKept
+	tableCollection
+	tableVersion
+	tableInput
+	tableSummary
+	tableSpan
+	tableForeign
 	tableCount
 )
 
@@ -79,6 +85,12 @@ var layout = [tableCount]struct {
 	tablePrice:        {"price", "", "seq", "JSON PriceSet; in memory too", false},
 	tableRule:         {"rule", "", "rule", "JSON Rule; in memory too", false},
 	tableFiring:       {"firing", "rule", "seq", "JSON Firing", false},
+	tableCollection:   {"collection", "", "collection", "JSON Collection", false},
+	tableVersion:      {"version", "collection", "version", "JSON Version", false},
+	tableInput:        {"input", "run", "up or down, role, name, digest", "JSON Input", true},
+	tableSummary:      {"summary", "run", "path", "JSON value", true},
+	tableSpan:         {"span", "run, or experiment:<id>", "trace, span", "time in µs, 8 bytes; JSON", true},
+	tableForeign:      {"foreign", "experiment", "a script's name for its run", "run", false},
 	tableFiringOrder:  {"firing_order", "", "seq", "rule", false},
 	tableKept:         {"kept", "snapshot, archive, retention or gone", "place and layout; nothing; experiment; kind and name", "JSON Snapshot, Archive, Policy; nothing", false},
 }

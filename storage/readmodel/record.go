@@ -31,6 +31,9 @@ type Run struct {
 	// Of runs of kind external.
 	Group   string `json:"group,omitempty"`
 	JobType string `json:"job_type,omitempty"`
+	// ForeignID is the script's own name for the run; State what it last said of itself, "preempting".
+	ForeignID string `json:"foreign_id,omitempty"`
+	State     string `json:"state,omitempty"`
 	// HeartbeatSeconds is how often it shows a sign of life at least.
 	HeartbeatSeconds int64 `json:"heartbeat_seconds,omitempty"`
 
