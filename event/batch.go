@@ -17,6 +17,16 @@ type Batch struct {
 	Facts []Event
 }
 
+// Receipt is the answer to a batch.
+type Receipt struct {
+	// Seq is a place in the log at or after which every fact of the batch is there, durable.
+	Seq uint64
+	// Points is how many metric points the batch has.
+	Points int
+	// Duplicate tells that the whole batch had been taken before.
+	Duplicate bool
+}
+
 // Numbers of a batch's facts: the batch's in the upper bits, the fact's place below, the last one marked.
 const (
 	batchShift = 16

@@ -33,8 +33,9 @@ func Examples() []Event {
 			Branch: &Branch{From: other, Kind: Reproduction}, Candidates: []Digest{digest}, Suites: []string{"quick"},
 			Tags: map[string]string{"purpose": "demo"}, Labels: []string{"small"}, By: "ada",
 			Note: note, Group: "sweep-1", JobType: "train", HeartbeatSeconds: 60, ForeignID: "lunar-sweep-7",
-			From:   &CheckpointSaved{Run: other, Step: step, Checkpoint: digest, Files: []File{{Name: "model.safetensors", Digest: digest, Size: 4 << 20}}, Dataset: digest, Tokens: 204800},
-			Resume: 1, Attempts: 2, SaveAt: []int64{231}, Budget: &Budget{Dollars: 2.5},
+			Environment: &Environment{Host: "rack-7", OS: "linux", Arch: "arm64", Go: ""},
+			From:        &CheckpointSaved{Run: other, Step: step, Checkpoint: digest, Files: []File{{Name: "model.safetensors", Digest: digest, Size: 4 << 20}}, Dataset: digest, Tokens: 204800},
+			Resume:      1, Attempts: 2, SaveAt: []int64{231}, Budget: &Budget{Dollars: 2.5},
 		},
 		RunStarted{
 			Run: run, Attempt: 2, Worker: worker, ResumedFrom: &step,

@@ -166,6 +166,8 @@ type RunRequested struct {
 	ForeignID string `json:"foreign_id,omitempty"`
 	// HeartbeatSeconds is how often the script shows a sign of life at least; after three times as long a silence it counts as crashed.
 	HeartbeatSeconds int64 `json:"heartbeat_seconds,omitempty"`
+	// Environment is where the script runs. An external run runs from its request on, as attempt 1: nobody takes it.
+	Environment *Environment `json:"environment,omitempty"`
 
 	// From is the checkpoint to begin at: a fork's is its parent's, a resumed run's its own newest. nil: the beginning.
 	From *CheckpointSaved `json:"from,omitempty"`

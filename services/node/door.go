@@ -45,6 +45,7 @@ func (n *Node) serveTracker(c *api.Config) {
 		roles[i] = string(r)
 	}
 	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Blob: n.openBlob, Log: n.log})
+	c.Logging = n.logging
 	c.Graph, c.Drain, c.Mount = g, g.Close, map[string]http.Handler{"/": web.Handler()}
 	c.Ready = append(c.Ready, api.Check{Name: "read model", Run: n.caughtUp})
 	c.Blob = n.blob
@@ -65,6 +66,19 @@ func (n *Node) blob(ctx context.Context, digest string) (io.ReadCloser, int64, e
 	}
 	r, err := n.blobs.Reader(ctx, d)
 	return r, info.Size, err
+}
+
+// stored tells the size of an object.
+func (n *Node) stored(ctx context.Context, digest event.Digest) (int64, error) {
+	d, err := blob.ParseDigest(string(digest))
+	if err != nil {
+		return 0, fs.ErrNotExist
+	}
+	info, err := n.blobs.Stat(ctx, d)
+	if errors.Is(err, blob.ErrNotFound) {
+		return 0, fs.ErrNotExist
+	}
+	return info.Size, err
 }
 
 // openBlob opens an object for the curator's answers.

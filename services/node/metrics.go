@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,6 +40,23 @@ func (n *Node) metrics() *prometheus.Registry {
 				}
 				return float64(counts[status])
 			}))
+		}
+	}
+	if n.logging != nil {
+		c := n.logging.Counts()
+		for _, of := range []struct {
+			name, help string
+			count      *atomic.Int64
+		}{
+			{"ingest_requests_total", "Requests of scripts that log.", &c.Requests},
+			{"ingest_points_total", "Metric points that scripts logged.", &c.Points},
+			{"ingest_facts_total", "Facts that scripts logged, all points of a batch being one.", &c.Facts},
+			{"ingest_duplicate_batches_total", "Batches that had been taken before.", &c.Duplicates},
+			{"ingest_bytes_total", "Bytes that scripts sent, unpacked.", &c.Bytes},
+			{"ingest_invalid_total", "Requests of scripts that were at fault.", &c.Invalid},
+			{"ingest_unavailable_total", "Requests of scripts that could not be taken at the moment.", &c.Unavailable},
+		} {
+			r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "millrace", Name: of.name, Help: of.help}, func() float64 { return float64(of.count.Load()) }))
 		}
 	}
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -18,6 +18,7 @@ import (
 	"millrace/services/bus"
 	"millrace/services/curation"
 	"millrace/services/evaluation"
+	"millrace/services/ingest"
 	"millrace/services/job"
 	"millrace/services/meter"
 	"millrace/services/tracker"
@@ -42,6 +43,7 @@ type Node struct {
 	// Of the tracker's role only.
 	model   *readmodel.Model
 	tracker *tracker.Tracker
+	logging *ingest.Server
 	// listener is the door's; nil for a worker that was given no address.
 	listener net.Listener
 	// jobs are what the working roles run.
@@ -168,7 +170,9 @@ func (n *Node) openTracker(ctx context.Context) error {
 		Resolve: map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error){
 			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: evaluation.Resolve,
 		},
+		Stored: n.stored,
 	}
+	n.logging = ingest.New(ingest.Config{Tracker: n.tracker, Model: m, Log: n.log})
 	return nil
 }
 

@@ -27,6 +27,16 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 	case event.RunRequested:
 		fact, err = t.admitRun(ctx, w)
 		return fact, true, err
+	case event.RunStarted:
+		return t.admitResumption(w)
+	case event.RunEnded:
+		return t.admitEnd(w)
+	case event.RunHeartbeat:
+		_, err := t.run(w.Run)
+		if err == nil && !event.ValidID(string(w.Writer)) {
+			err = refuse(Invalid, "writer", "", "%q cannot name a writer: 1-64 letters, digits, '-' and '_'", w.Writer)
+		}
+		return w, false, err
 	case event.RunTagged:
 		return w, false, t.admitTags(w)
 	case event.RunNoted:

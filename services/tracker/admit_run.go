@@ -26,6 +26,9 @@ func (t *Tracker) admitRun(ctx context.Context, w event.RunRequested) (event.Eve
 	if err := checkBudget(w.Budget); err != nil {
 		return nil, err
 	}
+	if w.Spec.Kind == event.External {
+		return t.admitExternal(ctx, w)
+	}
 	if w.Branch != nil {
 		switch w.Branch.Kind {
 		case event.Reproduction:

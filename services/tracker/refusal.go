@@ -11,6 +11,7 @@ const (
 	NotFound    = "NOT_FOUND"
 	Conflict    = "CONFLICT"
 	Unavailable = "UNAVAILABLE"
+	TooLarge    = "TOO_LARGE" // it can be taken in smaller pieces
 )
 
 // Refusal is why a wish was not granted.

@@ -80,6 +80,8 @@ func (t *Tracker) resume(ctx context.Context, w event.RunRequested) (event.Envel
 		return event.Envelope{}, err
 	}
 	switch {
+	case run.Kind == event.External: // no worker takes it: its script goes on
+		return t.Submit(ctx, event.RunStarted{Run: w.Run})
 	case run.Status == event.Finished:
 		return event.Envelope{}, refuse(Conflict, "id", fmt.Sprintf("rewind it first (millrace rewind %s STEP), or fork it to go further (millrace fork %s -s steps=N)", w.Run, w.Run),
 			"run %s is finished: there is nothing left to do", w.Run)

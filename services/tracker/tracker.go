@@ -30,10 +30,12 @@ type Tracker struct {
 	Missing func(ctx context.Context, spec event.Spec, from *event.CheckpointSaved) ([]string, error)
 	// Deterministic tells which metric keys a reproduction must repeat to the bit.
 	Deterministic func(key string) bool
-	Code          event.Code
-	Now           func() time.Time
-	Random        io.Reader
-	Log           *slog.Logger
+	// Stored tells the size in bytes of a stored object; an error that is fs.ErrNotExist says that it is not there. nil: not asked.
+	Stored func(ctx context.Context, digest event.Digest) (int64, error)
+	Code   event.Code
+	Now    func() time.Time
+	Random io.Reader
+	Log    *slog.Logger
 }
 
 // Run folds the log into the read model, from where it stopped, until ctx ends, and judges every reproduction that is open or
@@ -108,6 +110,9 @@ func (t *Tracker) Submit(ctx context.Context, wish event.Event) (event.Envelope,
 	switch {
 	case errors.Is(err, bus.ErrExists):
 		// The same job was asked for before: it stands. Answer with what there is.
+		if there, lerr := t.Bus.Last(ctx, fact.Subject()); lerr == nil {
+			seq, fact = there.Seq, there.Event
+		}
 	case err != nil:
 		return event.Envelope{}, unheard(err)
 	}

@@ -111,6 +111,13 @@ func (f *fold) runRequested(e event.RunRequested) error {
 		if e.Budget != nil && r.Budget == nil { // one that was set before the request came is newer than the request
 			r.Budget = someBudget(*e.Budget)
 		}
+		if e.Spec.Kind == event.External && len(r.Attempts) == 0 && r.Status == event.Pending { // nobody takes it: it runs already
+			a := Attempt{Attempt: 1, StartedAt: f.at}
+			if e.Environment != nil {
+				a.Environment = *e.Environment
+			}
+			r.Attempts, r.Status, r.StartedAt = []Attempt{a}, event.Running, f.at
+		}
 		r.CreatedAt = f.at
 		r.Tags = merged(e.Tags, r.Tags) // a tag set before the request came is newer than the request
 		r.Labels = union(r.Labels, e.Labels)

@@ -101,7 +101,7 @@ func TestAWriterSequenceIsOfItsRun(t *testing.T) {
 func TestASilentRunComesBackWhenItLogs(t *testing.T) {
 	l := readmodeltest.Start(t)
 	l.Tell(
-		event.RunRequested{Run: "R1", Spec: event.Spec{Kind: event.External}}, event.RunStarted{Run: "R1", Attempt: 1},
+		event.RunRequested{Run: "R1", Spec: event.Spec{Kind: event.External}},
 		event.RunEnded{Run: "R1", Attempt: 1, Status: event.Crashed, Failure: &event.Failure{Code: "silent"}},
 	)
 	if r, _ := l.Run("R1"); r.Status != event.Crashed || r.EndedAt.IsZero() {
