@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
+	"os"
+	"time"
 
 	"millrace/client"
 )
@@ -80,5 +83,75 @@ func ExampleClient_Events() {
 	})
 	if err != nil {
 		log.Fatal(err)
+	}
+}
+
+// ExampleOpen is a training script.
+func ExampleOpen() {
+	run, err := client.Open(client.RunOptions{
+		Name: "small", Experiment: "learning rate",
+		Config: map[string]any{"lr": 3e-4, "model": map[string]int{"n_layer": 6}},
+	})
+	if err != nil {
+		log.Fatal(err) // this machine's disk: a tracker that is away is no error
+	}
+	fmt.Println(run.URL())
+
+	loss := run.Metric("train/loss")
+	train := func(step int64) float64 { return 1 / float64(step) }
+	for step := int64(1); step <= 1000; step++ {
+		loss.Log(step, train(step))
+		select {
+		case <-run.StopRequested():
+			step = 1000 // save a checkpoint, then end
+		default:
+		}
+	}
+	run.Text("sample", 1000, "The mill", " turns as the water runs.")
+	run.Artifact("model.safetensors", "model")
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := run.End(ctx, "", nil); errors.Is(err, client.ErrNotSent) {
+		fmt.Println("the rest is sent by the next run, or by: millrace sync")
+	}
+}
+
+// ExampleLogger_Writer sends the console to the run as well.
+func ExampleLogger_Writer() {
+	run, err := client.Open(client.RunOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.SetOutput(io.MultiWriter(os.Stderr, run.Writer("stderr")))
+}
+
+// ExampleRunOptions_writer is one rank of several that log to one run. The first rank ends it, the others close.
+func ExampleRunOptions_writer() {
+	rank := os.Getenv("RANK")
+	run, err := client.Open(client.RunOptions{ID: os.Getenv("RUN_ID"), Writer: "rank" + rank})
+	if err != nil {
+		log.Fatal(err)
+	}
+	run.Log(1, map[string]float64{"tokens_per_second": 17_000})
+	ctx := context.Background()
+	if rank == "0" {
+		err = run.End(ctx, "", nil)
+	} else {
+		err = run.Close(ctx)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// ExampleSync sends what processes left that died while the tracker was away.
+func ExampleSync() {
+	journals, err := client.Sync(context.Background(), "", client.SyncOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, j := range journals {
+		fmt.Println(j.Run, j.State, j.Points, j.Error)
 	}
 }
