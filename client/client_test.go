@@ -11,13 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"millrace/client"
 	"millrace/services/node"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // lab runs a real node until the test ends.
 func lab(t *testing.T, token string) *client.Client {

@@ -105,7 +105,8 @@ func Create(root string, id Identity, memoryLimit int64) (*Journal, error) {
 	case !errors.Is(err, ErrNothing):
 		return nil, errors.Join(err, j.Close())
 	}
-	id.Format, j.id = format, id
+	id.Format = format
+	j.id = id
 	if err := j.writeFile(identityName, id); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
