@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -18,43 +17,31 @@ func (r *resolver) runCost(run *view.Run) (*view.Cost, error) {
 	if err != nil && !errors.Is(err, readmodel.ErrNotFound) { // deleted meanwhile: it has cost what was read
 		return nil, err
 	}
-	return showCost(bill, run.Spent), nil
+	return showCost(bill, readmodel.ByDevice(run.Spent)), nil
 }
 
 // experimentCost is what all runs of an experiment have spent, archived ones too.
-func (r *resolver) experimentCost(ctx context.Context, x *view.Experiment) (*view.Cost, error) {
+func (r *resolver) experimentCost(x *view.Experiment) (*view.Cost, error) {
 	bill, err := r.Model.ExperimentCost(x.ID)
 	if err != nil {
 		return nil, err
 	}
-	all := selection{filter: readmodel.RunFilter{Experiment: &x.ID, Archived: readmodel.AnyArchived}}
-	var spent []readmodel.Spending
-	err = r.each(ctx, all, readmodel.Order{}, func(run readmodel.Run) bool {
-		spent = append(spent, run.Spent...)
-		return true
-	})
-	return showCost(bill, spent), err
+	devices, err := r.Model.ExperimentDevices(x.ID)
+	return showCost(bill, devices), err
 }
 
-// showCost adds up what was spent by device, in the order of the first of each.
-func showCost(bill cost.Bill, spent []readmodel.Spending) *view.Cost {
+// showCost shows what was spent by device.
+func showCost(bill cost.Bill, spent []readmodel.DeviceSpending) *view.Cost {
 	out := &view.Cost{Bill: bill}
 	if out.Bill.Unpriced == nil {
 		out.Bill.Unpriced = []string{}
 	}
-	at := map[event.Device]int{}
 	for _, s := range spent {
-		i, known := at[s.Device]
-		if !known {
-			i = len(out.Devices)
-			at[s.Device] = i
-			out.Devices = append(out.Devices, view.DeviceSpent{Kind: s.Device.Kind, Name: s.Device.Name, Count: s.Device.Count})
+		d := view.DeviceSpent{Kind: s.Device.Kind, Name: s.Device.Name, Count: s.Device.Count, Seconds: s.Seconds}
+		if s.Joules >= 0 {
+			d.Joules = ptr(event.Number(s.Joules))
 		}
-		d := &out.Devices[i]
-		d.Seconds += float64(s.Seconds)
-		if s.Joules != nil {
-			d.Joules = ptr(*s.Joules + deref(d.Joules))
-		}
+		out.Devices = append(out.Devices, d)
 	}
 	return out
 }

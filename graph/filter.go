@@ -1,260 +1,261 @@
 package graph
 
 import (
-	"encoding/json"
-	"errors"
 	"slices"
-	"strings"
+	"strconv"
+	"time"
 
 	"millrace/event"
 	"millrace/graph/internal/gen"
-	"millrace/storage/readmodel"
+	"millrace/storage/readmodel/where"
 )
 
-// selection is a RunFilter in the read model's words, and what those cannot say as a test of each run.
-type selection struct {
-	filter readmodel.RunFilter
-	rest   []func(readmodel.Run) (bool, error)
-}
-
-// keeps runs the tests that the read model could not.
-func (s selection) keeps(run readmodel.Run) (bool, error) {
-	for _, test := range s.rest {
-		if ok, err := test(run); !ok || err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// selection translates a filter; nil is no filter.
-func (r *resolver) selection(f *gen.RunFilter) (selection, error) {
-	var s selection
+// condition translates a filter into the read model's language; nil is no filter. Archived runs are left out unless asked for.
+func (r *resolver) condition(f *gen.RunFilter) (where.Expr, error) {
 	if f == nil {
-		return s, nil
+		f = &gen.RunFilter{}
 	}
-	for _, id := range f.Ids {
-		s.filter.IDs = append(s.filter.IDs, event.RunID(id))
+	all := where.And{is(where.Archived, where.Value{Kind: where.Bool, Bool: deref(f.Archived)})}
+	add := func(e ...where.Expr) { all = append(all, e...) }
+	if f.Ids != nil {
+		add(oneOf(where.Field{Name: where.ID}, f.Ids))
 	}
-	if f.Ids != nil && len(f.Ids) == 0 {
-		s.rest = append(s.rest, func(readmodel.Run) (bool, error) { return false, nil })
+	if len(f.Kind) > 0 {
+		add(oneOf(where.Field{Name: where.Kind}, f.Kind))
 	}
-	s.filter.Kinds, s.filter.Statuses = withBare(f.Kind), f.Status
-	s.filter.Labels, s.filter.Text = f.Labels, deref(f.Text)
-	s.filter.SpecDigest = event.Digest(deref(f.SpecDigest))
-	if f.CreatedAfter != nil {
-		s.filter.CreatedAfter = *f.CreatedAfter
-	}
-	if f.CreatedBefore != nil {
-		s.filter.CreatedBefore = *f.CreatedBefore
-	}
-	if f.Archived != nil && *f.Archived {
-		s.filter.Archived = readmodel.OnlyArchived
+	if len(f.Status) > 0 {
+		add(oneOf(where.Field{Name: where.Status}, f.Status))
 	}
 	if f.Experiment != nil {
 		id, err := r.experimentID(*f.Experiment)
 		if err != nil {
-			return s, err
+			return nil, err
 		}
-		s.filter.Experiment = &id
+		add(within(id))
+	}
+	if f.Name != nil {
+		add(text(where.Field{Name: where.RunName}, *f.Name)...)
+	}
+	if d := deref(f.SpecDigest); d != "" {
+		add(is(where.SpecDigest, wordOf(d)))
+	}
+	for _, t := range f.Tags {
+		tag := where.Field{Name: where.Tag, Key: t.Key}
+		add(where.Compare{Field: tag, Op: where.Exists})
+		if t.Value != nil {
+			add(text(tag, *t.Value)...)
+		}
+	}
+	for _, l := range f.Labels {
+		add(where.Compare{Field: where.Field{Name: where.Label}, Op: where.Contains, Values: []where.Value{wordOf(l)}})
+	}
+	if words := deref(f.Text); words != "" {
+		add(where.Words{Text: words})
+	}
+	for _, c := range f.Config {
+		e, err := config(c)
+		if err != nil {
+			return nil, err
+		}
+		add(e...)
+	}
+	for _, m := range f.Metrics {
+		e, err := metric(m)
+		if err != nil {
+			return nil, err
+		}
+		add(e...)
 	}
 	if f.Dataset != nil {
 		d, err := r.dataset(*f.Dataset)
 		if err != nil {
-			return s, err
+			return nil, err
 		}
-		s.filter.Input = event.Digest(*f.Dataset) // of any input; a name that no dataset has is no run's input
+		digest := event.Digest(*f.Dataset) // of any input; a name that no dataset has is no run's input
 		if d != nil {
-			s.filter.Input = d.ID()
+			digest = d.ID()
 		}
+		add(is(where.Input, wordOf(digest)))
 	}
-	if f.Name != nil {
-		name := *f.Name
-		s.rest = append(s.rest, func(run readmodel.Run) (bool, error) { return fits(name, run.Name), nil })
+	if f.CreatedAfter != nil {
+		add(where.Compare{Field: where.Field{Name: where.Created}, Op: where.AtLeast, Values: []where.Value{timeOf(*f.CreatedAfter)}})
 	}
-	s.tags(f.Tags)
-	if err := r.configs(&s, f.Config); err != nil {
-		return s, err
+	if f.CreatedBefore != nil {
+		add(where.Compare{Field: where.Field{Name: where.Created}, Op: where.Less, Values: []where.Value{timeOf(*f.CreatedBefore)}})
 	}
-	for _, m := range f.Metrics {
-		if err := s.metric(m); err != nil {
-			return s, err
-		}
-	}
-	return s, nil
+	return all, nil
 }
 
-// withBare adds the runs that nobody requested, which have no kind, to the external ones: that is what they are shown as.
-func withBare(kinds []event.RunKind) []event.RunKind {
-	if slices.Contains(kinds, event.External) {
-		return append([]event.RunKind{""}, kinds...)
-	}
-	return kinds
+func wordOf[T ~string](s T) where.Value   { return where.Value{Kind: where.Word, Word: string(s)} }
+func numberOf(v event.Number) where.Value { return where.Value{Kind: where.Number, Number: float64(v)} }
+func timeOf(at time.Time) where.Value     { return where.Value{Kind: where.Time, Time: at} }
+func is(n where.Name, v where.Value) where.Expr {
+	return where.Compare{Field: where.Field{Name: n}, Op: where.Equal, Values: []where.Value{v}}
 }
 
-// tags asks for runs that have each key, with a value that fits.
-func (s *selection) tags(filters []gen.TagFilter) {
-	for _, t := range filters {
-		if s.filter.Tags == nil {
-			s.filter.Tags = map[string]string{}
-		}
-		if _, asked := s.filter.Tags[t.Key]; !asked {
-			s.filter.Tags[t.Key] = "*"
-		}
-		if t.Value == nil {
-			continue
-		}
-		key, value := t.Key, *t.Value
-		if value.Eq != nil && *value.Eq != "*" {
-			s.filter.Tags[key] = *value.Eq
-		}
-		s.rest = append(s.rest, func(run readmodel.Run) (bool, error) { return fits(value, run.Tags[key]), nil })
+// oneOf asks that a field is one of some words; of none nothing is.
+func oneOf[T ~string](f where.Field, words []T) where.Expr {
+	c := where.Compare{Field: f, Op: where.In}
+	for _, w := range words {
+		c.Values = append(c.Values, wordOf(w))
 	}
+	return c
 }
 
-// configs asks for values of the configuration: numbers compare as numbers, anything else as text. A path alone asks that the run
-// has it.
-func (r *resolver) configs(s *selection, filters []gen.ConfigFilter) error {
-	add := func(path string, op readmodel.Op, v any) {
-		raw, err := json.Marshal(v)
-		if err != nil { // strings and event.Numbers always can be written
-			raw = json.RawMessage("null")
-		}
-		s.filter.Config = append(s.filter.Config, readmodel.ConfigFilter{Path: path, Op: op, Value: raw})
+// within asks for the runs of an experiment; "" for those of none. An experiment may bear another's id as its name, so both are asked.
+func within(id event.ExperimentID) where.Expr {
+	f := where.Field{Name: where.Experiment}
+	if id == "" {
+		return where.Not{Of: where.Compare{Field: f, Op: where.Exists}}
 	}
-	for _, c := range filters {
-		if c.Path == "" {
-			return badInput("a config filter needs a path, e.g. \"optimizer.lr\"")
+	return is(where.Experiment, wordOf(id))
+}
+
+// text translates comparisons of a text; a field that a run does not have is the empty text.
+func text(f where.Field, by gen.StringFilter) (out []where.Expr) {
+	empty := where.Not{Of: where.Compare{Field: f, Op: where.Exists}}
+	compare := func(op where.Op, s string) where.Expr {
+		return where.Compare{Field: f, Op: op, Values: []where.Value{wordOf(s)}}
+	}
+	if by.Eq != nil {
+		e := compare(where.Equal, *by.Eq)
+		if *by.Eq == "" {
+			e = where.Or{e, empty}
 		}
-		if c.Number == nil && c.Text == nil {
-			add(c.Path, readmodel.Exists, nil)
+		out = append(out, e)
+	}
+	if by.Ne != nil {
+		e := compare(where.NotEqual, *by.Ne)
+		if *by.Ne == "" {
+			e = where.And{e, where.Not{Of: empty}}
 		}
-		if c.Number != nil {
-			for op, v := range comparisons(*c.Number) {
-				add(c.Path, op, v)
+		out = append(out, e)
+	}
+	if by.In != nil {
+		e := oneOf(f, by.In)
+		if slices.Contains(by.In, "") {
+			e = where.Or{e, empty}
+		}
+		out = append(out, e)
+	}
+	if by.Contains != nil && *by.Contains != "" {
+		out = append(out, compare(where.Contains, *by.Contains))
+	}
+	return out
+}
+
+// numbers translates comparisons of a number.
+func numbers(f where.Field, by gen.NumberFilter) (out []where.Expr) {
+	for _, c := range []struct {
+		op    where.Op
+		value *event.Number
+	}{{where.Equal, by.Eq}, {where.NotEqual, by.Ne}, {where.Less, by.Lt}, {where.AtMost, by.Lte}, {where.Greater, by.Gt}, {where.AtLeast, by.Gte}} {
+		if c.value != nil {
+			out = append(out, where.Compare{Field: f, Op: c.op, Values: []where.Value{numberOf(*c.value)}})
+		}
+	}
+	return out
+}
+
+// config asks for values of the configuration: numbers compare as numbers, anything else as text, for which true, false and numbers are as they
+// are written. A path alone asks that the run has it.
+func config(c gen.ConfigFilter) ([]where.Expr, error) {
+	if c.Path == "" {
+		return nil, badInput("a config filter needs a path, e.g. \"optimizer.lr\"")
+	}
+	f := where.Field{Name: where.Config, Key: c.Path}
+	var out []where.Expr
+	if c.Number == nil && c.Text == nil {
+		out = append(out, where.Compare{Field: f, Op: where.Exists})
+	}
+	if c.Number != nil {
+		out = append(out, numbers(f, *c.Number)...)
+	}
+	if t := c.Text; t != nil {
+		if t.Eq != nil {
+			out = append(out, where.Compare{Field: f, Op: where.In, Values: written(*t.Eq)})
+		}
+		if t.Ne != nil {
+			out = append(out, where.Compare{Field: f, Op: where.NotIn, Values: written(*t.Ne)})
+		}
+		if t.In != nil {
+			in := where.Compare{Field: f, Op: where.In}
+			for _, s := range t.In {
+				in.Values = append(in.Values, written(s)...)
 			}
+			out = append(out, in)
 		}
-		if t := c.Text; t != nil {
-			if t.Eq != nil {
-				add(c.Path, readmodel.Equal, *t.Eq)
-			}
-			if t.Ne != nil {
-				add(c.Path, readmodel.NotEqual, *t.Ne)
-			}
-			if t.Contains != nil {
-				add(c.Path, readmodel.Contains, *t.Contains)
-			}
-			if t.In != nil {
-				path, in := c.Path, t.In
-				s.rest = append(s.rest, func(run readmodel.Run) (bool, error) {
-					v, err := r.configText(run.ID, path)
-					return v != nil && slices.Contains(in, *v), err
-				})
-			}
-		}
-	}
-	return nil
-}
-
-// configText is the value at a dotted path of a run's configuration as text, nil when it has none.
-func (r *resolver) configText(id event.RunID, path string) (*string, error) {
-	config, err := r.Model.Config(id)
-	if err != nil {
-		if errors.Is(err, readmodel.ErrNotFound) { // deleted meanwhile
-			return nil, nil
-		}
-		return nil, err
-	}
-	for key := range strings.SplitSeq(path, ".") {
-		var object map[string]json.RawMessage
-		if json.Unmarshal(config, &object) != nil {
-			return nil, nil
-		}
-		next, ok := object[key]
-		if !ok {
-			return nil, nil
-		}
-		config = next
-	}
-	var text string
-	if json.Unmarshal(config, &text) != nil {
-		text = string(config)
-	}
-	return &text, nil
-}
-
-// metric asks for a value of a run's metric.
-func (s *selection) metric(m gen.MetricFilter) error {
-	stat := readmodel.StatLast
-	if m.Of != nil {
-		stat = stats[*m.Of]
-	}
-	if m.Key == "" {
-		return badInput("a metric filter needs a key, e.g. \"val/loss\"")
-	}
-	ops := comparisons(*m.Value)
-	if len(ops) == 0 {
-		return badInput("the filter of metric %q compares with nothing; give eq, ne, lt, lte, gt or gte", m.Key)
-	}
-	for op, v := range ops {
-		s.filter.Metrics = append(s.filter.Metrics, readmodel.MetricFilter{Key: m.Key, Stat: stat, Op: op, Value: float64(v)})
-	}
-	return nil
-}
-
-var stats = map[gen.MetricSummary]readmodel.Stat{
-	gen.MetricSummaryLast:  readmodel.StatLast,
-	gen.MetricSummaryMin:   readmodel.StatMin,
-	gen.MetricSummaryMax:   readmodel.StatMax,
-	gen.MetricSummaryFirst: readmodel.StatFirst,
-}
-
-func comparisons(f gen.NumberFilter) map[readmodel.Op]event.Number {
-	ops := map[readmodel.Op]event.Number{}
-	for op, v := range map[readmodel.Op]*event.Number{
-		readmodel.Equal: f.Eq, readmodel.NotEqual: f.Ne, readmodel.Less: f.Lt,
-		readmodel.AtMost: f.Lte, readmodel.Greater: f.Gt, readmodel.AtLeast: f.Gte,
-	} {
-		if v != nil {
-			ops[op] = *v
-		}
-	}
-	return ops
-}
-
-// fits tells whether a text passes a filter; `contains` does not mind case.
-func fits(f gen.StringFilter, s string) bool {
-	return (f.Eq == nil || s == *f.Eq) && (f.Ne == nil || s != *f.Ne) && (f.In == nil || slices.Contains(f.In, s)) &&
-		(f.Contains == nil || strings.Contains(strings.ToLower(s), strings.ToLower(*f.Contains)))
-}
-
-// order translates an order; nil is newest first.
-func order(o *gen.RunOrder) (readmodel.Order, error) {
-	if o == nil {
-		return readmodel.Order{By: readmodel.OrderCreated, Desc: true}, nil
-	}
-	out := readmodel.Order{Desc: o.Direction == gen.DirectionDesc}
-	switch o.Field {
-	case gen.RunFieldCreated:
-		out.By = readmodel.OrderCreated
-	case gen.RunFieldName:
-		out.By = readmodel.OrderName
-	case gen.RunFieldStatus:
-		out.By = readmodel.OrderStatus
-	case gen.RunFieldDuration:
-		out.By = readmodel.OrderDuration
-	case gen.RunFieldCost:
-		out.By = readmodel.OrderCost
-	case gen.RunFieldConfig, gen.RunFieldMetric:
-		out.By, out.Key = readmodel.OrderConfig, deref(o.Key)
-		if o.Field == gen.RunFieldMetric {
-			out.By, out.Stat = readmodel.OrderMetric, readmodel.StatLast
-		}
-		if out.Key == "" {
-			return out, badInput("an order by %s needs a key", o.Field)
+		if t.Contains != nil {
+			out = append(out, where.Compare{Field: f, Op: where.Contains, Values: []where.Value{wordOf(*t.Contains)}})
 		}
 	}
 	return out, nil
+}
+
+// written is what a text may stand for in a configuration.
+func written(s string) []where.Value {
+	out := []where.Value{wordOf(s)}
+	if s == "true" || s == "false" {
+		out = append(out, where.Value{Kind: where.Bool, Bool: s == "true"})
+	}
+	if n, err := strconv.ParseFloat(s, 64); err == nil {
+		out = append(out, where.Value{Kind: where.Number, Number: n})
+	}
+	return out
+}
+
+// metric asks for a value of a run's metric; a run without it does not fit.
+func metric(m gen.MetricFilter) ([]where.Expr, error) {
+	if m.Key == "" {
+		return nil, badInput("a metric filter needs a key, e.g. \"val/loss\"")
+	}
+	f := where.Field{Name: where.Metric, Key: m.Key, Stat: where.StatLast}
+	if m.Of != nil {
+		f.Stat = stats[*m.Of]
+	}
+	compared := numbers(f, *m.Value)
+	if len(compared) == 0 {
+		return nil, badInput("the filter of metric %q compares with nothing; give eq, ne, lt, lte, gt or gte", m.Key)
+	}
+	return append(compared, where.Compare{Field: f, Op: where.Exists}), nil
+}
+
+var stats = map[gen.MetricSummary]where.Stat{
+	gen.MetricSummaryLast:  where.StatLast,
+	gen.MetricSummaryMin:   where.StatMin,
+	gen.MetricSummaryMax:   where.StatMax,
+	gen.MetricSummaryFirst: where.StatFirst,
+}
+
+// newest is the order of lists that ask for none.
+var newest = where.Sort{Field: where.Field{Name: where.Created}, Desc: true}
+
+// order translates an order; nil is newest first.
+func order(o *gen.RunOrder) ([]where.Sort, error) {
+	if o == nil {
+		return []where.Sort{newest}, nil
+	}
+	by := where.Sort{Field: where.Field{Name: fieldNames[o.Field]}, Desc: o.Direction == gen.DirectionDesc}
+	switch o.Field {
+	case gen.RunFieldConfig, gen.RunFieldMetric:
+		if by.Field.Key = deref(o.Key); by.Field.Key == "" {
+			return nil, badInput("an order by %s needs a key", o.Field)
+		}
+	case gen.RunFieldKind:
+		return []where.Sort{by, newest}, nil
+	}
+	return []where.Sort{by}, nil
+}
+
+var fieldNames = map[gen.RunField]where.Name{
+	gen.RunFieldCreated:  where.Created,
+	gen.RunFieldName:     where.RunName,
+	gen.RunFieldStatus:   where.Status,
+	gen.RunFieldKind:     where.Kind,
+	gen.RunFieldDuration: where.Duration,
+	gen.RunFieldCost:     where.Dollars,
+	gen.RunFieldConfig:   where.Config,
+	gen.RunFieldMetric:   where.Metric,
 }
 
 func deref[T any](p *T) (v T) {

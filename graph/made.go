@@ -9,6 +9,7 @@ import (
 	"millrace/event"
 	"millrace/graph/internal/view"
 	"millrace/storage/readmodel"
+	"millrace/storage/readmodel/where"
 )
 
 // experiment finds one by id or by name, nil when there is none.
@@ -43,21 +44,14 @@ func (r *resolver) best(ctx context.Context, x *view.Experiment) (*view.Run, err
 	if x.Objective == nil {
 		return nil, nil
 	}
-	by := readmodel.Order{By: readmodel.OrderMetric, Key: x.Objective.Metric, Stat: readmodel.StatMin}
+	metric := where.Field{Name: where.Metric, Key: x.Objective.Metric, Stat: where.StatMin}
 	if x.Objective.Direction == "max" {
-		by.Stat, by.Desc = readmodel.StatMax, true
+		metric.Stat = where.StatMax
 	}
-	page, err := r.Model.Runs(ctx, readmodel.RunFilter{Experiment: &x.ID}, by, "", 1)
+	has := where.And{within(x.ID), is(where.Archived, where.Value{Kind: where.Bool}), where.Compare{Field: metric, Op: where.Exists}}
+	page, err := r.Model.Runs(ctx, has, []where.Sort{{Field: metric, Desc: metric.Stat == where.StatMax}}, "", 1)
 	if err != nil || len(page.Runs) == 0 {
 		return nil, err
-	}
-	// Runs without the metric come last: if the first has none, nobody has.
-	known, err := r.Model.Keys(page.Runs[0].ID)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.ContainsFunc(known, func(s readmodel.SeriesInfo) bool { return s.Key == x.Objective.Metric }) {
-		return nil, nil
 	}
 	return r.run(page.Runs[0].ID)
 }

@@ -67,7 +67,7 @@ func (r *experimentResolver) Aliases(ctx context.Context, obj *view.Experiment) 
 }
 
 func (r *experimentResolver) Cost(ctx context.Context, obj *view.Experiment) (*view.Cost, error) {
-	return r.experimentCost(ctx, obj)
+	return r.experimentCost(obj)
 }
 
 func (r *mutationResolver) CreateExperiment(ctx context.Context, input gen.CreateExperimentInput) (*gen.ExperimentPayload, error) {

@@ -220,11 +220,11 @@ func (r *subscriptionResolver) Run(ctx context.Context, id string) (<-chan *view
 }
 
 func (r *subscriptionResolver) RunChanged(ctx context.Context, filter *gen.RunFilter) (<-chan *view.Run, error) {
-	s, err := r.selection(filter)
+	where, err := r.condition(filter)
 	if err != nil {
 		return nil, err
 	}
-	return r.followRuns(ctx, s)
+	return r.followRuns(ctx, where)
 }
 
 func (r *subscriptionResolver) Points(ctx context.Context, run string, keys []string, afterStep *int64) (<-chan []view.Series, error) {

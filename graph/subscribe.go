@@ -13,6 +13,7 @@ import (
 	"millrace/event"
 	"millrace/graph/internal/view"
 	"millrace/storage/readmodel"
+	"millrace/storage/readmodel/where"
 )
 
 // watch runs step at once and after every nudge, at most every interval, until step says that it is done, fails, or ctx ends. While
@@ -98,55 +99,28 @@ func (r *resolver) followRun(ctx context.Context, id string) (<-chan *view.Run, 
 	})
 }
 
-// mark is what tells that a run has changed, its points and usage left out.
-type mark struct {
-	updated, progressed, ended time.Time
-	status                     event.RunStatus
-	name, note                 string
-	archived, stop             bool
-	tags, labels, attempts     int
-}
-
-func markOf(r readmodel.Run) mark {
-	return mark{
-		r.UpdatedAt, r.ProgressAt, r.EndedAt, r.Status, r.Name, r.Note,
-		r.Archived, r.Stop != nil, len(r.Tags), len(r.Labels), len(r.Attempts),
-	}
-}
-
-// followRuns sends runs that are new or have changed since the subscription began. After a nudge it reads from the last changed
-// one back, until many in a row are as they were.
-func (r *resolver) followRuns(ctx context.Context, s selection) (<-chan *view.Run, error) {
+// followRuns sends runs that are new or have changed since the subscription began.
+func (r *resolver) followRuns(ctx context.Context, e where.Expr) (<-chan *view.Run, error) {
+	since := r.Model.Cursor().Applied
 	return follow(r, ctx, func(ctx context.Context, send func(*view.Run) error) error {
 		w := r.Model.Watch()
 		defer w.Close()
-		seen := map[event.RunID]mark{}
-		newest := readmodel.Order{By: readmodel.OrderUpdated, Desc: true}
-		if err := r.each(ctx, s, newest, func(run readmodel.Run) bool { seen[run.ID] = markOf(run); return true }); err != nil {
-			return err
-		}
 		return r.watch(ctx, w, 4*r.MinInterval, func() (bool, error) {
-			asOf := r.Model.Cursor().Applied
-			var changed []readmodel.Run
-			same := 0
-			err := r.each(ctx, s, newest, func(run readmodel.Run) bool {
-				if m := markOf(run); seen[run.ID] != m {
-					seen[run.ID], same = m, 0
-					changed = append(changed, run)
-					return true
-				}
-				same++
-				return same < batch // clocks differ and heartbeats count: a change may lie deeper
-			})
-			if err != nil {
-				return true, err
-			}
-			for _, run := range changed {
-				if err := send(&view.Run{Run: run, At: r.Now(), AsOf: asOf}); err != nil {
+			for {
+				applied := r.Model.Cursor().Applied
+				changed, upTo, err := r.Model.ChangedRuns(ctx, e, since)
+				if err != nil {
 					return true, err
 				}
+				for _, run := range changed {
+					if err := send(&view.Run{Run: run, At: r.Now(), AsOf: upTo}); err != nil {
+						return true, err
+					}
+				}
+				if since = upTo; since >= applied {
+					return false, nil
+				}
 			}
-			return false, nil
 		})
 	})
 }

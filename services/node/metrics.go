@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"millrace/event"
-	"millrace/storage/readmodel"
 )
 
 // metrics is what the node tells Prometheus about itself. Runs' own metrics are in GraphQL, not here.
@@ -34,7 +33,7 @@ func (n *Node) metrics() *prometheus.Registry {
 			r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Namespace: "millrace", Name: "runs", Help: "Runs by status.", ConstLabels: prometheus.Labels{"status": string(status)},
 			}, func() float64 {
-				counts, err := n.model.CountRuns(context.Background(), readmodel.RunFilter{Archived: readmodel.AnyArchived})
+				counts, err := n.model.CountRuns(context.Background(), nil)
 				if err != nil {
 					return -1
 				}

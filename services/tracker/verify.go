@@ -13,23 +13,7 @@ import (
 
 // unverified lists the reproductions that had no verdict when the node stopped.
 func (t *Tracker) unverified(ctx context.Context) ([]event.RunID, error) {
-	filter := readmodel.RunFilter{Kinds: []event.RunKind{event.Train, event.Finetune}, Archived: readmodel.AnyArchived}
-	var open []event.RunID
-	for after := ""; ; {
-		page, err := t.Model.Runs(ctx, filter, readmodel.Order{}, after, 500)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range page.Runs {
-			if r.Branch != nil && r.Branch.Kind == event.Reproduction && r.Reproduction == nil {
-				open = append(open, r.ID)
-			}
-		}
-		if !page.HasNext {
-			return open, nil
-		}
-		after = page.Cursors[len(page.Cursors)-1]
-	}
+	return t.Model.Unverified(ctx)
 }
 
 // verify compares one reproduction with its original as points and checkpoints arrive. The first difference decides at once;

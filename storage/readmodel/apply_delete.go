@@ -2,7 +2,6 @@ package readmodel
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"slices"
 
@@ -18,18 +17,15 @@ func (f *fold) runDeleted(e event.RunDeleted) error {
 	f.touched[e.Run] = struct{}{}
 	group := string(e.Run)
 	freed := int64(0)
-	if st := f.runs[e.Run]; st != nil {
-		record, alive := st.split()
-		for _, v := range []any{record, alive} {
-			raw, err := json.Marshal(v)
-			if err != nil {
-				return err
+	st := f.runs[e.Run]
+	if st != nil {
+		freed += f.sizeOfRun(st)
+		if full, err := f.record(f.v, st); err == nil && full.ForeignID != "" { // one that is damaged keeps its name from others
+			x, rest := string(full.Experiment), parts(full.ForeignID)
+			if string(f.v.get(tableForeign, x, rest)) == group {
+				f.pending.remove(tableForeign, x, rest)
 			}
-			freed += int64(len(raw) + len(group))
 		}
-	}
-	if st := f.runs[e.Run]; st != nil && st.ForeignID != "" && string(f.v.get(tableForeign, string(st.Experiment), parts(st.ForeignID))) == group {
-		f.pending.remove(tableForeign, string(st.Experiment), parts(st.ForeignID))
 	}
 	if err := f.deleteReferences(e.Run); err != nil {
 		return err
@@ -45,13 +41,33 @@ func (f *fold) runDeleted(e event.RunDeleted) error {
 			f.pending.clear(t, group)
 		}
 	}
-	delete(f.runs, e.Run)
-	delete(f.dirtyRuns, e.Run)
-	f.pending.remove(tableRun, "", parts(group))
-	f.pending.remove(tableLive, "", parts(group))
+	if st != nil {
+		f.leave(st)
+	}
+	for _, t := range []table{tableHead, tableRun, tableLive, tableConfig} {
+		f.pending.remove(t, "", parts(group))
+	}
 	d := Deletion{Run: e.Run, By: e.By, Seq: f.env.Seq, At: f.at, Freed: freed}
 	f.gone[e.Run] = d
 	return f.put(tableGone, "", parts(group), d)
+}
+
+// sizeOfRun is how many bytes the file holds, or would hold were everything committed, of a run's record.
+func (f *fold) sizeOfRun(st *runState) int64 {
+	id := len(st.id)
+	n := int64(id + len(sealed(appendHead(nil, &st.head))))
+	if full, err := f.record(f.v, st); err == nil {
+		record, alive := full.split()
+		for _, part := range []any{record, alive} {
+			if raw, err := seal(part); err == nil {
+				n += int64(id + len(raw))
+			}
+		}
+	}
+	if raw := f.v.get(tableConfig, "", parts(string(st.id))); raw != nil {
+		n += int64(id + len(raw))
+	}
+	return n
 }
 
 // size is how many bytes of keys and values a group holds.
@@ -167,6 +183,7 @@ func (f *fold) drop(s *series) {
 		f.cached -= c.len()
 	}
 	f.forget(s)
+	f.measured(s.name.run, s.name.key)
 	f.pending.remove(tableLast, s.name.key, s.name.inKey())
 	f.pending.clear(tableChunk, s.group())
 	f.pending.clear(tableBlock, s.group())

@@ -27,7 +27,7 @@ func (f *fold) inputLogged(e event.InputLogged) error {
 	if err := f.put(tableInput, string(e.Run), parts(way, e.Role, e.Name, e.Digest), Input{e, f.at}); err != nil {
 		return err
 	}
-	f.editLive(e.Run, nil)
+	f.alive(e.Run)
 	var nodes []string
 	if e.Object != "" {
 		nodes = append(nodes, string(e.Object))
@@ -58,7 +58,7 @@ func (f *fold) summaryLogged(e event.SummaryLogged) error {
 	for path, value := range e.Values {
 		f.pending.put(tableSummary, string(e.Run), parts(path), validJSON(value))
 	}
-	f.editLive(e.Run, nil)
+	f.alive(e.Run)
 	return nil
 }
 
@@ -70,7 +70,7 @@ func (f *fold) spansLogged(e event.SpansLogged) error {
 			return nil
 		}
 		group = string(e.Run)
-		f.editLive(e.Run, nil)
+		f.alive(e.Run)
 	}
 	for id, s := range e.Spans {
 		f.pending.put(tableSpan, group, parts(e.Trace, id), stamped(f.at, validJSON(s)))

@@ -112,7 +112,7 @@ func (f *fold) checkpointSaved(e event.CheckpointSaved) error {
 		return err
 	}
 	f.pending.put(tableCheckpointOf, string(e.Checkpoint), parts(string(e.Run), e.Step), nil)
-	f.editLive(e.Run, nil)
+	f.alive(e.Run)
 	return f.edge(Edge{From: RunNode(e.Run), To: string(e.Checkpoint), Role: "checkpoint", Name: fmt.Sprintf("step %d", e.Step)})
 }
 

@@ -22,20 +22,19 @@ func (f *fold) paramsLogged(e event.ParamsLogged) error {
 		return nil
 	}
 	for _, p := range e.Params {
-		if old, ok := st.params[p.Path]; ok && old.WriteOnce {
-			continue
+		if raw := f.v.get(tableParam, string(e.Run), parts(p.Path)); raw != nil {
+			if old, err := decode[storedParam](raw); err != nil || old.WriteOnce {
+				continue
+			}
 		}
 		p.Value = validJSON(p.Value)
-		stored := storedParam{p, f.env.Seq, f.at}
-		if err := f.put(tableParam, string(e.Run), parts(p.Path), stored); err != nil {
+		if err := f.put(tableParam, string(e.Run), parts(p.Path), storedParam{p, f.env.Seq, f.at}); err != nil {
 			return err
 		}
-		if st.params == nil {
-			st.params = map[string]storedParam{}
-		}
-		st.params[p.Path] = stored
 	}
-	st.flat.Store(nil)
+	if err := f.reconfigure(st); err != nil {
+		return err
+	}
 	return f.edit(e.Run, func(*Run) {})
 }
 
@@ -59,8 +58,7 @@ func (f *fold) linesLogged(e event.LinesLogged) error {
 	for i, line := range e.Lines {
 		f.pending.put(tableLine, string(e.Run), parts(e.Stream, e.First+int64(i)), stamped(f.at, []byte(line)))
 	}
-	f.editLive(e.Run, nil)
-	return nil
+	return f.editLive(e.Run, nil)
 }
 
 func (f *fold) rowsLogged(e event.RowsLogged) error {
@@ -70,15 +68,14 @@ func (f *fold) rowsLogged(e event.RowsLogged) error {
 	for i, row := range e.Rows {
 		f.pending.put(tableRow, string(e.Run), parts(e.Stream, e.First+int64(i)), stamped(f.at, validJSON(row)))
 	}
-	f.editLive(e.Run, nil)
-	return nil
+	return f.editLive(e.Run, nil)
 }
 
 func (f *fold) textLogged(e event.TextLogged) error {
 	if f.run(e.Run) == nil {
 		return nil
 	}
-	f.editLive(e.Run, nil)
+	f.alive(e.Run)
 	return f.put(tableText, string(e.Run), parts(e.Step, e.Key, string(e.Writer)), Text{e, f.at})
 }
 
@@ -93,7 +90,7 @@ func (f *fold) artifactLogged(e event.ArtifactLogged) error {
 	if err := f.put(tableArtifact, string(e.Run), rest, Artifact{e, f.at}); err != nil {
 		return err
 	}
-	f.editLive(e.Run, nil)
+	f.alive(e.Run)
 	if e.File.Digest == "" {
 		return nil
 	}

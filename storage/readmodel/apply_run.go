@@ -9,30 +9,6 @@ import (
 	"millrace/event"
 )
 
-// live is the part of a run that changes all the time; it is stored apart so that a heartbeat does not rewrite a config.
-type live struct {
-	HeartbeatAt time.Time                    `json:"heartbeat_at,omitzero"`
-	Heartbeats  map[event.WriterID]time.Time `json:"heartbeats,omitempty"`
-	Progress    *event.RunProgressed         `json:"progress,omitempty"`
-	ProgressAt  time.Time                    `json:"progress_at,omitzero"`
-	Usage       *event.UsageSampled          `json:"usage,omitempty"`
-	Spent       []Spending                   `json:"spent,omitempty"`
-}
-
-// split parts a run into what is stored in tableRun and in tableLive.
-func (r *Run) split() (Run, live) {
-	record := *r
-	l := live{r.HeartbeatAt, r.Heartbeats, r.Progress, r.ProgressAt, r.Usage, r.Spent}
-	record.HeartbeatAt, record.Heartbeats, record.Progress, record.ProgressAt, record.Usage, record.Spent = time.Time{}, nil, nil, time.Time{}, nil, nil
-	return record, l
-}
-
-func (st *runState) setLive(l live) {
-	r := *st.Run
-	r.HeartbeatAt, r.Heartbeats, r.Progress, r.ProgressAt, r.Usage, r.Spent = l.HeartbeatAt, l.Heartbeats, l.Progress, l.ProgressAt, l.Usage, l.Spent
-	st.Run = &r
-}
-
 // run returns the state of a run for the fact at hand, nil when it was deleted or the fact names none. A run that nobody requested
 // gets a bare record.
 func (f *fold) run(id event.RunID) *runState {
@@ -42,47 +18,87 @@ func (f *fold) run(id event.RunID) *runState {
 	f.touched[id] = struct{}{}
 	st := f.runs[id]
 	if st == nil {
-		st = &runState{params: map[string]storedParam{}, Run: &Run{
-			ID: id, Seq: f.env.Seq, Bare: true, Status: event.Pending, CreatedAt: f.at, UpdatedAt: f.at,
-		}}
-		f.runs[id] = st
-		f.dirtyRuns[id] |= dirtyRecord
+		st = &runState{}
+		st.head = head{id: id, seq: f.env.Seq, created: f.at.UnixMicro()}
+		f.enter(st)
+		f.keep(st, &Run{ID: id, Seq: f.env.Seq, Bare: true, Status: event.Pending, CreatedAt: f.at, UpdatedAt: f.at}, dirtyRecord)
+		st.changed = f.env.Seq
 	}
 	return st
 }
 
-// edit replaces a run's record by a changed copy. Whoever holds the old one may go on reading it; change must copy the slices and
-// maps that it changes.
+// keep replaces a run's record. Whoever holds the old one may go on reading it.
+func (f *fold) keep(st *runState, r *Run, what dirt) {
+	h := headOf(r)
+	h.heartbeat = st.heartbeat
+	h.share(&f.words)
+	if moved := h.created != st.created || h.seq != st.seq; moved {
+		f.displace(st)
+		st.head = h
+		f.place(st)
+	}
+	st.head = h
+	st.full.Store(r)
+	st.pinned = true
+	f.dirtyRuns[st.id] |= what | dirtyHead
+}
+
+// edit replaces a run's record by a changed copy; change must copy the slices and maps that it changes. A run whose record cannot be
+// read is left alone: the fact is skipped.
 func (f *fold) edit(id event.RunID, change func(r *Run)) error {
 	st := f.run(id)
 	if st == nil {
 		return nil
 	}
-	r := *st.Run
+	full, err := f.record(f.v, st)
+	if err != nil {
+		return err
+	}
+	r := *full
 	change(&r)
 	r.UpdatedAt = later(r.UpdatedAt, f.at)
-	st.Run = &r
-	f.dirtyRuns[id] |= dirtyRecord
+	st.text.Store(nil)
+	st.changed = f.env.Seq
+	f.keep(st, &r, dirtyRecord)
 	return nil
 }
 
-// editLive is edit for what is in live. A sign of life counts as a heartbeat, and brings back a run that was silent.
-func (f *fold) editLive(id event.RunID, change func(r *Run)) {
+// editLive is edit for what is in live. A sign of life counts as a heartbeat, and brings back a run that was silent; nil changes nothing
+// but that.
+func (f *fold) editLive(id event.RunID, change func(r *Run)) error {
 	st := f.run(id)
 	if st == nil {
-		return
+		return nil
 	}
-	r := *st.Run
+	if f.at.After(st.heartbeat) {
+		st.heartbeat = f.at
+		f.dirtyRuns[id] |= dirtyHead
+	}
+	if change == nil && st.status != event.Crashed {
+		return nil
+	}
+	full, err := f.record(f.v, st)
+	if err != nil {
+		return err
+	}
+	r, what := *full, dirtyLive
 	if change != nil {
 		change(&r)
 	}
-	r.HeartbeatAt = later(r.HeartbeatAt, f.at)
 	if r.Status == event.Crashed {
 		revive(&r)
-		f.dirtyRuns[id] |= dirtyRecord
+		what |= dirtyRecord
+		st.changed = f.env.Seq
 	}
-	st.Run = &r
-	f.dirtyRuns[id] |= dirtyLive
+	f.keep(st, &r, what)
+	return nil
+}
+
+// alive notes a sign of life.
+func (f *fold) alive(id event.RunID) {
+	if err := f.editLive(id, nil); err != nil {
+		f.Model.log.Error("a silent run showed a sign of life, but its record cannot be read", "run", id, "err", err)
+	}
 }
 
 func later(a, b time.Time) time.Time {
@@ -93,7 +109,7 @@ func later(a, b time.Time) time.Time {
 }
 
 func (f *fold) runRequested(e event.RunRequested) error {
-	if st := f.runs[e.Run]; st != nil && !st.Bare {
+	if st := f.runs[e.Run]; st != nil && !st.bare {
 		if e.Resume > 0 {
 			return f.runResumed(e)
 		}
@@ -129,7 +145,9 @@ func (f *fold) runRequested(e event.RunRequested) error {
 		return nil
 	}
 	f.named(e)
-	st.flat.Store(nil)
+	if err := f.reconfigure(st); err != nil {
+		return err
+	}
 	if e.Experiment != "" {
 		if _, ok := f.experiments[e.Experiment]; !ok {
 			if err := f.saveExperiment(Experiment{ID: e.Experiment, Seq: f.env.Seq, Bare: true, CreatedAt: f.at, UpdatedAt: f.at}); err != nil {
@@ -200,23 +218,26 @@ func attempt(list []Attempt, number int) ([]Attempt, *Attempt) {
 
 func (f *fold) runProgressed(e event.RunProgressed) error {
 	e.SecondsLeft = finite(e.SecondsLeft)
-	f.editLive(e.Run, func(r *Run) {
+	return f.editLive(e.Run, func(r *Run) {
 		if !f.at.Before(r.ProgressAt) {
 			r.Progress, r.ProgressAt = &e, f.at
+			f.runs[e.Run].changed = f.env.Seq
 		}
 	})
-	return nil
 }
 
 func (f *fold) runHeartbeat(e event.RunHeartbeat) error {
-	f.editLive(e.Run, func(r *Run) {
+	err := f.editLive(e.Run, func(r *Run) {
 		r.Heartbeats = maps.Clone(r.Heartbeats)
 		if r.Heartbeats == nil {
 			r.Heartbeats = map[event.WriterID]time.Time{}
 		}
 		r.Heartbeats[e.Writer] = later(r.Heartbeats[e.Writer], f.at)
 	})
-	if st := f.run(e.Run); st != nil && st.State != e.State {
+	if err != nil {
+		return err
+	}
+	if st := f.runs[e.Run]; st != nil && st.full.Load().State != e.State {
 		return f.edit(e.Run, func(r *Run) { r.State = e.State })
 	}
 	return nil

@@ -14,11 +14,13 @@ func (f *fold) usageSampled(e event.UsageSampled) error {
 	if f.run(e.Run) == nil {
 		return nil
 	}
-	f.editLive(e.Run, func(r *Run) {
+	if err := f.editLive(e.Run, func(r *Run) {
 		if r.Usage == nil || e.Usage.At >= r.Usage.Usage.At {
 			r.Usage = &e
 		}
-	})
+	}); err != nil {
+		return err
+	}
 	u, frame := e.Usage, event.Frame{Run: e.Run, Writer: event.WriterID(e.Worker)}
 	add := func(key string, value float64) {
 		frame.Series = append(frame.Series, event.Series{Key: "system/" + key, Steps: []int64{u.At}, Times: []int64{u.At}, Values: []float64{value}})
@@ -56,7 +58,10 @@ func (f *fold) usageSampled(e event.UsageSampled) error {
 
 // resourcesSpent replaces what the same attempt has spent on the same device of the same worker.
 func (f *fold) resourcesSpent(e event.ResourcesSpent) error {
-	f.editLive(e.Run, func(r *Run) {
+	if st := f.run(e.Run); st != nil {
+		f.columns.paid(st)
+	}
+	return f.editLive(e.Run, func(r *Run) {
 		i, found := slices.BinarySearchFunc(r.Spent, e, func(s Spending, e event.ResourcesSpent) int {
 			return cmp.Or(cmp.Compare(s.Attempt, e.Attempt), cmp.Compare(s.Worker, e.Worker),
 				cmp.Compare(s.Device.Kind, e.Device.Kind), cmp.Compare(s.Device.Name, e.Device.Name))
@@ -68,7 +73,6 @@ func (f *fold) resourcesSpent(e event.ResourcesSpent) error {
 		}
 		r.Spent = slices.Insert(r.Spent, i, Spending{e, f.at})
 	})
-	return nil
 }
 
 func (f *fold) priceSet(e event.PriceSet) error {
@@ -77,6 +81,7 @@ func (f *fold) priceSet(e event.PriceSet) error {
 		return err
 	}
 	f.addPrice(p)
+	f.columns.repriced()
 	return nil
 }
 

@@ -17,7 +17,7 @@ func (f *fold) repeated() bool {
 	if f.run(run) == nil {
 		return false // whatever the fact does, it does not find its run
 	}
-	f.editLive(run, nil)
+	f.alive(run)
 	return !f.next(run, f.env.Writer, f.env.Sequence)
 }
 

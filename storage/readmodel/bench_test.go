@@ -1,7 +1,6 @@
 package readmodel_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -158,62 +157,5 @@ func BenchmarkLastValues(b *testing.B) {
 		if err != nil || len(s) != 1000 {
 			b.Fatal(len(s), err)
 		}
-	}
-}
-
-// manyRuns is 10,000 runs with a config of about 1 KB.
-func manyRuns(b *testing.B) *readmodel.Model {
-	m := benchModel(b)
-	rng := rand.New(rand.NewPCG(1, 1))
-	seq := uint64(0)
-	tell := func(e event.Event) {
-		seq++
-		if err := m.Apply(event.Envelope{Seq: seq, Time: time.Unix(int64(seq), 0), Event: e}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for i := range 10_000 {
-		run := event.RunID(fmt.Sprintf("run-%05d", i))
-		config := fmt.Sprintf(`{"lr":%v,"seed":%d,"model":{"n_layer":%d,"n_head":12,"d_model":768`, rng.Float64(), i, 1+i%24)
-		for k := range 40 {
-			config += fmt.Sprintf(`,"option_%d":"value %d"`, k, i%7)
-		}
-		tell(event.RunRequested{Run: run, Name: fmt.Sprintf("sweep %d", i), Spec: event.Spec{Kind: event.Train, Config: []byte(config + "}}")}, Tags: map[string]string{"group": fmt.Sprint(i % 10)}})
-		tell(event.RunStarted{Run: run, Attempt: 1, Worker: "w"})
-		if i%2 == 0 {
-			tell(event.RunEnded{Run: run, Attempt: 1, Status: event.Finished})
-		}
-		tell(event.MetricsLogged{Gateway: "g", Frames: []event.Frame{lossFrame(run, 1, 0, 2, rng)}})
-	}
-	return m
-}
-
-func BenchmarkListRuns(b *testing.B) {
-	m := manyRuns(b)
-	for _, c := range []struct {
-		name string
-		f    readmodel.RunFilter
-		o    readmodel.Order
-	}{
-		{"all", readmodel.RunFilter{}, readmodel.Order{Desc: true}},
-		{"status", readmodel.RunFilter{Statuses: []event.RunStatus{event.Running}}, readmodel.Order{Desc: true}},
-		{"text", readmodel.RunFilter{Text: "sweep 77"}, readmodel.Order{}},
-		{"metric", readmodel.RunFilter{Metrics: []readmodel.MetricFilter{{Key: "train/metric-0", Op: readmodel.Less, Value: 3}}}, readmodel.Order{By: readmodel.OrderMetric, Key: "train/metric-0"}},
-		{"config", readmodel.RunFilter{Config: []readmodel.ConfigFilter{{Path: "model.n_layer", Op: readmodel.Equal, Value: []byte("12")}}}, readmodel.Order{By: readmodel.OrderConfig, Key: "lr"}},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			start := time.Now()
-			if _, err := m.Runs(context.Background(), c.f, c.o, "", 50); err != nil {
-				b.Fatal(err)
-			}
-			first := time.Since(start) // flat configs are made on first use
-			defer func() { b.ReportMetric(float64(first.Microseconds())/1000, "ms-first") }()
-			for b.Loop() {
-				p, err := m.Runs(context.Background(), c.f, c.o, "", 50)
-				if err != nil || p.Total == 0 {
-					b.Fatal(p.Total, err)
-				}
-			}
-		})
 	}
 }

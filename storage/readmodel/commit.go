@@ -2,7 +2,6 @@ package readmodel
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,8 +27,10 @@ type carried struct {
 }
 
 type carriedRun struct {
-	run  *Run
-	dirt dirt
+	state *runState
+	head  head
+	run   *Run // nil where only the head is carried
+	dirt  dirt
 }
 
 type carriedSeries struct {
@@ -92,6 +93,12 @@ func (m *Model) Commit() error {
 		m.takeBack(c)
 	} else {
 		m.committedTo = c.seq
+		for id, r := range c.runs {
+			if m.runs[id] == r.state && m.dirtyRuns[id]&(dirtyRecord|dirtyLive) == 0 {
+				r.state.pinned = false
+				m.records.add(r.state)
+			}
+		}
 		for _, s := range c.series {
 			s.series.commits--
 			if m.series[s.series.name.run][s.series.name] == s.series { // not deleted or rewound meanwhile
@@ -111,7 +118,7 @@ func (m *Model) freeze() carried {
 	m.frozen, m.pending = m.pending, newLayer()
 	for id, d := range m.dirtyRuns {
 		if st := m.runs[id]; st != nil {
-			c.runs[id] = carriedRun{st.Run, d}
+			c.runs[id] = carriedRun{st, st.head, st.full.Load(), d}
 		}
 	}
 	m.dirtyRuns = map[event.RunID]dirt{}
@@ -188,6 +195,7 @@ func (m *Model) takeBack(c carried) {
 func (m *Model) touch(s *series) {
 	s.dirty = true
 	m.dirtySeries[s] = struct{}{}
+	m.measured(s.name.run, s.name.key)
 }
 
 // write puts everything into the file, cursor included.
@@ -212,17 +220,25 @@ func (c carried) write(tx *bbolt.Tx) error {
 }
 
 func (c carried) writeRuns(tx *bbolt.Tx) error {
-	records, lives := tx.Bucket([]byte(layout[tableRun].name)), tx.Bucket([]byte(layout[tableLive].name))
+	bucket := func(t table) *bbolt.Bucket { return tx.Bucket([]byte(layout[t].name)) }
+	heads, records, lives := bucket(tableHead), bucket(tableRun), bucket(tableLive)
 	for _, id := range slices.Sorted(maps.Keys(c.runs)) {
+		r := c.runs[id]
 		key := append(appendPart(nil, ""), parts(string(id))...)
-		record, alive := c.runs[id].run.split()
-		if c.runs[id].dirt&dirtyRecord != 0 {
-			if err := putJSON(records, key, record); err != nil {
+		if err := heads.Put(key, sealed(appendHead(nil, &r.head))); err != nil {
+			return err
+		}
+		if r.dirt&(dirtyRecord|dirtyLive) == 0 {
+			continue
+		}
+		record, alive := r.run.split()
+		if r.dirt&dirtyRecord != 0 {
+			if err := putSealed(records, key, record); err != nil {
 				return err
 			}
 		}
-		if c.runs[id].dirt&dirtyLive != 0 {
-			if err := putJSON(lives, key, alive); err != nil {
+		if r.dirt&dirtyLive != 0 {
+			if err := putSealed(lives, key, alive); err != nil {
 				return err
 			}
 		}
@@ -230,8 +246,8 @@ func (c carried) writeRuns(tx *bbolt.Tx) error {
 	return nil
 }
 
-func putJSON(b *bbolt.Bucket, key []byte, v any) error {
-	value, err := json.Marshal(v)
+func putSealed(b *bbolt.Bucket, key []byte, v any) error {
+	value, err := seal(v)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -81,6 +82,27 @@ func spell(t table, rest, v []byte) (string, error) {
 			}
 		}
 		return text, nil
+	case tableHead:
+		b, err := unsealed(v)
+		if err != nil {
+			return "", err
+		}
+		h, err := parseHead(b, &interned{})
+		return fmt.Sprintf("%+v", h), err
+	case tableRun, tableLive:
+		b, err := unsealed(v)
+		return string(b), err
+	case tableConfig:
+		b, err := unsealed(v)
+		if err != nil {
+			return "", err
+		}
+		flat, err := parseFlat(b)
+		text := ""
+		for _, l := range flat {
+			text += fmt.Sprintf("%q: %s ", l.path, l.value)
+		}
+		return text, err
 	case tableLine, tableRow, tableSpan:
 		at, text := cutStamp(v)
 		return fmt.Sprintf("%s %q", at.Format("2006-01-02T15:04:05.000000Z"), text), nil
@@ -108,7 +130,7 @@ func (m *Model) sameInMemory(tx *bbolt.Tx) error {
 	if m.appliedTo != m.committedTo {
 		return nil // something was applied meanwhile
 	}
-	fresh := &Model{path: m.path, state: newState(), db: m.db}
+	fresh := &Model{path: m.path, state: newState(), db: m.db, log: m.log}
 	if err := fresh.load(tx); err != nil {
 		return err
 	}
@@ -120,12 +142,28 @@ func (m *Model) sameInMemory(tx *bbolt.Tx) error {
 		if other == nil {
 			return fmt.Errorf("readmodel: run %q is not in the file: %w", id, ErrBroken)
 		}
-		if err := sameJSON("run", st.Run, other.Run); err != nil {
-			return err
+		if a, b := fmt.Sprintf("%+v", st.head), fmt.Sprintf("%+v", other.head); a != b {
+			return fmt.Errorf("readmodel: run in memory %s, in the file %s: %w", a, b, ErrBroken)
 		}
-		if err := sameJSON("params", st.params, other.params); err != nil {
-			return err
+		stored, err := readRecord(view{tx: tx}, id)
+		if err != nil {
+			return fmt.Errorf("readmodel: run %q: %w: %w", id, err, ErrBroken)
 		}
+		if full := st.full.Load(); full != nil {
+			if err := sameJSON("run", full, stored); err != nil {
+				return err
+			}
+		}
+		h := headOf(stored)
+		if h.heartbeat = st.heartbeat; fmt.Sprintf("%+v", h) != fmt.Sprintf("%+v", st.head) {
+			return fmt.Errorf("readmodel: head of a run %+v, of its record %+v: %w", st.head, h, ErrBroken)
+		}
+	}
+	if err := m.sameOrder(fresh); err != nil {
+		return err
+	}
+	if err := m.sameColumns(tx); err != nil {
+		return err
 	}
 	for id, of := range m.series {
 		for n, s := range of {
@@ -146,6 +184,38 @@ func (m *Model) sameInMemory(tx *bbolt.Tx) error {
 	}
 	if len(m.aliases) != len(fresh.aliases) || !reflect.DeepEqual(m.book, fresh.book) {
 		return fmt.Errorf("readmodel: aliases or prices are not in the file as they are in memory: %w", ErrBroken)
+	}
+	return nil
+}
+
+// sameOrder compares the order of runs.
+func (m *Model) sameOrder(fresh *Model) error {
+	for i, st := range m.order {
+		if st.id != fresh.order[i].id || m.rows[st.row] != st {
+			return fmt.Errorf("readmodel: run %q is at place %d of the order in memory, %q in the file: %w", st.id, i, fresh.order[i].id, ErrBroken)
+		}
+	}
+	return nil
+}
+
+// sameColumns makes the columns again and compares them.
+func (m *Model) sameColumns(tx *bbolt.Tx) error {
+	v := view{tx: tx}
+	m.columns.mu.Lock()
+	defer m.columns.mu.Unlock()
+	for key, c := range m.columns.byKey {
+		if err := m.refresh(v, c); err != nil {
+			return err
+		}
+		fresh := &column{key: key}
+		if err := m.fill(context.Background(), v, fresh); err != nil {
+			return err
+		}
+		for _, st := range m.order {
+			if a, b := c.at(st.row), fresh.at(st.row); fmt.Sprint(a, c.lists[st.row]) != fmt.Sprint(b, fresh.lists[st.row]) {
+				return fmt.Errorf("readmodel: column %+v of run %q is %+v, made again %+v: %w", key, st.id, a, b, ErrBroken)
+			}
+		}
 	}
 	return nil
 }

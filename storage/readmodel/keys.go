@@ -13,10 +13,12 @@ type table uint8
 
 const (
 	tableMeta table = iota
+	tableHead
 	tableRun
 	tableLive
 	tableGone
 	tableParam
+	tableConfig
 	tableDefinition
 	tableWriter
 	tableSeries
@@ -58,10 +60,12 @@ var layout = [tableCount]struct {
 	ofRun                    bool
 }{
 	tableMeta:         {"meta", "", "name", "version, identity, cursor, id of the fact at the cursor, next series number", false},
-	tableRun:          {"run", "", "run", "JSON Run without its live part; in memory too", false},
-	tableLive:         {"live", "", "run", "JSON: heartbeats, progress, usage, spendings; in memory too", false},
+	tableHead:         {"head", "", "run", "checksum; what lists need of a run (record_head.go), in memory too", false},
+	tableRun:          {"run", "", "run", "checksum; JSON Run without its live part and its last heartbeat", false},
+	tableLive:         {"live", "", "run", "checksum; JSON: heartbeats by writer, progress, usage, spendings", false},
 	tableGone:         {"gone", "", "run", "JSON Deletion; in memory too", false},
-	tableParam:        {"param", "run", "path", "JSON Param; in memory too", true},
+	tableParam:        {"param", "run", "path", "JSON Param", true},
+	tableConfig:       {"config", "", "run", "checksum; config with params over it, by dotted path (config_flat.go)", false},
 	tableDefinition:   {"definition", "run", "key", "JSON MetricDefined", true},
 	tableWriter:       {"writer", "run", "writer", "sequence of the writer's last fact, 8 bytes", true},
 	tableSeries:       {"series", "run", "key, context, writer, identity", "series number, 8 bytes", true},
@@ -96,7 +100,7 @@ var layout = [tableCount]struct {
 }
 
 // version names the layout of the file.
-const version = 3
+const version = 4
 
 // maxPart bounds one string inside a key; bbolt takes keys of at most 32 KB.
 const maxPart = 1024

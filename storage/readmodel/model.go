@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 
 	"go.etcd.io/bbolt"
 
@@ -47,6 +46,9 @@ type Model struct {
 	stop    chan struct{}
 	stopped chan struct{}
 	watches watchers
+	records records
+	priced  priced
+	columns columnCache
 	once    sync.Once // closing
 
 	mu   sync.RWMutex // guards what is below
@@ -69,9 +71,14 @@ type Model struct {
 	waiters     map[*waiter]struct{}
 }
 
-// state is the small things, decoded and whole in memory.
+// state is what is in memory: of runs what lists need, of series those that are written, the small things whole.
 type state struct {
 	runs        map[event.RunID]*runState
+	long        map[string]*runState // those whose ids are clipped in keys, by what is left
+	order       []*runState          // by creation
+	rows        []*runState          // by row, nil where a run was deleted
+	free        []int                // rows of deleted runs
+	words       interned
 	gone        map[event.RunID]Deletion
 	experiments map[event.ExperimentID]Experiment
 	datasets    map[event.Digest]Dataset
@@ -89,24 +96,18 @@ type aliasKey struct {
 	alias      string
 }
 
-// runState is a run in memory. The Run it points at is never changed, only replaced.
-type runState struct {
-	*Run
-	params map[string]storedParam
-	flat   atomic.Pointer[flatConfig] // made on demand, dropped when config or params change
-}
-
 // dirt tells which parts of a run a commit must write.
 type dirt uint8
 
 const (
 	dirtyRecord dirt = 1 << iota
 	dirtyLive
+	dirtyHead
 )
 
 func newState() state {
 	return state{
-		runs: map[event.RunID]*runState{}, gone: map[event.RunID]Deletion{}, experiments: map[event.ExperimentID]Experiment{},
+		runs: map[event.RunID]*runState{}, long: map[string]*runState{}, gone: map[event.RunID]Deletion{}, experiments: map[event.ExperimentID]Experiment{},
 		datasets: map[event.Digest]Dataset{}, aliases: map[aliasKey]Alias{}, book: cost.Default(), rules: map[event.RuleID]Rule{},
 		series: map[event.RunID]map[name]*series{}, byKey: map[string]map[*series]struct{}{}, nextNumber: 1,
 	}

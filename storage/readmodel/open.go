@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -290,37 +291,50 @@ func each[T any](v view, t table, fn func(x T, rest []byte)) (err error) {
 	return err
 }
 
+// loadRuns reads the heads of all runs. One that is damaged is made again from the run's record; where that is damaged too the run is left out,
+// and the log says so.
 func (m *Model) loadRuns(v view) error {
-	err := each(v, tableRun, func(r Run, _ []byte) {
-		m.runs[r.ID] = &runState{Run: &r}
-	})
-	if err != nil {
-		return err
-	}
-	err = each(v, tableLive, func(l live, rest []byte) {
-		id, _, _ := cutPart(rest)
-		if st := m.runs[event.RunID(id)]; st != nil {
-			st.setLive(l)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for id, st := range m.runs {
-		st.params = map[string]storedParam{}
-		v.scan(tableParam, string(id), span{}, func(rest, value []byte) bool {
-			var p storedParam
-			if err = json.Unmarshal(value, &p); err != nil {
-				return false
-			}
-			st.params[p.Path] = p
-			return true
-		})
+	var states []runState // side by side, as lists look at them
+	v.scan(tableHead, "", span{}, func(rest, raw []byte) bool {
+		h, err := m.parseHead(v, rest, raw)
 		if err != nil {
-			return fmt.Errorf("params of %s: %w", id, err)
+			m.log.Error("a run is damaged and left out", "run", readable(string(rest)), "err", err, "do", "delete the file and start again: it is rebuilt from the log")
+			return true
+		}
+		if len(states) == 0 {
+			states = make([]runState, 1024)
+		}
+		st := &states[0]
+		states = states[1:]
+		st.head, st.row = h, len(m.rows)
+		m.runs[h.id] = st
+		if len(h.id) > maxPart {
+			m.long[clip(string(h.id))] = st
+		}
+		m.order, m.rows = append(m.order, st), append(m.rows, st)
+		return true
+	})
+	slices.SortFunc(m.order, byCreation)
+	return nil
+}
+
+func (m *Model) parseHead(v view, rest, raw []byte) (head, error) {
+	b, err := unsealed(raw)
+	if err == nil {
+		var h head
+		if h, err = parseHead(b, &m.words); err == nil {
+			return h, nil
 		}
 	}
-	return nil
+	id, _, _ := cutPart(rest)
+	full, bad := readRecord(v, event.RunID(id))
+	if bad != nil {
+		return head{}, fmt.Errorf("%w; %w", err, bad)
+	}
+	m.log.Warn("a part of a run is damaged and was made again", "run", id, "err", err)
+	h := headOf(full)
+	h.heartbeat = later(full.UpdatedAt, full.ProgressAt)
+	return h, nil
 }
 
 // storedPrice is a line of the price book and its place in the log.
@@ -341,6 +355,7 @@ func (m *Model) addPrice(p storedPrice) {
 		return
 	}
 	m.book = append(m.book[:len(m.book):len(m.book)], line)
+	m.priced.books = nil
 }
 
 // Close commits what is pending, ends watchers and waiters, and closes the file.

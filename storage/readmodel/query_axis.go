@@ -207,16 +207,17 @@ func (m *Model) rulerOfTokens(r *ruler, run *Run) error {
 
 // tokensOfStep is what the configuration says, 0 when it does not: batch_size × grad_accum × model.context.
 func (m *Model) tokensOfStep(id event.RunID) float64 {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	st, err := m.known(id)
-	if err != nil {
+	var config flatConfig
+	if err := m.ofRun(id, func(v view, st *runState) (err error) {
+		config, err = m.flat(v, st)
+		return err
+	}); err != nil {
 		return 0
 	}
-	config, of := st.config(), 1.0
+	of := 1.0
 	for _, path := range []string{"batch_size", "grad_accum", "model.context"} {
 		raw, ok := config.at(path)
-		x, isNumber := number(raw)
+		x, isNumber := jsonNumber(raw)
 		switch {
 		case ok && isNumber && x > 0:
 			of *= x
@@ -230,8 +231,8 @@ func (m *Model) tokensOfStep(id event.RunID) float64 {
 // rulerOfDollars spreads what each attempt has spent on each device over the attempt.
 func (m *Model) rulerOfDollars(r *ruler, run *Run) error {
 	book := m.Book()
-	for i, s := range spent(nil, run) {
-		bill := book.Price([]cost.Spent{s})
+	for i, s := range spendings(run.Spent) {
+		bill := book.Price([]cost.Spent{s.Spent})
 		from := run.StartedAt
 		for _, a := range run.Attempts {
 			if a.Attempt == run.Spent[i].Attempt && !a.StartedAt.IsZero() {

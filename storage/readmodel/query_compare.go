@@ -34,17 +34,29 @@ func (m *Model) Compare(ids []event.RunID) (Comparison, error) {
 	if len(ids) < 2 || len(ids) > maxCompared {
 		return Comparison{}, fmt.Errorf("compare %d runs, want 2 to %d: %w", len(ids), maxCompared, ErrBadQuery)
 	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	var c Comparison
+	err := m.read(func(v view) (err error) {
+		c, err = m.compare(v, ids)
+		return err
+	})
+	return c, err
+}
+
+func (m *Model) compare(v view, ids []event.RunID) (Comparison, error) {
 	var c Comparison
 	var config, code, environment, inputs []flatConfig
 	for _, id := range ids {
-		st, err := m.known(id)
+		known, err := m.known(id)
 		if err != nil {
 			return Comparison{}, err
 		}
-		c.Runs = append(c.Runs, *st.Run)
-		config = append(config, st.config())
+		flat, err := m.flat(v, known)
+		if err != nil {
+			m.log.Error("the configuration of a run cannot be read", "run", id, "err", err)
+		}
+		st := m.snapshot(v, known)
+		c.Runs = append(c.Runs, st)
+		config = append(config, flat)
 		code = append(code, fields(struct {
 			event.Code
 			Engine string `json:"engine,omitempty"`
@@ -123,12 +135,12 @@ func sameValue(a, b json.RawMessage) bool {
 	if bytes.Equal(a, b) {
 		return (a == nil) == (b == nil)
 	}
-	x, okX := number(a)
-	y, okY := number(b)
+	x, okX := jsonNumber(a)
+	y, okY := jsonNumber(b)
 	return okX && okY && x == y
 }
 
-func number(raw json.RawMessage) (float64, bool) {
+func jsonNumber(raw json.RawMessage) (float64, bool) {
 	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return 0, false
 	}

@@ -42,25 +42,6 @@ func (c flatConfig) under(path string) flatConfig {
 	return c[i:j]
 }
 
-// config is a run's flat configuration: the spec's with logged params over it. It is made once and kept until it changes.
-func (st *runState) config() flatConfig {
-	if c := st.flat.Load(); c != nil {
-		return *c
-	}
-	flat := flatten(nil, "", st.Spec.Config)
-	for _, path := range slices.Sorted(maps.Keys(st.params)) {
-		prefix := path + "."
-		flat = slices.DeleteFunc(flat, func(l leaf) bool { // a value replaces the tree that stood there
-			return l.path == path || strings.HasPrefix(l.path, prefix)
-		})
-		flat = flatten(flat, path, st.params[path].Value)
-	}
-	flat = append(make(flatConfig, 0, len(flat)), flat...) // it is kept: no room to spare
-	slices.SortStableFunc(flat, func(a, b leaf) int { return strings.Compare(a.path, b.path) })
-	st.flat.Store(&flat)
-	return flat
-}
-
 // flatten appends a JSON value's leaves, those of lists included, under dotted paths.
 func flatten(to flatConfig, path string, raw json.RawMessage) flatConfig {
 	if !json.Valid(raw) {
@@ -134,27 +115,43 @@ func unquote(b []byte) string {
 	return s
 }
 
-// Config returns a run's configuration as nested JSON: the spec's, with the params that were logged laid over it at their paths.
+// Config returns a run's configuration as nested JSON: the spec's, with the params that were logged laid over it at their paths. Errors:
+// ErrNotFound, ErrBroken.
 func (m *Model) Config(id event.RunID) (json.RawMessage, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	st, err := m.known(id)
+	var out json.RawMessage
+	err := m.ofRun(id, func(v view, st *runState) error {
+		full, err := m.record(v, st)
+		if err != nil {
+			return fmt.Errorf("readmodel: %w: %w", err, ErrBroken)
+		}
+		params, err := v.params(string(id))
+		if err != nil {
+			return err
+		}
+		out, err = nested(full.Spec.Config, params)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if len(st.params) == 0 && len(st.Spec.Config) > 0 {
-		return st.Spec.Config, nil
+	return out, nil
+}
+
+// nested lays params over a configuration at their paths.
+func nested(config json.RawMessage, params map[string]storedParam) (json.RawMessage, error) {
+	if len(params) == 0 && len(config) > 0 {
+		return config, nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(st.Spec.Config))
+	dec := json.NewDecoder(bytes.NewReader(config))
 	dec.UseNumber()
 	tree := map[string]any{}
-	if len(st.Spec.Config) > 0 && dec.Decode(&tree) != nil {
-		tree = map[string]any{"": st.Spec.Config} // not an object: kept, under no name
+	if len(config) > 0 && dec.Decode(&tree) != nil {
+		tree = map[string]any{"": config} // not an object: kept, under no name
 	}
 	if tree == nil {
 		tree = map[string]any{}
 	}
-	for _, path := range slices.Sorted(maps.Keys(st.params)) {
+	for _, path := range slices.Sorted(maps.Keys(params)) {
 		at, names := tree, strings.Split(path, ".")
 		for _, n := range names[:len(names)-1] {
 			next, ok := at[n].(map[string]any)
@@ -164,11 +161,7 @@ func (m *Model) Config(id event.RunID) (json.RawMessage, error) {
 			}
 			at = next
 		}
-		at[names[len(names)-1]] = st.params[path].Value
+		at[names[len(names)-1]] = params[path].Value
 	}
-	out, err := json.Marshal(tree)
-	if err != nil {
-		return nil, fmt.Errorf("readmodel: config of run %q: %w", id, err)
-	}
-	return out, nil
+	return json.Marshal(tree)
 }

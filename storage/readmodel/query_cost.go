@@ -3,10 +3,71 @@ package readmodel
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"millrace/cost"
 	"millrace/event"
 )
+
+// priced remembers which lines of the price book are for a device, so that a cost does not look at all of them.
+type priced struct {
+	mu    sync.Mutex
+	books map[[2]string]cost.Book // by kind and name of a device
+}
+
+// maxPriced bounds the devices that are remembered.
+const maxPriced = 4096
+
+// bookFor is those lines of the book that are for a device.
+func (m *Model) bookFor(kind, name string) cost.Book {
+	m.priced.mu.Lock()
+	defer m.priced.mu.Unlock()
+	device := [2]string{kind, name}
+	b, known := m.priced.books[device]
+	if known {
+		return b
+	}
+	for _, line := range m.book {
+		if _, ok := (cost.Book{line}).Of(kind, name, line.From); ok {
+			b = append(b, line)
+		}
+	}
+	if m.priced.books == nil || len(m.priced.books) >= maxPriced {
+		m.priced.books = map[[2]string]cost.Book{}
+	}
+	m.priced.books[device] = b
+	return b
+}
+
+// bill prices what was spent, adding up in the order given.
+func (m *Model) bill(spent []spending) (sum cost.Bill) {
+	for _, s := range spent {
+		one := m.bookFor(s.Kind, s.Name).Price([]cost.Spent{s.Spent})
+		sum.Devices += one.Devices
+		sum.Energy += one.Energy
+		sum.Storage += one.Storage
+		sum.DeviceSeconds += one.DeviceSeconds
+		sum.Joules += one.Joules
+		sum.JoulesKnown = sum.JoulesKnown || one.JoulesKnown
+		sum.FLOPs += one.FLOPs
+		sum.Tokens += one.Tokens
+		for _, device := range one.Unpriced {
+			if !slices.Contains(sum.Unpriced, device) {
+				sum.Unpriced = append(sum.Unpriced, device)
+			}
+		}
+	}
+	sum.Dollars = sum.Devices + sum.Energy + sum.Storage
+	return sum
+}
+
+// dollars is what a run has cost by the book as it is now.
+func (m *Model) dollars(st *runState) value {
+	if len(st.spent) == 0 {
+		return value{}
+	}
+	return aNumber(m.bill(st.spent).Dollars)
+}
 
 // Book returns the price book: the default lines, then those that were set, in the order of the log.
 func (m *Model) Book() cost.Book {
@@ -24,40 +85,66 @@ func (m *Model) RunCost(id event.RunID) (cost.Bill, error) {
 	if err != nil {
 		return cost.Bill{}, err
 	}
-	return m.book.Price(spent(nil, st.Run)), nil
+	return m.bill(st.spent), nil
 }
 
 // ExperimentCost prices what all runs of an experiment have spent, archived ones too. Errors: ErrNotFound.
 func (m *Model) ExperimentCost(id event.ExperimentID) (cost.Bill, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if _, ok := m.experiments[id]; !ok {
-		return cost.Bill{}, fmt.Errorf("experiment %q: %w", id, ErrNotFound)
-	}
-	var of []*Run
-	for _, st := range m.runs {
-		if st.Experiment == id {
-			of = append(of, st.Run)
-		}
-	}
-	slices.SortFunc(of, byCreation) // sums of floats depend on their order
-	var all []cost.Spent
-	for _, r := range of {
-		all = spent(all, r)
-	}
-	return m.book.Price(all), nil
+	all, err := m.spentIn(id)
+	return m.bill(all), err
 }
 
-func spent(all []cost.Spent, r *Run) []cost.Spent {
-	for _, s := range r.Spent {
-		joules := -1.0
-		if s.Joules != nil {
-			joules = float64(*s.Joules)
-		}
-		all = append(all, cost.Spent{
-			Kind: s.Device.Kind, Name: s.Device.Name, Seconds: float64(s.Seconds), Joules: joules,
-			FLOPs: float64(s.FLOPs), Tokens: s.Tokens, Stored: s.Stored, Moved: s.Moved, At: s.At,
-		})
+// spentIn is what all runs of an experiment have spent, in the order of their creation. The lock must be held.
+func (m *Model) spentIn(id event.ExperimentID) ([]spending, error) {
+	if _, ok := m.experiments[id]; !ok {
+		return nil, fmt.Errorf("experiment %q: %w", id, ErrNotFound)
 	}
-	return all
+	var all []spending
+	for _, st := range m.order {
+		if st.experiment == id {
+			all = append(all, st.spent...)
+		}
+	}
+	return all, nil
+}
+
+// DeviceSpending is what was spent on one kind of device. Joules is negative where it does not tell.
+type DeviceSpending struct {
+	Device          event.Device
+	Seconds, Joules float64 // device-seconds
+}
+
+// ExperimentDevices adds up by device what all runs of an experiment have spent, in the order of the first of each. Errors: ErrNotFound.
+func (m *Model) ExperimentDevices(id event.ExperimentID) ([]DeviceSpending, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	all, err := m.spentIn(id)
+	if err != nil {
+		return nil, err
+	}
+	return byDevice(all), nil
+}
+
+// ByDevice adds up by device what one run has spent.
+func ByDevice(spent []Spending) []DeviceSpending { return byDevice(spendings(spent)) }
+
+func byDevice(all []spending) []DeviceSpending {
+	at := map[event.Device]int{}
+	var out []DeviceSpending
+	for _, s := range all {
+		device := event.Device{Kind: s.Kind, Name: s.Name, Count: s.count}
+		i, known := at[device]
+		if !known {
+			i = len(out)
+			at[device] = i
+			out = append(out, DeviceSpending{Device: device, Joules: -1})
+		}
+		out[i].Seconds += s.Seconds
+		if s.Joules >= 0 {
+			out[i].Joules = max(out[i].Joules, 0) + s.Joules
+		}
+	}
+	return out
 }

@@ -31,15 +31,14 @@ func (m *Model) known(id event.RunID) (*runState, error) {
 	return nil, fmt.Errorf("run %q: %w", id, ErrNotFound)
 }
 
-// Run returns a run. Errors: ErrNotFound, also when it was deleted.
+// Run returns a run; one whose record cannot be read says so in Damaged. Errors: ErrNotFound, also when it was deleted.
 func (m *Model) Run(id event.RunID) (Run, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	st, err := m.known(id)
-	if err != nil {
-		return Run{}, err
-	}
-	return *st.Run, nil
+	var out Run
+	err := m.ofRun(id, func(v view, st *runState) error {
+		out = m.snapshot(v, st)
+		return nil
+	})
+	return out, err
 }
 
 // Deletion returns what is left of a deleted run. Errors: ErrNotFound.
@@ -83,17 +82,15 @@ func list[T any](v view, t table, group string, s span, n int, keep func(T) bool
 
 // Params lists the hyper-parameters that were logged beside the spec, by path.
 func (m *Model) Params(id event.RunID) ([]event.Param, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	st, err := m.known(id)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]event.Param, 0, len(st.params))
-	for _, path := range slices.Sorted(maps.Keys(st.params)) {
-		out = append(out, st.params[path].Param)
-	}
-	return out, nil
+	var out []event.Param
+	err := m.ofRun(id, func(v view, _ *runState) error {
+		params, err := v.params(string(id))
+		for _, path := range slices.Sorted(maps.Keys(params)) {
+			out = append(out, params[path].Param)
+		}
+		return err
+	})
+	return out, err
 }
 
 // Lines reads console lines from a number on, at most n (≤ 0: 1,000). Stream "" is "stdout".

@@ -3,36 +3,11 @@ package readmodel
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
-	"math"
 	"slices"
-	"strings"
-	"time"
 
 	"millrace/event"
+	"millrace/storage/readmodel/where"
 )
-
-// What a list of runs can be ordered by.
-const (
-	OrderCreated  = "created" // also ""
-	OrderUpdated  = "updated"
-	OrderName     = "name"
-	OrderStatus   = "status"
-	OrderDuration = "duration" // from start to end, or to the newest sign of life
-	OrderMetric   = "metric"   // by Key and Stat
-	OrderConfig   = "config"   // by Key, a dotted path: numbers before words
-	OrderCost     = "cost"     // dollars
-)
-
-// Order sorts a list of runs. Runs that have no such value come last, up or down; equals go by their creation, in the same direction.
-type Order struct {
-	By   string
-	Key  string
-	Stat Stat
-	Desc bool
-}
 
 // maxPage bounds a page of runs.
 const maxPage = 1000
@@ -45,237 +20,130 @@ type RunPage struct {
 	HasNext bool
 }
 
-// sortKey is a run's value in an order. Missing ones come last.
-type sortKey struct {
-	Missing bool    `json:"m,omitempty"`
-	Number  float64 `json:"n,omitempty"`
-	Word    string  `json:"w,omitempty"`
-	Created int64   `json:"c"` // µs
-	Seq     uint64  `json:"s"`
-}
-
-func (a *sortKey) compare(b *sortKey, desc bool) int {
-	if a.Missing != b.Missing {
-		if a.Missing {
-			return 1
-		}
-		return -1
-	}
-	c := 0
-	switch {
-	case a.Number != b.Number:
-		c = cmp.Compare(a.Number, b.Number)
-	case a.Word != b.Word:
-		c = strings.Compare(a.Word, b.Word)
-	case a.Created != b.Created:
-		c = cmp.Compare(a.Created, b.Created)
-	default:
-		c = cmp.Compare(a.Seq, b.Seq)
-	}
-	if desc {
-		return -c
-	}
-	return c
-}
-
-type ordered struct {
-	run *Run
-	key sortKey
-}
-
-func byCreation(a, b *Run) int {
-	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Seq, b.Seq))
-}
-
-// Runs lists runs. after is a cursor of an earlier page, "" for the first; it stays good when runs come and go. first ≤ 0 means 50; at
-// most 1,000. Errors: ErrBadQuery; the context's.
-func (m *Model) Runs(ctx context.Context, f RunFilter, o Order, after string, first int) (RunPage, error) {
+// Runs lists the runs for which a condition holds (nil: all, archived ones too), in an order (none: by creation, the oldest first). after is a
+// cursor of an earlier page, "" for the first; it stays good when runs come and go, but not for another order. first ≤ 0 means 50; at
+// most 1,000. A run whose record cannot be read says so in Damaged; the others are not touched by that. Errors: ErrBadQuery; the context's.
+func (m *Model) Runs(ctx context.Context, e where.Expr, by []where.Sort, after string, first int) (RunPage, error) {
 	if first <= 0 {
 		first = 50
 	}
 	first = min(first, maxPage)
-	var from *sortKey
-	if after != "" {
-		from = &sortKey{}
-		raw, err := base64.RawURLEncoding.DecodeString(after)
-		if err != nil || json.Unmarshal(raw, from) != nil {
-			return RunPage{}, fmt.Errorf("cursor %q was not made by this list: %w", after, ErrBadQuery)
-		}
-	}
 	var page RunPage
-	var shown []*ordered
 	err := m.read(func(v view) error {
-		runs, err := m.matching(ctx, v, f)
+		q := m.question(ctx, v)
+		order, err := q.sorting(by)
 		if err != nil {
 			return err
 		}
-		page.Total = len(runs)
-		shown, err = m.after(v, runs, o, from, first+1)
-		return err
+		shown := foremost{by: order, n: first + 1}
+		if after != "" {
+			if shown.after, err = order.parse(after); err != nil {
+				return err
+			}
+		}
+		if err := q.matching(e, func(st *runState) {
+			page.Total++
+			shown.add(st)
+		}); err != nil {
+			return err
+		}
+		places := shown.sorted()
+		if page.HasNext = len(places) > first; page.HasNext {
+			places = places[:first]
+		}
+		page.Runs, page.Cursors = make([]Run, len(places)), make([]string, len(places))
+		for i := range places {
+			page.Runs[i], page.Cursors[i] = m.snapshot(v, places[i].st), order.cursor(&places[i])
+		}
+		return nil
 	})
 	if err != nil {
 		return RunPage{}, err
 	}
-	if page.HasNext = len(shown) > first; page.HasNext {
-		shown = shown[:first]
-	}
-	page.Runs, page.Cursors = make([]Run, 0, len(shown)), make([]string, 0, len(shown))
-	for _, x := range shown {
-		page.Runs = append(page.Runs, *x.run)
-		raw, err := json.Marshal(x.key)
-		if err != nil {
-			return RunPage{}, fmt.Errorf("readmodel: cursor: %w", err)
-		}
-		page.Cursors = append(page.Cursors, base64.RawURLEncoding.EncodeToString(raw))
-	}
 	return page, nil
 }
 
-// CountRuns counts the runs that match, by status.
-func (m *Model) CountRuns(ctx context.Context, f RunFilter) (map[event.RunStatus]int, error) {
-	out := map[event.RunStatus]int{}
+// MatchingRuns lists the ids of the runs for which a condition holds, by creation. Errors: ErrBadQuery; the context's.
+func (m *Model) MatchingRuns(ctx context.Context, e where.Expr) ([]event.RunID, error) {
+	var out []event.RunID
 	err := m.read(func(v view) error {
-		runs, err := m.matching(ctx, v, f)
-		for _, st := range runs {
-			out[st.Status]++
-		}
-		return err
+		return m.question(ctx, v).matching(e, func(st *runState) { out = append(out, st.id) })
 	})
 	return out, err
 }
 
-// after picks the first so many runs, in an order, that come after a place in it. All are looked at, but only those picked are sorted.
-// The lock must be held.
-func (m *Model) after(v view, runs []*runState, o Order, from *sortKey, first int) ([]*ordered, error) {
-	value, err := m.valueOf(v, o)
-	if err != nil {
-		return nil, err
-	}
-	var out []*ordered
-	for _, st := range runs {
-		k := value(st)
-		if math.IsNaN(k.Number) { // JSON and order know none
-			k = sortKey{Missing: true}
-		}
-		k.Number = min(max(k.Number, -math.MaxFloat64), math.MaxFloat64)
-		k.Created, k.Seq = st.CreatedAt.UnixMicro(), st.Seq
-		if from != nil && k.compare(from, o.Desc) <= 0 {
-			continue
-		}
-		x := (*ordered)(nil)
-		if len(out) == first {
-			if x = out[first-1]; k.compare(&x.key, o.Desc) >= 0 {
-				continue
-			}
-			out = out[:first-1]
-		} else {
-			x = &ordered{}
-		}
-		i, _ := slices.BinarySearchFunc(out, &k, func(x *ordered, k *sortKey) int { return x.key.compare(k, o.Desc) })
-		*x = ordered{st.Run, k}
-		out = slices.Insert(out, i, x)
-	}
-	return out, nil
-}
-
-func (m *Model) valueOf(v view, o Order) (func(*runState) sortKey, error) {
-	switch o.By {
-	case "", OrderCreated:
-		return func(*runState) sortKey { return sortKey{} }, nil
-	case OrderUpdated:
-		return func(st *runState) sortKey {
-			return sortKey{Number: float64(later(st.UpdatedAt, st.HeartbeatAt).UnixMicro())}
-		}, nil
-	case OrderName:
-		return func(st *runState) sortKey { return sortKey{Missing: st.Name == "", Word: strings.ToLower(st.Name)} }, nil
-	case OrderStatus:
-		return func(st *runState) sortKey { return sortKey{Word: string(st.Status)} }, nil
-	case OrderDuration:
-		return func(st *runState) sortKey {
-			d, ok := duration(st.Run)
-			return sortKey{Missing: !ok, Number: d.Seconds()}
-		}, nil
-	case OrderCost:
-		return func(st *runState) sortKey {
-			return sortKey{Missing: len(st.Spent) == 0, Number: m.book.Price(spent(nil, st.Run)).Dollars}
-		}, nil
-	case OrderConfig:
-		return func(st *runState) sortKey {
-			raw, ok := st.config().at(o.Key)
-			if n, isNumber := number(raw); isNumber {
-				return sortKey{Number: n}
-			}
-			return sortKey{Missing: !ok, Number: math.Inf(1), Word: string(raw)}
-		}, nil
-	case OrderMetric:
-		values, err := m.metric(v, o.Key, nil, o.Stat)
-		if err != nil {
-			return nil, err
-		}
-		return func(st *runState) sortKey {
-			x, ok := values[st.ID]
-			return sortKey{Missing: !ok, Number: x}
-		}, nil
-	}
-	return nil, fmt.Errorf("order by %q, want created, updated, name, status, duration, metric, config or cost: %w", o.By, ErrBadQuery)
-}
-
-func duration(r *Run) (time.Duration, bool) {
-	if r.StartedAt.IsZero() {
-		return 0, false
-	}
-	end := r.EndedAt
-	if end.IsZero() {
-		end = later(r.UpdatedAt, r.HeartbeatAt)
-	}
-	return end.Sub(r.StartedAt), true
-}
-
-// metric is one number of each run that has the metric. Of several writers' series (and contexts, unless one is asked for) the last value is that of
-// the greatest step, then time; the first is that of the least; min and max are over all.
-func (m *Model) metric(v view, key string, context *string, stat Stat) (map[event.RunID]float64, error) {
-	switch stat {
-	case "", StatLast, StatFirst, StatMin, StatMax:
-	default:
-		return nil, fmt.Errorf("metric %q: %q, want last, first, min or max: %w", key, stat, ErrBadQuery)
-	}
-	best := map[event.RunID]*summary{}
-	err := m.eachLast(v, key, func(n name, sum *summary) {
-		if sum.points > 0 && (context == nil || n.context == *context) && (best[n.run] == nil || stat.better(sum, best[n.run])) {
-			best[n.run] = sum
-		}
+// CountRuns counts the runs for which a condition holds, by status. Errors: ErrBadQuery; the context's.
+func (m *Model) CountRuns(ctx context.Context, e where.Expr) (map[event.RunStatus]int, error) {
+	out := map[event.RunStatus]int{}
+	err := m.read(func(v view) error {
+		return m.question(ctx, v).matching(e, func(st *runState) { out[st.status]++ })
 	})
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[event.RunID]float64, len(best))
-	for run, s := range best {
-		out[run] = stat.of(s)
-	}
-	return out, nil
+	return out, err
 }
 
-func (s Stat) of(i *summary) float64 {
-	switch s {
-	case StatFirst:
-		return i.first.value
-	case StatMin:
-		return i.least.value
-	case StatMax:
-		return i.greatest.value
-	}
-	return i.last.value
+// ChangedRuns lists the runs for which a condition holds and that a fact after a place in the log has changed, in the order of those changes;
+// heartbeats, metrics and usage do not count. It looks at some 1,000 at most; upTo is the place up to which it has: read on from there until there
+// are none. Only what happened since Open is known. Errors: ErrBadQuery; the context's.
+func (m *Model) ChangedRuns(ctx context.Context, e where.Expr, since uint64) (runs []Run, upTo uint64, err error) {
+	err = m.read(func(v view) error {
+		upTo = m.appliedTo
+		var changed []*runState
+		for _, st := range m.order {
+			if st.changed > since {
+				changed = append(changed, st)
+			}
+		}
+		if len(changed) == 0 {
+			return nil
+		}
+		t, err := m.question(ctx, v).compile(e, 0)
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(changed, func(a, b *runState) int { return cmp.Or(cmp.Compare(a.changed, b.changed), byCreation(a, b)) })
+		for i, st := range changed {
+			if i >= maxPage && st.changed > changed[i-1].changed {
+				upTo = changed[i-1].changed
+				break
+			}
+			if t.holds(st) {
+				runs = append(runs, m.snapshot(v, st))
+			}
+		}
+		return nil
+	})
+	return runs, upTo, err
 }
 
-// better tells which of two series of a run answers.
-func (s Stat) better(a, b *summary) bool {
-	switch s {
-	case StatFirst:
-		return a.first.before(b.first)
-	case StatMin:
-		return a.least.value < b.least.value || math.IsNaN(b.least.value)
-	case StatMax:
-		return a.greatest.value > b.greatest.value || math.IsNaN(b.greatest.value)
-	}
-	return b.last.before(a.last)
+// MetricOf is one number of a metric of each of some runs, in their order; has tells which have it. Errors: ErrBadQuery; the context's.
+func (m *Model) MetricOf(ctx context.Context, ids []event.RunID, key string, stat where.Stat) (values []float64, has []bool, err error) {
+	values, has = make([]float64, len(ids)), make([]bool, len(ids))
+	err = m.read(func(v view) error {
+		g, err := m.question(ctx, v).getter(where.Field{Name: where.Metric, Key: key, Stat: stat}, false)
+		if err != nil {
+			return err
+		}
+		for i, id := range ids {
+			if st := m.runs[id]; st != nil {
+				x := g.one(st)
+				values[i], has[i] = x.number, x.kind == numberValue
+			}
+		}
+		return nil
+	})
+	return values, has, err
+}
+
+// Unverified lists the runs that reproduce another one and have no verdict yet, by creation. Errors: the context's.
+func (m *Model) Unverified(ctx context.Context) ([]event.RunID, error) {
+	var out []event.RunID
+	err := m.read(func(v view) error {
+		for _, st := range m.order {
+			if st.relation == event.Reproduction && !st.reproduced && (st.kind == event.Train || st.kind == event.Finetune) {
+				out = append(out, st.id)
+			}
+		}
+		return ctx.Err()
+	})
+	return out, err
 }

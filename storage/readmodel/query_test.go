@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -16,6 +17,7 @@ import (
 	"millrace/event"
 	"millrace/storage/readmodel"
 	"millrace/storage/readmodel/readmodeltest"
+	"millrace/storage/readmodel/where"
 )
 
 func TestNotFound(t *testing.T) {
@@ -49,11 +51,32 @@ func TestNotFound(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNotFound", what, err)
 		}
 	}
+	by := func(f where.Field) error {
+		return second(l.Runs(context.Background(), nil, []where.Sort{{Field: f}}, "", 1))
+	}
+	bad := func(e where.Expr) error { return second(l.Runs(context.Background(), e, nil, "", 1)) }
+	var deep where.Expr = where.And{}
+	for range 100 {
+		deep = where.Not{Of: deep}
+	}
+	var wide where.And
+	for i := range 40 {
+		wide = append(wide, where.Compare{Field: where.Field{Name: where.Config, Key: fmt.Sprint(i)}, Op: where.Exists})
+	}
 	for what, err := range map[string]error{
-		"compare one": second(l.Compare([]event.RunID{"x"})),
-		"cursor":      second(l.Runs(context.Background(), readmodel.RunFilter{}, readmodel.Order{}, "%%%", 1)),
-		"operator":    second(l.Runs(context.Background(), readmodel.RunFilter{Metrics: []readmodel.MetricFilter{{Key: "x", Op: "~"}}}, readmodel.Order{}, "", 1)),
-		"config":      second(l.Runs(context.Background(), readmodel.RunFilter{Config: []readmodel.ConfigFilter{{Path: "x", Op: "~"}}}, readmodel.Order{}, "", 1)),
+		"compare one":     second(l.Compare([]event.RunID{"x"})),
+		"cursor":          second(l.Runs(context.Background(), nil, nil, "%%%", 1)),
+		"operator":        bad(where.Compare{Field: where.Field{Name: where.RunName}, Op: "=~", Values: []where.Value{{Word: "x"}}}),
+		"no value":        bad(where.Compare{Field: where.Field{Name: where.RunName}, Op: where.Equal}),
+		"no field":        bad(where.Compare{Field: where.Field{Name: "size"}, Op: where.Exists}),
+		"no path":         bad(where.Compare{Field: where.Field{Name: where.Config}, Op: where.Exists}),
+		"no number":       bad(where.Compare{Field: where.Field{Name: where.Metric, Key: "x", Stat: "middle"}, Op: where.Exists}),
+		"too deep":        bad(deep),
+		"too many":        bad(wide),
+		"too many words":  bad(where.Words{Text: strings.Repeat("a ", 65)}),
+		"order by size":   by(where.Field{Name: "size"}),
+		"order by no key": by(where.Field{Name: where.Metric}),
+		"too many keys":   second(l.Runs(context.Background(), nil, make([]where.Sort, 9), "", 1)),
 	} {
 		if !errors.Is(err, readmodel.ErrBadQuery) {
 			t.Errorf("%s: %v, want ErrBadQuery", what, err)
@@ -61,7 +84,7 @@ func TestNotFound(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := l.CountRuns(ctx, readmodel.RunFilter{}); !errors.Is(err, context.Canceled) {
+	if _, err := l.CountRuns(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("counting for nobody: %v", err)
 	}
 }
@@ -117,19 +140,23 @@ func TestSeveralWritersAnswerOnce(t *testing.T) {
 	one("rank-1", "", 3, 4)
 	one("rank-2", "", 2, 3)
 	one("rank-0", `{"subset":"val"}`, 9, 100)
-	plain := ""
 	for _, c := range []struct {
-		context *string
-		stat    readmodel.Stat
-		want    float64
+		stat where.Stat
+		step int64
+		want float64
 	}{
-		{nil, "", 100}, {nil, readmodel.StatLast, 100}, {nil, readmodel.StatFirst, 5}, {nil, readmodel.StatMin, 3}, {nil, readmodel.StatMax, 100},
-		{&plain, readmodel.StatLast, 4}, {&plain, readmodel.StatMax, 5},
+		{"", 0, 100}, {where.StatLast, 0, 100}, {where.StatFirst, 0, 5}, {where.StatMin, 0, 3}, {where.StatMax, 0, 100},
+		{where.StatAt, 1, 5}, {where.StatAt, 2, 3}, {where.StatAt, 9, 100},
 	} {
-		p, err := l.Runs(context.Background(), readmodel.RunFilter{Metrics: []readmodel.MetricFilter{{Key: "loss", Context: c.context, Stat: c.stat, Op: readmodel.Equal, Value: c.want}}}, readmodel.Order{}, "", 1)
+		loss := where.Field{Name: where.Metric, Key: "loss", Stat: c.stat, Step: c.step}
+		p, err := l.Runs(context.Background(), where.Compare{Field: loss, Op: where.Equal, Values: []where.Value{{Kind: where.Number, Number: c.want}}}, nil, "", 1)
 		if err != nil || p.Total != 1 {
-			t.Errorf("%v %q == %v: %d runs, error %v", c.context, c.stat, c.want, p.Total, err)
+			t.Errorf("%q %d = %v: %d runs, error %v", c.stat, c.step, c.want, p.Total, err)
 		}
+	}
+	p, err := l.Runs(context.Background(), where.Compare{Field: where.Field{Name: where.Metric, Key: "loss", Stat: where.StatAt, Step: 4}, Op: where.Exists}, nil, "", 1)
+	if err != nil || p.Total != 0 {
+		t.Errorf("at a step that nobody logged: %d runs, error %v", p.Total, err)
 	}
 }
 
@@ -245,17 +272,21 @@ func TestPagesAreTheList(t *testing.T) {
 		}
 	}
 	ctx := context.Background()
-	for _, by := range []string{"", readmodel.OrderUpdated, readmodel.OrderName, readmodel.OrderStatus, readmodel.OrderMetric, readmodel.OrderConfig, readmodel.OrderCost, readmodel.OrderDuration} {
+	loss, lr := where.Field{Name: where.Metric, Key: "loss"}, where.Field{Name: where.Config, Key: "lr"}
+	for _, by := range [][]where.Field{nil, {{Name: where.Updated}}, {{Name: where.RunName}}, {{Name: where.Status}}, {loss}, {lr}, {{Name: where.Dollars}}, {{Name: where.Duration}}, {{Name: where.RunName}, loss}, {lr, {Name: where.ID}}} {
 		for _, desc := range []bool{false, true} {
-			o := readmodel.Order{By: by, Key: map[string]string{readmodel.OrderMetric: "loss", readmodel.OrderConfig: "lr"}[by], Desc: desc}
-			whole, err := l.Runs(ctx, readmodel.RunFilter{}, o, "", 1000)
+			var o []where.Sort
+			for i, f := range by {
+				o = append(o, where.Sort{Field: f, Desc: desc != (i == 1)})
+			}
+			whole, err := l.Runs(ctx, nil, o, "", 1000)
 			if err != nil || len(whole.Runs) != whole.Total || whole.HasNext {
 				t.Fatalf("%+v: %d of %d, error %v", o, len(whole.Runs), whole.Total, err)
 			}
 			for _, size := range []int{1, 7, 56, 57} {
 				var ids []event.RunID
 				for after := ""; ; {
-					p, err := l.Runs(ctx, readmodel.RunFilter{}, o, after, size)
+					p, err := l.Runs(ctx, nil, o, after, size)
 					if err != nil || p.Total != whole.Total || len(p.Runs) > size {
 						t.Fatalf("%+v: page of %d of %d, error %v", o, len(p.Runs), p.Total, err)
 					}
@@ -273,12 +304,12 @@ func TestPagesAreTheList(t *testing.T) {
 			}
 		}
 	}
-	p, err := l.Runs(ctx, readmodel.RunFilter{}, readmodel.Order{}, "", 10)
+	p, err := l.Runs(ctx, nil, nil, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Tell(event.RunDeleted{Run: p.Runs[9].ID})
-	if p, err = l.Runs(ctx, readmodel.RunFilter{}, readmodel.Order{}, p.Cursors[9], 1); err != nil || p.Runs[0].ID != "r10" {
+	if p, err = l.Runs(ctx, nil, nil, p.Cursors[9], 1); err != nil || p.Runs[0].ID != "r10" {
 		t.Errorf("after the cursor of a deleted run: %v, error %v", p.Runs, err)
 	}
 }
@@ -300,9 +331,10 @@ func ExampleModel_Runs() {
 			fmt.Println(err)
 		}
 	}
+	lr := where.Field{Name: where.Config, Key: "optim.lr"}
 	page, err := m.Runs(context.Background(),
-		readmodel.RunFilter{Config: []readmodel.ConfigFilter{{Path: "optim.lr", Op: readmodel.Less, Value: []byte("0.05")}}},
-		readmodel.Order{By: readmodel.OrderConfig, Key: "optim.lr"}, "", 10)
+		where.Compare{Field: lr, Op: where.Less, Values: []where.Value{{Kind: where.Number, Number: 0.05}}},
+		[]where.Sort{{Field: lr}}, "", 10)
 	for _, r := range page.Runs {
 		fmt.Println(r.ID, r.Status)
 	}

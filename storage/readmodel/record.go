@@ -36,6 +36,8 @@ type Run struct {
 	State     string `json:"state,omitempty"`
 	// HeartbeatSeconds is how often it shows a sign of life at least.
 	HeartbeatSeconds int64 `json:"heartbeat_seconds,omitempty"`
+	// Damaged says why the run's record cannot be read; what is shown of it is then only what lists need. "" is the rule.
+	Damaged string `json:"damaged,omitempty"`
 
 	CreatedAt   time.Time `json:"created_at,omitzero"`
 	StartedAt   time.Time `json:"started_at,omitzero"` // of the first attempt

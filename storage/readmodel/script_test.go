@@ -17,6 +17,7 @@ import (
 	"millrace/event"
 	"millrace/storage/readmodel"
 	"millrace/storage/readmodel/readmodeltest"
+	"millrace/storage/readmodel/where"
 )
 
 var update = flag.Bool("update", false, "write the answers that the scripts in testdata get")
@@ -151,7 +152,7 @@ func answer(m *readmodel.Model, question string) string {
 	case "runs":
 		return answerRuns(m, w[1:])
 	case "count":
-		n, err := m.CountRuns(context.Background(), readmodel.RunFilter{})
+		n, err := m.CountRuns(context.Background(), nil)
 		return lines([]map[event.RunStatus]int{n}, err)
 	case "keys":
 		s, err := m.Keys(run)
@@ -256,71 +257,76 @@ func answer(m *readmodel.Model, question string) string {
 	return "unknown question\n"
 }
 
-// answerRuns reads "key=value" conditions, "order=by[:key[:stat]]", "desc", "first=n", "page=n".
+// field reads "name" or "name:key" or "metric:key:stat" or "metric:key:at:step".
+func field(s string) where.Field {
+	p := append(strings.Split(s, ":"), "", "", "")
+	step, _ := strconv.ParseInt(p[3], 10, 64)
+	return where.Field{Name: where.Name(p[0]), Key: p[1], Stat: where.Stat(p[2]), Step: step}
+}
+
+// constant reads a value: JSON, or a time, or else a word.
+func constant(s string) where.Value {
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		return where.Value{Kind: where.Time, Time: at}
+	}
+	if n, err := strconv.ParseFloat(s, 64); err == nil {
+		return where.Value{Kind: where.Number, Number: n}
+	}
+	if s == "true" || s == "false" {
+		return where.Value{Kind: where.Bool, Bool: s == "true"}
+	}
+	return where.Value{Kind: where.Word, Word: strings.Trim(s, `"`)}
+}
+
+// answerRuns reads conditions "field,op,value,…" (all must hold), "any=…+…" (one must), "not=…", "text=…", "order=field", "desc" for the order
+// before it, "first=n", "page=n". Archived runs are left out unless "all" is among the words.
 func answerRuns(m *readmodel.Model, words []string) string {
-	var f readmodel.RunFilter
-	var o readmodel.Order
+	all := where.And{where.Compare{Field: where.Field{Name: where.Archived}, Op: where.Equal, Values: []where.Value{{Kind: where.Bool}}}}
+	var by []where.Sort
 	first, page := 0, 1
+	condition := func(w string) where.Expr {
+		p := strings.Split(w, ",")
+		c := where.Compare{Field: field(p[0]), Op: where.Op(strings.ReplaceAll(p[1], "_", " "))}
+		for _, x := range p[2:] {
+			c.Values = append(c.Values, constant(x))
+		}
+		return c
+	}
 	for _, w := range words {
 		k, v, _ := strings.Cut(w, "=")
-		switch k {
-		case "kind":
-			f.Kinds = []event.RunKind{event.RunKind(v)}
-		case "status":
-			f.Statuses = []event.RunStatus{event.RunStatus(v)}
-		case "experiment":
-			x := event.ExperimentID(v)
-			f.Experiment = &x
-		case "tag":
-			a, b, _ := strings.Cut(v, ":")
-			f.Tags = map[string]string{a: b}
-		case "label":
-			f.Labels = append(f.Labels, v)
-		case "text":
-			f.Text = strings.ReplaceAll(v, "+", " ")
-		case "id":
-			f.IDs = append(f.IDs, event.RunID(v))
-		case "spec":
-			f.SpecDigest = event.Digest(v)
-		case "input":
-			f.Input = event.Digest(v)
-		case "branch":
-			f.BranchOf = event.RunID(v)
-		case "worker":
-			f.Worker = event.WorkerID(v)
-		case "archived":
-			f.Archived = map[string]readmodel.Archived{"only": readmodel.OnlyArchived, "any": readmodel.AnyArchived}[v]
-		case "after":
-			f.CreatedAfter, _ = time.Parse(time.RFC3339, v)
-		case "before":
-			f.CreatedBefore, _ = time.Parse(time.RFC3339, v)
-		case "config":
-			p := strings.SplitN(v, ",", 3)
-			c := readmodel.ConfigFilter{Path: p[0], Op: readmodel.Op(p[1])}
-			if len(p) == 3 {
-				c.Value = json.RawMessage(p[2])
+		switch {
+		case strings.Contains(w, ",") && k != "any" && k != "not":
+			all = append(all, condition(w))
+		case k == "any":
+			var any where.Or
+			for _, part := range strings.Split(v, "+") {
+				any = append(any, condition(part))
 			}
-			f.Config = append(f.Config, c)
-		case "metric":
-			p := strings.SplitN(v, ",", 4)
-			x, _ := strconv.ParseFloat(p[3], 64)
-			f.Metrics = append(f.Metrics, readmodel.MetricFilter{Key: p[0], Stat: readmodel.Stat(p[1]), Op: readmodel.Op(p[2]), Value: x})
-		case "order":
-			p := append(strings.Split(v, ":"), "", "")
-			o.By, o.Key, o.Stat = p[0], p[1], readmodel.Stat(p[2])
-		case "desc":
-			o.Desc = true
-		case "first":
+			all = append(all, any)
+		case k == "not":
+			all = append(all, where.Not{Of: condition(v)})
+		case k == "text":
+			all = append(all, where.Words{Text: strings.ReplaceAll(v, "+", " ")})
+		case k == "order":
+			by = append(by, where.Sort{Field: field(v)})
+		case k == "desc":
+			if len(by) == 0 {
+				by = []where.Sort{{Field: where.Field{Name: where.Created}}}
+			}
+			by[len(by)-1].Desc = true
+		case k == "first":
 			first, _ = strconv.Atoi(v)
-		case "page":
+		case k == "page":
 			page, _ = strconv.Atoi(v)
+		case k == "all":
+			all = all[1:]
 		default:
 			return "unknown condition " + k + "\n"
 		}
 	}
 	after := ""
 	for {
-		p, err := m.Runs(context.Background(), f, o, after, first)
+		p, err := m.Runs(context.Background(), all, by, after, first)
 		if err != nil {
 			return lines[any](nil, err)
 		}

@@ -21,7 +21,7 @@ func (f *fold) frame(frame event.Frame, identity byte) error {
 	if f.run(frame.Run) == nil {
 		return nil
 	}
-	f.editLive(frame.Run, nil)
+	f.alive(frame.Run)
 	if frame.Sequence > 0 && !f.next(frame.Run, frame.Writer, frame.Sequence) {
 		return nil
 	}

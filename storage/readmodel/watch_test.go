@@ -12,6 +12,7 @@ import (
 	"millrace/event"
 	"millrace/storage/readmodel"
 	"millrace/storage/readmodel/readmodeltest"
+	"millrace/storage/readmodel/where"
 )
 
 func nudged(w *readmodel.Watcher) bool {
@@ -156,7 +157,9 @@ func TestReadersBesideTheFold(t *testing.T) {
 		if _, err := l.LastValues("loss"); err != nil {
 			return err
 		}
-		p, err := l.Runs(context.Background(), readmodel.RunFilter{Config: []readmodel.ConfigFilter{{Path: "a", Op: readmodel.Equal, Value: []byte("1")}}}, readmodel.Order{By: readmodel.OrderMetric, Key: "loss"}, "", 0)
+		p, err := l.Runs(context.Background(),
+			where.Compare{Field: where.Field{Name: where.Config, Key: "a"}, Op: where.Equal, Values: []where.Value{{Kind: where.Number, Number: 1}}},
+			[]where.Sort{{Field: where.Field{Name: where.Metric, Key: "loss"}}}, "", 0)
 		if err == nil && p.Total != 1 {
 			err = fmt.Errorf("%d runs", p.Total)
 		}
