@@ -33,7 +33,7 @@ var rooms = []room{
 	{"services/meter", []string{"event"}, "samples a machine"},
 	{"services/job", []string{"services/bus", "services/meter", "event"}, "carries one run from request to end"},
 	{"services/tracker", []string{"services/bus", "storage/readmodel", "event", "cost"}, "turns a wish into an event, or refuses"},
-	{"services/ingest", []string{"services/tracker", "storage/readmodel", "event"}, "what scripts log becomes events; the tracker takes them"},
+	{"services/ingest", []string{"services/tracker", "storage/readmodel", "storage/blob", "event"}, "what scripts log becomes events; the tracker takes them"},
 	{"services/training", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
 	{"services/evaluation", []string{"services/bus", "services/job", "storage/blob", "evaluator", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
 	{"services/curation", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer/token", "event", "cost"}, ""},

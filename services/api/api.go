@@ -25,7 +25,8 @@ type Config struct {
 	// Blob opens a blob by its digest for /api/v1/blob/{digest}, with its size in bytes (-1: unknown). An error that is
 	// fs.ErrNotExist answers 404. nil: 404.
 	Blob func(ctx context.Context, digest string) (io.ReadCloser, int64, error)
-	// Logging answers what scripts log with, /api/v1/runs and below, and bounds its bodies itself; nil: 404.
+	// Logging answers what scripts log with, /api/v1/runs and below, and takes what is PUT to /api/v1/blob/{digest}. It
+	// bounds its bodies itself. nil: 404.
 	Logging http.Handler
 	// Mount adds patterns of http.ServeMux: the page at "/", foreign protocols at, e.g., "/api/2.0/mlflow/".
 	Mount map[string]http.Handler
@@ -107,6 +108,7 @@ func (s *Server) routes() http.Handler {
 	if s.Logging != nil {
 		mux.Handle("/api/v1/runs", s.Logging)
 		mux.Handle("/api/v1/runs/", s.Logging)
+		mux.Handle("PUT /api/v1/blob/{digest}", s.Logging)
 	}
 	mux.Handle("/api/v1/", http.NotFoundHandler())
 	for pattern, h := range s.Mount {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -22,8 +23,10 @@ import (
 	"millrace/services/bus"
 	"millrace/services/ingest"
 	"millrace/services/tracker"
+	"millrace/storage/blob"
 	"millrace/storage/readmodel"
 	"millrace/storage/readmodel/readmodeltest"
+	"millrace/storage/s3embed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,6 +35,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type lab struct {
 	t       testing.TB
 	bus     *bus.Bus
+	blobs   *blob.Store
 	model   *readmodel.Model
 	tracker *tracker.Tracker
 	door    *ingest.Server
@@ -59,12 +63,27 @@ func start(t testing.TB) *lab {
 		Bus: b, Model: m, Now: time.Now, Random: rand.Reader, Log: quiet,
 		Deterministic: func(string) bool { return true }, CheckSuites: func([]string) error { return nil },
 	}
-	door := ingest.New(ingest.Config{Tracker: tr, Model: m, Log: quiet})
+	objects, err := s3embed.Open(t.Context(), s3embed.Config{Dir: filepath.Join(dir, "objects"), AccessKey: "test-key", SecretKey: "test-secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs, err := blob.Open(t.Context(), blob.Config{Endpoint: objects.Endpoint(), AccessKey: "test-key", SecretKey: "test-secret", Bucket: "millrace"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Stored = func(ctx context.Context, d event.Digest) (int64, error) {
+		info, err := blobs.Stat(ctx, blob.Digest(d))
+		if errors.Is(err, blob.ErrNotFound) {
+			return 0, fs.ErrNotExist
+		}
+		return info.Size, err
+	}
+	door := ingest.New(ingest.Config{Tracker: tr, Model: m, Blobs: blobs, MaxBlob: 4 << 20, Log: quiet})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- tr.Run(ctx) }()
 	server := httptest.NewServer(door)
-	l := &lab{t: t, bus: b, model: m, tracker: tr, door: door, url: server.URL, http: server.Client()}
+	l := &lab{t: t, blobs: blobs, bus: b, model: m, tracker: tr, door: door, url: server.URL, http: server.Client()}
 	t.Cleanup(func() {
 		server.Close()
 		l.checkReplay()
@@ -72,7 +91,7 @@ func start(t testing.TB) *lab {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if err := errors.Join(m.Close(), b.Close(context.Background())); err != nil {
+		if err := errors.Join(m.Close(), b.Close(context.Background()), blobs.Close(), objects.Close()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 
 	"millrace/event"
 	"millrace/services/tracker"
+	"millrace/storage/blob"
 	"millrace/storage/readmodel"
 )
 
@@ -19,10 +20,14 @@ import (
 type Config struct {
 	Tracker *tracker.Tracker
 	Model   *readmodel.Model
+	// Blobs keeps the bytes of tables and artifacts; nil: there are none.
+	Blobs *blob.Store
 	// URL is where the node's pages are, "" when it is not known: then it is taken from the request.
 	URL string
 	// MaxBody bounds the body of a batch in bytes, when unpacked; 0: 8 MiB.
 	MaxBody int64
+	// MaxBlob bounds bytes that go through the node to the store; 0: 5 GiB.
+	MaxBlob int64
 	// Timeout is how long a batch may wait for the log; 0: 30 s.
 	Timeout time.Duration
 	// Log takes what was not taken; nil: slog.Default.
@@ -52,6 +57,9 @@ func New(c Config) *Server {
 	if c.MaxBody == 0 {
 		c.MaxBody = 8 << 20
 	}
+	if c.MaxBlob == 0 {
+		c.MaxBlob = 5 << 30
+	}
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
@@ -77,10 +85,19 @@ func New(c Config) *Server {
 	handle("GET /api/v1/runs/{id}", s.showRun)
 	handle("GET /api/v1/runs/{id}/writers/{writer}", s.showWriter)
 	handle("POST /api/v1/runs/{id}/points", s.points)
+	handle("POST /api/v1/runs/{id}/log", s.log)
+	handle("POST /api/v1/runs/{id}/artifacts", s.artifact)
 	handle("POST /api/v1/runs/{id}/heartbeat", s.heartbeat)
 	handle("POST /api/v1/runs/{id}/end", s.end)
 	handle("POST /api/v1/runs/{id}/resume", s.resume)
 	handle("POST /api/v1/runs/{id}/rewind", s.rewind)
+	// As long as it takes: the door's pace ends what stands still.
+	s.mux.HandleFunc("PUT /api/v1/blob/{digest}", func(w http.ResponseWriter, r *http.Request) {
+		s.counts.Requests.Add(1)
+		if err := s.putBlob(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
 	handle("/", func(http.ResponseWriter, *http.Request) error {
 		return &fault{code: codeNotFound, message: "there is nothing of that name and method here", hint: "docs/formats/http.md says what there is"}
 	})

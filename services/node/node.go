@@ -172,7 +172,7 @@ func (n *Node) openTracker(ctx context.Context) error {
 		},
 		Stored: n.stored,
 	}
-	n.logging = ingest.New(ingest.Config{Tracker: n.tracker, Model: m, Log: n.log})
+	n.logging = ingest.New(ingest.Config{Tracker: n.tracker, Model: m, Blobs: n.blobs, Log: n.log})
 	return nil
 }
 

@@ -29,18 +29,20 @@ const (
 	maxGPUs        = 256
 )
 
-// checkFacts checks every fact of a batch and makes them ready: metric points are gathered into one event at the end, which share their
-// fsync with those of others, and what does not fit into one message is divided.
-func (t *Tracker) checkFacts(ctx context.Context, b event.Batch) (facts []event.Event, points int, err error) {
-	metrics := event.MetricsLogged{Gateway: gateway}
+// checkFacts checks every fact of a batch and makes them ready: parameters are gathered at the beginning, where one that cannot be rewritten
+// stops the whole; metric points are gathered into one event at the end, which share their fsync with those of others; and what does not fit
+// into one message is divided.
+func (t *Tracker) checkFacts(ctx context.Context, b event.Batch) (facts []event.Event, err error) {
+	points := 0
+	metrics, params := event.MetricsLogged{Gateway: gateway}, event.ParamsLogged{Run: b.Run}
 	for i, e := range b.Facts {
 		m, ok := e.(event.MetricsLogged)
 		if !ok && event.RunOf(e) != b.Run {
-			return nil, 0, refuse(Invalid, "", "", "fact %d (%s) is not about run %s", i, e.Type(), b.Run)
+			return nil, refuse(Invalid, "", "", "fact %d (%s) is not about run %s", i, e.Type(), b.Run)
 		}
 		for _, f := range m.Frames {
 			if err := checkFrame(b, f); err != nil {
-				return nil, 0, err
+				return nil, err
 			}
 			if n := f.Points(); n > 0 {
 				points += n
@@ -51,17 +53,31 @@ func (t *Tracker) checkFacts(ctx context.Context, b event.Batch) (facts []event.
 			continue
 		}
 		if err := t.checkFact(ctx, b, e); err != nil {
-			return nil, 0, err
+			var r *Refusal
+			if errors.As(err, &r) {
+				r.fact = i + 1
+			}
+			return nil, err
+		}
+		if p, ok := e.(event.ParamsLogged); ok {
+			params.Params = append(params.Params, p.Params...)
+			continue
 		}
 		facts = append(facts, divided(e)...)
 	}
+	if len(params.Params) > 0 {
+		if err := t.checkRewritten(params); err != nil {
+			return nil, err
+		}
+		facts = append(divided(params), facts...)
+	}
 	if points > MaxBatchPoints {
-		return nil, 0, refuse(TooLarge, "points", "send smaller batches", "%d points in one batch, at most %d", points, MaxBatchPoints)
+		return nil, refuse(TooLarge, "points", "send smaller batches", "%d points in one batch, at most %d", points, MaxBatchPoints)
 	}
 	if points > 0 {
 		facts = append(facts, metrics)
 	}
-	return facts, points, nil
+	return facts, nil
 }
 
 func checkFrame(b event.Batch, f event.Frame) error {
@@ -146,7 +162,6 @@ func checkParams(e event.ParamsLogged) error {
 	if len(e.Params) == 0 || len(e.Params) > maxParams {
 		return refuse(Invalid, "params", "", "%d parameters, 1 to %d are taken at once", len(e.Params), maxParams)
 	}
-	once := map[string]event.RawJSON{}
 	for _, p := range e.Params {
 		if err := checkName("params", p.Path); err != nil {
 			return err
@@ -160,10 +175,6 @@ func checkParams(e event.ParamsLogged) error {
 		if !json.Valid(p.Value) {
 			return refuse(Invalid, "params", "", "parameter %.80q is no JSON value: %.40q", p.Path, p.Value)
 		}
-		if was, ok := once[p.Path]; ok && !sameJSON(was, p.Value) {
-			return refuse(Conflict, "params", "", "parameter %.80q is there twice, with two values", p.Path)
-		}
-		once[p.Path] = p.Value
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ type Refusal struct {
 	code  string
 	hint  string
 	field []string
+	fact  int // from 1: of a batch
 	err   error
 }
 
@@ -27,6 +28,9 @@ func (r *Refusal) Unwrap() error   { return r.err }
 func (r *Refusal) Code() string    { return r.code }
 func (r *Refusal) Hint() string    { return r.hint }
 func (r *Refusal) Field() []string { return r.field }
+
+// Fact is which fact of a batch is at fault, from 0; -1: none.
+func (r *Refusal) Fact() int { return r.fact - 1 }
 
 func refuse(code, field, hint, format string, args ...any) error {
 	r := &Refusal{code: code, hint: hint, err: fmt.Errorf(format, args...)}

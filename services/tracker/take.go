@@ -28,11 +28,14 @@ func (t *Tracker) Take(ctx context.Context, b event.Batch) (event.Receipt, error
 	if _, err := t.run(b.Run); err != nil {
 		return event.Receipt{}, err
 	}
-	facts, points, err := t.checkFacts(ctx, b)
-	if err != nil {
-		return event.Receipt{}, err
+	var receipt event.Receipt
+	for _, e := range b.Facts {
+		if m, ok := e.(event.MetricsLogged); ok {
+			for _, f := range m.Frames {
+				receipt.Points += f.Points()
+			}
+		}
 	}
-	receipt := event.Receipt{Points: points}
 	if b.Sequence > 0 {
 		last, err := t.Model.LastSequence(b.Run, b.Writer)
 		if err != nil {
@@ -43,12 +46,17 @@ func (t *Tracker) Take(ctx context.Context, b event.Batch) (event.Receipt, error
 			return receipt, nil
 		}
 	}
+	facts, err := t.checkFacts(ctx, b)
+	if err != nil {
+		return event.Receipt{}, err
+	}
 	b.Facts = facts
 	envs, err := b.Number()
 	if err != nil {
 		return event.Receipt{}, asRefusal("", err)
 	}
-	for _, env := range envs { // before the first is published
+	receipt.Seq = t.Model.Cursor().Applied // of a batch with nothing in it
+	for _, env := range envs {             // before the first is published
 		if _, ok := env.Event.(event.MetricsLogged); ok {
 			continue
 		}

@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) *blob.Store) {
 	t.Run("DeleteAndList", func(t *testing.T) { deleteAndList(t, open(t)) })
 	t.Run("Fetch", func(t *testing.T) { fetch(t, open(t)) })
 	t.Run("Presign", func(t *testing.T) { presign(t, open(t)) })
+	t.Run("Upload", func(t *testing.T) { upload(t, open(t)) })
 	t.Run("Concurrent", func(t *testing.T) { concurrent(t, open(t)) })
 	t.Run("Cancelled", func(t *testing.T) { cancelled(t, open(t)) })
 }
