@@ -25,6 +25,7 @@ const (
 	maxLines      = 10_000
 	defaultLines  = 200
 	maxUsage      = 5_000
+	maxLogged     = 1000 // inputs and definitions of a run
 )
 
 // setComplexity says what lists cost: so many times their element. Everything else costs one and what it holds. Points cost a
@@ -61,6 +62,8 @@ func setComplexity(c *gen.ComplexityRoot) {
 		}
 		return 1 + max(0, min(*points, maxUsage))*child
 	}
+	c.Query.Collections = func(child int, _ *string, _ *string, first *int, _ *string) int { return page(first, child) }
+	c.Collection.Versions = func(child int, first *int, _ *string) int { return page(first, child) }
 	few := func(child int) int { return 1 + 10*child }
 	c.Run.Metrics = func(child int, match *string) int {
 		if match != nil {
@@ -71,6 +74,7 @@ func setComplexity(c *gen.ComplexityRoot) {
 	c.Run.Checkpoints, c.Run.Evaluations, c.Checkpoint.Evaluations = few, few, few
 	c.Lineage.Children, c.Lineage.Parents, c.Lineage.EvaluatedBy, c.Lineage.Datasets = few, few, few, few
 	c.Experiment.Aliases = few
+	c.Run.LoggedInputs, c.Run.MetricDefinitions, c.Collection.Aliases = few, few, few
 }
 
 // pageSize is how many items a page has: what was asked for, within bounds.

@@ -43,9 +43,15 @@ func queries(t *testing.T) map[string]string {
 func TestAnswersAreTheGoldenOnes(t *testing.T) {
 	l := newLab(t)
 	l.write(t, story(t)...)
+	others := newLab(t)
+	others.write(t, append(story(t), foreign()...)...)
 	for file, query := range queries(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			a := l.ask(t, query, nil)
+			asked := l
+			if filepath.Base(file) == "registry.graphql" {
+				asked = others // the only question about what foreign scripts say
+			}
+			a := asked.ask(t, query, nil)
 			if len(a.Errors) > 0 {
 				t.Fatalf("%+v", a.Errors)
 			}

@@ -25,6 +25,8 @@ type ResolverRoot interface {
 	Alias() AliasResolver
 	Branch() BranchResolver
 	Checkpoint() CheckpointResolver
+	Collection() CollectionResolver
+	CollectionVersion() CollectionVersionResolver
 	Dataset() DatasetResolver
 	Evaluation() EvaluationResolver
 	Experiment() ExperimentResolver
@@ -89,6 +91,62 @@ type ComplexityRoot struct {
 		Modified func(childComplexity int) int
 		Revision func(childComplexity int) int
 		Version  func(childComplexity int) int
+	}
+
+	Collection struct {
+		Aliases     func(childComplexity int) int
+		CreatedAt   func(childComplexity int) int
+		Description func(childComplexity int) int
+		Entity      func(childComplexity int) int
+		Experiment  func(childComplexity int) int
+		ID          func(childComplexity int) int
+		Kind        func(childComplexity int) int
+		Metadata    func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Tags        func(childComplexity int) int
+		UpdatedAt   func(childComplexity int) int
+		Versions    func(childComplexity int, first *int, after *string) int
+	}
+
+	CollectionConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	CollectionEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	CollectionVersion struct {
+		CreatedAt   func(childComplexity int) int
+		Description func(childComplexity int) int
+		Labels      func(childComplexity int) int
+		Message     func(childComplexity int) int
+		Metadata    func(childComplexity int) int
+		Object      func(childComplexity int) int
+		Path        func(childComplexity int) int
+		Run         func(childComplexity int) int
+		Size        func(childComplexity int) int
+		Stage       func(childComplexity int) int
+		State       func(childComplexity int) int
+		TTLSeconds  func(childComplexity int) int
+		Tags        func(childComplexity int) int
+		Version     func(childComplexity int) int
+	}
+
+	CollectionVersionConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	CollectionVersionEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	ComparedEvaluations struct {
@@ -362,6 +420,17 @@ type ComplexityRoot struct {
 		Type    func(childComplexity int) int
 	}
 
+	LoggedInput struct {
+		Digest   func(childComplexity int) int
+		Metadata func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Object   func(childComplexity int) int
+		Out      func(childComplexity int) int
+		Role     func(childComplexity int) int
+		Source   func(childComplexity int) int
+		Tags     func(childComplexity int) int
+	}
+
 	Measurement struct {
 		Name  func(childComplexity int) int
 		Value func(childComplexity int) int
@@ -383,6 +452,15 @@ type ComplexityRoot struct {
 		LastStep func(childComplexity int) int
 		Max      func(childComplexity int) int
 		Min      func(childComplexity int) int
+	}
+
+	MetricDefinition struct {
+		Goal    func(childComplexity int) int
+		Hidden  func(childComplexity int) int
+		Key     func(childComplexity int) int
+		StepKey func(childComplexity int) int
+		Summary func(childComplexity int) int
+		Unit    func(childComplexity int) int
 	}
 
 	MixedSource struct {
@@ -465,6 +543,8 @@ type ComplexityRoot struct {
 
 	Query struct {
 		Checkpoint   func(childComplexity int, run string, step int64) int
+		Collection   func(childComplexity int, id string) int
+		Collections  func(childComplexity int, kind *string, experiment *string, first *int, after *string) int
 		CompareRuns  func(childComplexity int, ids []string) int
 		Dataset      func(childComplexity int, id string) int
 		Datasets     func(childComplexity int, first *int, after *string, recipeDigest *string) int
@@ -502,6 +582,11 @@ type ComplexityRoot struct {
 		Verdict         func(childComplexity int) int
 	}
 
+	Row struct {
+		Number func(childComplexity int) int
+		Row    func(childComplexity int) int
+	}
+
 	RuleChange struct {
 		After    func(childComplexity int) int
 		Before   func(childComplexity int) int
@@ -512,46 +597,53 @@ type ComplexityRoot struct {
 	}
 
 	Run struct {
-		Alerts        func(childComplexity int) int
-		Archived      func(childComplexity int) int
-		Attempts      func(childComplexity int) int
-		Branch        func(childComplexity int) int
-		By            func(childComplexity int) int
-		Checkpoints   func(childComplexity int) int
-		Code          func(childComplexity int) int
-		Config        func(childComplexity int) int
-		Console       func(childComplexity int, stream *string, last *int) int
-		Cost          func(childComplexity int) int
-		CreatedAt     func(childComplexity int) int
-		EndedAt       func(childComplexity int) int
-		Environment   func(childComplexity int) int
-		Evaluations   func(childComplexity int) int
-		Experiment    func(childComplexity int) int
-		Failure       func(childComplexity int) int
-		ID            func(childComplexity int) int
-		Inputs        func(childComplexity int) int
-		Kind          func(childComplexity int) int
-		Labels        func(childComplexity int) int
-		Lineage       func(childComplexity int) int
-		Metrics       func(childComplexity int, match *string) int
-		Name          func(childComplexity int) int
-		Note          func(childComplexity int) int
-		Outputs       func(childComplexity int) int
-		Progress      func(childComplexity int) int
-		Reproduction  func(childComplexity int) int
-		Seconds       func(childComplexity int) int
-		Seq           func(childComplexity int) int
-		Series        func(childComplexity int, keys []string, fromStep *int64, toStep *int64, maxPoints *int) int
-		Spec          func(childComplexity int) int
-		SpecDigest    func(childComplexity int) int
-		StartedAt     func(childComplexity int) int
-		Status        func(childComplexity int) int
-		StopRequested func(childComplexity int) int
-		Tags          func(childComplexity int) int
-		Texts         func(childComplexity int, key *string, last *int) int
-		Usage         func(childComplexity int) int
-		UsageHistory  func(childComplexity int, maxPoints *int) int
-		Worker        func(childComplexity int) int
+		Alerts            func(childComplexity int) int
+		Archived          func(childComplexity int) int
+		Attempts          func(childComplexity int) int
+		Branch            func(childComplexity int) int
+		By                func(childComplexity int) int
+		Checkpoints       func(childComplexity int) int
+		Code              func(childComplexity int) int
+		Config            func(childComplexity int) int
+		Console           func(childComplexity int, stream *string, last *int) int
+		Cost              func(childComplexity int) int
+		CreatedAt         func(childComplexity int) int
+		EndedAt           func(childComplexity int) int
+		Environment       func(childComplexity int) int
+		Evaluations       func(childComplexity int) int
+		Experiment        func(childComplexity int) int
+		Failure           func(childComplexity int) int
+		ForeignID         func(childComplexity int) int
+		ID                func(childComplexity int) int
+		Inputs            func(childComplexity int) int
+		Kind              func(childComplexity int) int
+		Labels            func(childComplexity int) int
+		Lineage           func(childComplexity int) int
+		LoggedInputs      func(childComplexity int) int
+		MetricDefinitions func(childComplexity int) int
+		Metrics           func(childComplexity int, match *string) int
+		Name              func(childComplexity int) int
+		Note              func(childComplexity int) int
+		Outputs           func(childComplexity int) int
+		Progress          func(childComplexity int) int
+		Reproduction      func(childComplexity int) int
+		Rows              func(childComplexity int, stream string, from *int64, first *int) int
+		Seconds           func(childComplexity int) int
+		Seq               func(childComplexity int) int
+		Series            func(childComplexity int, keys []string, fromStep *int64, toStep *int64, maxPoints *int) int
+		Spans             func(childComplexity int, trace *string, first *int) int
+		Spec              func(childComplexity int) int
+		SpecDigest        func(childComplexity int) int
+		StartedAt         func(childComplexity int) int
+		State             func(childComplexity int) int
+		Status            func(childComplexity int) int
+		StopRequested     func(childComplexity int) int
+		Summary           func(childComplexity int) int
+		Tags              func(childComplexity int) int
+		Texts             func(childComplexity int, key *string, last *int) int
+		Usage             func(childComplexity int) int
+		UsageHistory      func(childComplexity int, maxPoints *int) int
+		Worker            func(childComplexity int) int
 	}
 
 	RunConnection struct {
@@ -632,6 +724,12 @@ type ComplexityRoot struct {
 		Name          func(childComplexity int) int
 	}
 
+	Span struct {
+		ID    func(childComplexity int) int
+		Span  func(childComplexity int) int
+		Trace func(childComplexity int) int
+	}
+
 	Split struct {
 		Bytes     func(childComplexity int) int
 		Documents func(childComplexity int) int
@@ -694,6 +792,11 @@ type ComplexityRoot struct {
 		Field   func(childComplexity int) int
 		Hint    func(childComplexity int) int
 		Message func(childComplexity int) int
+	}
+
+	VersionAlias struct {
+		Name    func(childComplexity int) int
+		Version func(childComplexity int) int
 	}
 
 	Why struct {
@@ -902,6 +1005,245 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Code.Version(childComplexity), true
+
+	case "Collection.aliases":
+		if e.ComplexityRoot.Collection.Aliases == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.Aliases(childComplexity), true
+	case "Collection.createdAt":
+		if e.ComplexityRoot.Collection.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.CreatedAt(childComplexity), true
+	case "Collection.description":
+		if e.ComplexityRoot.Collection.Description == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.Description(childComplexity), true
+	case "Collection.entity":
+		if e.ComplexityRoot.Collection.Entity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.Entity(childComplexity), true
+	case "Collection.experiment":
+		if e.ComplexityRoot.Collection.Experiment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.Experiment(childComplexity), true
+	case "Collection.id":
+		if e.ComplexityRoot.Collection.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.ID(childComplexity), true
+	case "Collection.kind":
+		if e.ComplexityRoot.Collection.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.Kind(childComplexity), true
+	case "Collection.metadata":
+		if e.ComplexityRoot.Collection.Metadata == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.Metadata(childComplexity), true
+	case "Collection.name":
+		if e.ComplexityRoot.Collection.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.Name(childComplexity), true
+	case "Collection.tags":
+		if e.ComplexityRoot.Collection.Tags == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.Tags(childComplexity), true
+	case "Collection.updatedAt":
+		if e.ComplexityRoot.Collection.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Collection.UpdatedAt(childComplexity), true
+	case "Collection.versions":
+		if e.ComplexityRoot.Collection.Versions == nil {
+			break
+		}
+
+		args, err := ec.field_Collection_versions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Collection.Versions(childComplexity, args["first"].(*int), args["after"].(*string)), true
+
+	case "CollectionConnection.edges":
+		if e.ComplexityRoot.CollectionConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionConnection.Edges(childComplexity), true
+	case "CollectionConnection.nodes":
+		if e.ComplexityRoot.CollectionConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionConnection.Nodes(childComplexity), true
+	case "CollectionConnection.pageInfo":
+		if e.ComplexityRoot.CollectionConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionConnection.PageInfo(childComplexity), true
+	case "CollectionConnection.totalCount":
+		if e.ComplexityRoot.CollectionConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionConnection.TotalCount(childComplexity), true
+
+	case "CollectionEdge.cursor":
+		if e.ComplexityRoot.CollectionEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionEdge.Cursor(childComplexity), true
+	case "CollectionEdge.node":
+		if e.ComplexityRoot.CollectionEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionEdge.Node(childComplexity), true
+
+	case "CollectionVersion.createdAt":
+		if e.ComplexityRoot.CollectionVersion.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.CreatedAt(childComplexity), true
+	case "CollectionVersion.description":
+		if e.ComplexityRoot.CollectionVersion.Description == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Description(childComplexity), true
+	case "CollectionVersion.labels":
+		if e.ComplexityRoot.CollectionVersion.Labels == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Labels(childComplexity), true
+	case "CollectionVersion.message":
+		if e.ComplexityRoot.CollectionVersion.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Message(childComplexity), true
+	case "CollectionVersion.metadata":
+		if e.ComplexityRoot.CollectionVersion.Metadata == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Metadata(childComplexity), true
+	case "CollectionVersion.object":
+		if e.ComplexityRoot.CollectionVersion.Object == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Object(childComplexity), true
+	case "CollectionVersion.path":
+		if e.ComplexityRoot.CollectionVersion.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Path(childComplexity), true
+	case "CollectionVersion.run":
+		if e.ComplexityRoot.CollectionVersion.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Run(childComplexity), true
+	case "CollectionVersion.size":
+		if e.ComplexityRoot.CollectionVersion.Size == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Size(childComplexity), true
+	case "CollectionVersion.stage":
+		if e.ComplexityRoot.CollectionVersion.Stage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Stage(childComplexity), true
+	case "CollectionVersion.state":
+		if e.ComplexityRoot.CollectionVersion.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.State(childComplexity), true
+	case "CollectionVersion.ttlSeconds":
+		if e.ComplexityRoot.CollectionVersion.TTLSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.TTLSeconds(childComplexity), true
+	case "CollectionVersion.tags":
+		if e.ComplexityRoot.CollectionVersion.Tags == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Tags(childComplexity), true
+	case "CollectionVersion.version":
+		if e.ComplexityRoot.CollectionVersion.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersion.Version(childComplexity), true
+
+	case "CollectionVersionConnection.edges":
+		if e.ComplexityRoot.CollectionVersionConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersionConnection.Edges(childComplexity), true
+	case "CollectionVersionConnection.nodes":
+		if e.ComplexityRoot.CollectionVersionConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersionConnection.Nodes(childComplexity), true
+	case "CollectionVersionConnection.pageInfo":
+		if e.ComplexityRoot.CollectionVersionConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersionConnection.PageInfo(childComplexity), true
+	case "CollectionVersionConnection.totalCount":
+		if e.ComplexityRoot.CollectionVersionConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersionConnection.TotalCount(childComplexity), true
+
+	case "CollectionVersionEdge.cursor":
+		if e.ComplexityRoot.CollectionVersionEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersionEdge.Cursor(childComplexity), true
+	case "CollectionVersionEdge.node":
+		if e.ComplexityRoot.CollectionVersionEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectionVersionEdge.Node(childComplexity), true
 
 	case "ComparedEvaluations.digest":
 		if e.ComplexityRoot.ComparedEvaluations.Digest == nil {
@@ -2027,6 +2369,55 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LoggedEvent.Type(childComplexity), true
 
+	case "LoggedInput.digest":
+		if e.ComplexityRoot.LoggedInput.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedInput.Digest(childComplexity), true
+	case "LoggedInput.metadata":
+		if e.ComplexityRoot.LoggedInput.Metadata == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedInput.Metadata(childComplexity), true
+	case "LoggedInput.name":
+		if e.ComplexityRoot.LoggedInput.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedInput.Name(childComplexity), true
+	case "LoggedInput.object":
+		if e.ComplexityRoot.LoggedInput.Object == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedInput.Object(childComplexity), true
+	case "LoggedInput.out":
+		if e.ComplexityRoot.LoggedInput.Out == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedInput.Out(childComplexity), true
+	case "LoggedInput.role":
+		if e.ComplexityRoot.LoggedInput.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedInput.Role(childComplexity), true
+	case "LoggedInput.source":
+		if e.ComplexityRoot.LoggedInput.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedInput.Source(childComplexity), true
+	case "LoggedInput.tags":
+		if e.ComplexityRoot.LoggedInput.Tags == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedInput.Tags(childComplexity), true
+
 	case "Measurement.name":
 		if e.ComplexityRoot.Measurement.Name == nil {
 			break
@@ -2113,6 +2504,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MetricComparison.Min(childComplexity), true
+
+	case "MetricDefinition.goal":
+		if e.ComplexityRoot.MetricDefinition.Goal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricDefinition.Goal(childComplexity), true
+	case "MetricDefinition.hidden":
+		if e.ComplexityRoot.MetricDefinition.Hidden == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricDefinition.Hidden(childComplexity), true
+	case "MetricDefinition.key":
+		if e.ComplexityRoot.MetricDefinition.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricDefinition.Key(childComplexity), true
+	case "MetricDefinition.stepKey":
+		if e.ComplexityRoot.MetricDefinition.StepKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricDefinition.StepKey(childComplexity), true
+	case "MetricDefinition.summary":
+		if e.ComplexityRoot.MetricDefinition.Summary == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricDefinition.Summary(childComplexity), true
+	case "MetricDefinition.unit":
+		if e.ComplexityRoot.MetricDefinition.Unit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MetricDefinition.Unit(childComplexity), true
 
 	case "MixedSource.available":
 		if e.ComplexityRoot.MixedSource.Available == nil {
@@ -2500,6 +2928,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Checkpoint(childComplexity, args["run"].(string), args["step"].(int64)), true
+	case "Query.collection":
+		if e.ComplexityRoot.Query.Collection == nil {
+			break
+		}
+
+		args, err := ec.field_Query_collection_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Collection(childComplexity, args["id"].(string)), true
+	case "Query.collections":
+		if e.ComplexityRoot.Query.Collections == nil {
+			break
+		}
+
+		args, err := ec.field_Query_collections_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Collections(childComplexity, args["kind"].(*string), args["experiment"].(*string), args["first"].(*int), args["after"].(*string)), true
 	case "Query.compareRuns":
 		if e.ComplexityRoot.Query.CompareRuns == nil {
 			break
@@ -2706,6 +3156,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Reproduction.Verdict(childComplexity), true
 
+	case "Row.number":
+		if e.ComplexityRoot.Row.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Row.Number(childComplexity), true
+	case "Row.row":
+		if e.ComplexityRoot.Row.Row == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Row.Row(childComplexity), true
+
 	case "RuleChange.after":
 		if e.ComplexityRoot.RuleChange.After == nil {
 			break
@@ -2844,6 +3307,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Failure(childComplexity), true
+	case "Run.foreignId":
+		if e.ComplexityRoot.Run.ForeignID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.ForeignID(childComplexity), true
 	case "Run.id":
 		if e.ComplexityRoot.Run.ID == nil {
 			break
@@ -2874,6 +3343,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Lineage(childComplexity), true
+	case "Run.loggedInputs":
+		if e.ComplexityRoot.Run.LoggedInputs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.LoggedInputs(childComplexity), true
+	case "Run.metricDefinitions":
+		if e.ComplexityRoot.Run.MetricDefinitions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.MetricDefinitions(childComplexity), true
 	case "Run.metrics":
 		if e.ComplexityRoot.Run.Metrics == nil {
 			break
@@ -2915,6 +3396,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Reproduction(childComplexity), true
+	case "Run.rows":
+		if e.ComplexityRoot.Run.Rows == nil {
+			break
+		}
+
+		args, err := ec.field_Run_rows_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.Rows(childComplexity, args["stream"].(string), args["from"].(*int64), args["first"].(*int)), true
 	case "Run.seconds":
 		if e.ComplexityRoot.Run.Seconds == nil {
 			break
@@ -2938,6 +3430,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Series(childComplexity, args["keys"].([]string), args["fromStep"].(*int64), args["toStep"].(*int64), args["maxPoints"].(*int)), true
+	case "Run.spans":
+		if e.ComplexityRoot.Run.Spans == nil {
+			break
+		}
+
+		args, err := ec.field_Run_spans_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.Spans(childComplexity, args["trace"].(*string), args["first"].(*int)), true
 	case "Run.spec":
 		if e.ComplexityRoot.Run.Spec == nil {
 			break
@@ -2956,6 +3459,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.StartedAt(childComplexity), true
+	case "Run.state":
+		if e.ComplexityRoot.Run.State == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.State(childComplexity), true
 	case "Run.status":
 		if e.ComplexityRoot.Run.Status == nil {
 			break
@@ -2968,6 +3477,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.StopRequested(childComplexity), true
+	case "Run.summary":
+		if e.ComplexityRoot.Run.Summary == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Summary(childComplexity), true
 	case "Run.tags":
 		if e.ComplexityRoot.Run.Tags == nil {
 			break
@@ -3307,6 +3822,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SourceCount.Name(childComplexity), true
 
+	case "Span.id":
+		if e.ComplexityRoot.Span.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Span.ID(childComplexity), true
+	case "Span.span":
+		if e.ComplexityRoot.Span.Span == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Span.Span(childComplexity), true
+	case "Span.trace":
+		if e.ComplexityRoot.Span.Trace == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Span.Trace(childComplexity), true
+
 	case "Split.bytes":
 		if e.ComplexityRoot.Split.Bytes == nil {
 			break
@@ -3574,6 +4108,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.UserError.Message(childComplexity), true
+
+	case "VersionAlias.name":
+		if e.ComplexityRoot.VersionAlias.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.VersionAlias.Name(childComplexity), true
+	case "VersionAlias.version":
+		if e.ComplexityRoot.VersionAlias.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.VersionAlias.Version(childComplexity), true
 
 	case "Why.decisions":
 		if e.ComplexityRoot.Why.Decisions == nil {
@@ -4573,6 +5120,221 @@ type SetAliasPayload {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/registry.graphqls", Input: `"""
+A line of versions, in the words of whoever keeps it: MLflow's registered model, W&B's artifact collection or portfolio. Of other trackers' clients; Millrace's own runs
+have checkpoints and aliases.
+"""
+type Collection implements Node {
+  "As its maker chose it."
+  id: ID!
+  "For people; not unique."
+  name: String!
+  "In its maker's words: \"model\", \"dataset\", \"run_table\"."
+  kind: String!
+  "Whose it is; null: everybody's."
+  experiment: Experiment
+  "Who or which team it belongs to, in its maker's words."
+  entity: String!
+  "What it is for, for people."
+  description: String!
+  "Keys with values."
+  tags: [Tag!]!
+  "Whatever else its maker knows of it."
+  metadata: JSON
+  "Names that point at versions, sorted."
+  aliases: [VersionAlias!]!
+  "When it was opened."
+  createdAt: Time!
+  "When it, or a version of it, changed last."
+  updatedAt: Time!
+  "Its versions, newest number first."
+  versions(
+    "At most so many; 50 when left out, at most 500."
+    first: Int,
+    "Go on after this cursor."
+    after: String
+  ): CollectionVersionConnection!
+}
+
+"A name that points at a version of a collection."
+type VersionAlias {
+  "The name, e.g. \"latest\" or \"champion\"."
+  name: String!
+  "The number of the version."
+  version: Int64!
+}
+
+"One version of a collection."
+type CollectionVersion {
+  "Its number, as its maker counts."
+  version: Int64!
+  "The run that made it; null when none is known, or it was deleted."
+  run: Run
+  "Where it lies among the run's files."
+  path: String!
+  "Digest of its bytes, or of the manifest that lists them; \"\" when they are not in storage."
+  object: String!
+  "Bytes."
+  size: Int64!
+  "\"pending\" while it is uploaded, \"ready\", \"failed\"; \"\" when nobody said."
+  state: String!
+  "Why it is in that state."
+  message: String!
+  "E.g. \"Staging\" or \"Production\"."
+  stage: String!
+  "What it is, for people."
+  description: String!
+  "Keys with values."
+  tags: [Tag!]!
+  "Tags of clients for whom they are a set."
+  labels: [String!]!
+  "Whatever else its maker knows of it."
+  metadata: JSON
+  "Seconds after which it may be removed; 0: never."
+  ttlSeconds: Int64!
+  "When it was first told of."
+  createdAt: Time!
+}
+
+"A page of collections."
+type CollectionConnection {
+  "With their cursors."
+  edges: [CollectionEdge!]!
+  "The collections themselves."
+  nodes: [Collection!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "Of all pages."
+  totalCount: Int!
+}
+"A collection in a page."
+type CollectionEdge {
+  "To go on after it."
+  cursor: String!
+  "The collection."
+  node: Collection!
+}
+"A page of versions."
+type CollectionVersionConnection {
+  "With their cursors."
+  edges: [CollectionVersionEdge!]!
+  "The versions themselves."
+  nodes: [CollectionVersion!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "Of all pages."
+  totalCount: Int!
+}
+"A version in a page."
+type CollectionVersionEdge {
+  "To go on after it."
+  cursor: String!
+  "The version."
+  node: CollectionVersion!
+}
+
+extend type Query {
+  "Lines of versions, newest first."
+  collections(
+    "Only of this kind."
+    kind: String,
+    "Only of this experiment, by id or name."
+    experiment: ID,
+    "At most so many; 50 when left out, at most 500."
+    first: Int,
+    "Go on after this cursor."
+    after: String
+  ): CollectionConnection!
+  "A line of versions by its id; null when there is none."
+  collection(
+    "As its maker chose it."
+    id: ID!
+  ): Collection
+}
+
+"What a foreign script says it read or made, in its own words."
+type LoggedInput {
+  "\"dataset\", \"artifact\", \"model\" …"
+  role: String!
+  "Whether it was made, not read."
+  out: Boolean!
+  "As the script calls it."
+  name: String!
+  "As the script names its content; any form."
+  digest: String!
+  "Where it is in storage, by digest; \"\" when it is not there."
+  object: String!
+  "Where it came from, e.g. an address."
+  source: String!
+  "Its schema, its profile, and whatever else the script knows of it."
+  metadata: JSON
+  "Keys with values."
+  tags: [Tag!]!
+}
+
+"How a metric is to be read."
+type MetricDefinition {
+  "The metric, or the beginning of metrics and '*'."
+  key: String!
+  "Which numbers sum it up: \"min\", \"max\", \"mean\", \"last\", \"best\" …"
+  summary: [String!]!
+  "\"min\" or \"max\"; \"\" when nobody said."
+  goal: String!
+  "The metric that is its axis; \"\": the step."
+  stepKey: String!
+  "E.g. \"seconds\"; \"\" when nobody said."
+  unit: String!
+  "Whether pages leave it out."
+  hidden: Boolean!
+}
+
+"One span of a trace."
+type Span {
+  "The trace it is of."
+  trace: String!
+  "Its own id."
+  id: String!
+  "The span in OpenTelemetry's JSON, as it came."
+  span: JSON!
+}
+
+"A raw row of a foreign client."
+type Row {
+  "Its number in its stream."
+  number: Int64!
+  "As it came."
+  row: JSON!
+}
+
+extend type Run {
+  "The name that a foreign script gave the run; \"\" when it gave none."
+  foreignId: String!
+  "What a foreign script said of itself last, e.g. \"preempting\"; \"\": nothing but that it lives."
+  state: String!
+  "What a foreign script sums itself up with: values by dotted path."
+  summary: JSON!
+  "What a foreign script says it read and made; at most 1,000."
+  loggedInputs: [LoggedInput!]!
+  "How its metrics are to be read; at most 1,000."
+  metricDefinitions: [MetricDefinition!]!
+  "Spans that the run logged, by trace and id."
+  spans(
+    "Only of this trace."
+    trace: String,
+    "At most so many; 200 when left out, at most 10,000."
+    first: Int
+  ): [Span!]!
+  "Raw rows of a foreign client, by number."
+  rows(
+    "\"history\", \"system\" …"
+    stream: String!,
+    "The first number wanted."
+    from: Int64,
+    "At most so many; 200 when left out, at most 10,000."
+    first: Int
+  ): [Row!]!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/run.graphqls", Input: `"What a run does."
 enum RunKind {
   "Makes a dataset of text."
@@ -5530,6 +6292,118 @@ func (ec *executionContext) childFields_Code(ctx context.Context, field graphql.
 	return nil, fmt.Errorf("no field named %q was found under type Code", field.Name)
 }
 
+func (ec *executionContext) childFields_Collection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Collection_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Collection_name(ctx, field)
+	case "kind":
+		return ec.fieldContext_Collection_kind(ctx, field)
+	case "experiment":
+		return ec.fieldContext_Collection_experiment(ctx, field)
+	case "entity":
+		return ec.fieldContext_Collection_entity(ctx, field)
+	case "description":
+		return ec.fieldContext_Collection_description(ctx, field)
+	case "tags":
+		return ec.fieldContext_Collection_tags(ctx, field)
+	case "metadata":
+		return ec.fieldContext_Collection_metadata(ctx, field)
+	case "aliases":
+		return ec.fieldContext_Collection_aliases(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Collection_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Collection_updatedAt(ctx, field)
+	case "versions":
+		return ec.fieldContext_Collection_versions(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Collection", field.Name)
+}
+
+func (ec *executionContext) childFields_CollectionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_CollectionConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_CollectionConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_CollectionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_CollectionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CollectionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_CollectionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_CollectionEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_CollectionEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CollectionEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_CollectionVersion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "version":
+		return ec.fieldContext_CollectionVersion_version(ctx, field)
+	case "run":
+		return ec.fieldContext_CollectionVersion_run(ctx, field)
+	case "path":
+		return ec.fieldContext_CollectionVersion_path(ctx, field)
+	case "object":
+		return ec.fieldContext_CollectionVersion_object(ctx, field)
+	case "size":
+		return ec.fieldContext_CollectionVersion_size(ctx, field)
+	case "state":
+		return ec.fieldContext_CollectionVersion_state(ctx, field)
+	case "message":
+		return ec.fieldContext_CollectionVersion_message(ctx, field)
+	case "stage":
+		return ec.fieldContext_CollectionVersion_stage(ctx, field)
+	case "description":
+		return ec.fieldContext_CollectionVersion_description(ctx, field)
+	case "tags":
+		return ec.fieldContext_CollectionVersion_tags(ctx, field)
+	case "labels":
+		return ec.fieldContext_CollectionVersion_labels(ctx, field)
+	case "metadata":
+		return ec.fieldContext_CollectionVersion_metadata(ctx, field)
+	case "ttlSeconds":
+		return ec.fieldContext_CollectionVersion_ttlSeconds(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_CollectionVersion_createdAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CollectionVersion", field.Name)
+}
+
+func (ec *executionContext) childFields_CollectionVersionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_CollectionVersionConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_CollectionVersionConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_CollectionVersionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_CollectionVersionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CollectionVersionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_CollectionVersionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_CollectionVersionEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_CollectionVersionEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CollectionVersionEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_ComparedEvaluations(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "digest":
@@ -6072,6 +6946,28 @@ func (ec *executionContext) childFields_LoggedEvent(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type LoggedEvent", field.Name)
 }
 
+func (ec *executionContext) childFields_LoggedInput(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_LoggedInput_role(ctx, field)
+	case "out":
+		return ec.fieldContext_LoggedInput_out(ctx, field)
+	case "name":
+		return ec.fieldContext_LoggedInput_name(ctx, field)
+	case "digest":
+		return ec.fieldContext_LoggedInput_digest(ctx, field)
+	case "object":
+		return ec.fieldContext_LoggedInput_object(ctx, field)
+	case "source":
+		return ec.fieldContext_LoggedInput_source(ctx, field)
+	case "metadata":
+		return ec.fieldContext_LoggedInput_metadata(ctx, field)
+	case "tags":
+		return ec.fieldContext_LoggedInput_tags(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LoggedInput", field.Name)
+}
+
 func (ec *executionContext) childFields_Measurement(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -6116,6 +7012,24 @@ func (ec *executionContext) childFields_MetricComparison(ctx context.Context, fi
 		return ec.fieldContext_MetricComparison_lastStep(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type MetricComparison", field.Name)
+}
+
+func (ec *executionContext) childFields_MetricDefinition(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_MetricDefinition_key(ctx, field)
+	case "summary":
+		return ec.fieldContext_MetricDefinition_summary(ctx, field)
+	case "goal":
+		return ec.fieldContext_MetricDefinition_goal(ctx, field)
+	case "stepKey":
+		return ec.fieldContext_MetricDefinition_stepKey(ctx, field)
+	case "unit":
+		return ec.fieldContext_MetricDefinition_unit(ctx, field)
+	case "hidden":
+		return ec.fieldContext_MetricDefinition_hidden(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MetricDefinition", field.Name)
 }
 
 func (ec *executionContext) childFields_MixedSource(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6290,6 +7204,16 @@ func (ec *executionContext) childFields_Reproduction(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type Reproduction", field.Name)
 }
 
+func (ec *executionContext) childFields_Row(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "number":
+		return ec.fieldContext_Row_number(ctx, field)
+	case "row":
+		return ec.fieldContext_Row_row(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Row", field.Name)
+}
+
 func (ec *executionContext) childFields_RuleChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "rule":
@@ -6390,6 +7314,20 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_reproduction(ctx, field)
 	case "lineage":
 		return ec.fieldContext_Run_lineage(ctx, field)
+	case "foreignId":
+		return ec.fieldContext_Run_foreignId(ctx, field)
+	case "state":
+		return ec.fieldContext_Run_state(ctx, field)
+	case "summary":
+		return ec.fieldContext_Run_summary(ctx, field)
+	case "loggedInputs":
+		return ec.fieldContext_Run_loggedInputs(ctx, field)
+	case "metricDefinitions":
+		return ec.fieldContext_Run_metricDefinitions(ctx, field)
+	case "spans":
+		return ec.fieldContext_Run_spans(ctx, field)
+	case "rows":
+		return ec.fieldContext_Run_rows(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Run", field.Name)
 }
@@ -6550,6 +7488,18 @@ func (ec *executionContext) childFields_SourceCount(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type SourceCount", field.Name)
 }
 
+func (ec *executionContext) childFields_Span(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "trace":
+		return ec.fieldContext_Span_trace(ctx, field)
+	case "id":
+		return ec.fieldContext_Span_id(ctx, field)
+	case "span":
+		return ec.fieldContext_Span_span(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Span", field.Name)
+}
+
 func (ec *executionContext) childFields_Split(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -6662,6 +7612,16 @@ func (ec *executionContext) childFields_UserError(ctx context.Context, field gra
 		return ec.fieldContext_UserError_code(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserError", field.Name)
+}
+
+func (ec *executionContext) childFields_VersionAlias(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_VersionAlias_name(ctx, field)
+	case "version":
+		return ec.fieldContext_VersionAlias_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type VersionAlias", field.Name)
 }
 
 func (ec *executionContext) childFields_Why(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -53,9 +53,11 @@ func (r Run) Code() event.Code { return r.Run.Spec.Code }
 type Tag struct{ Key, Value string }
 
 // Tags are sorted by key.
-func (r Run) Tags() []Tag {
-	tags := make([]Tag, 0, len(r.Run.Tags))
-	for k, v := range r.Run.Tags {
+func (r Run) Tags() []Tag { return sortedTags(r.Run.Tags) }
+
+func sortedTags(of map[string]string) []Tag {
+	tags := make([]Tag, 0, len(of))
+	for k, v := range of {
 		tags = append(tags, Tag{k, v})
 	}
 	sort.Slice(tags, func(i, j int) bool { return tags[i].Key < tags[j].Key })
