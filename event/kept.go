@@ -1,6 +1,9 @@
 package event
 
-import "strconv"
+import (
+	"cmp"
+	"strconv"
+)
 
 // SnapshotTaken says that a copy of a read model is whole in storage. It is a shortcut, never the truth: a reader of another layout folds the
 // log, or its archive, instead.
@@ -96,10 +99,7 @@ func (e ExperimentDeleted) Subject() string {
 
 // Subject lies with the experiment, or beside all of them.
 func (e RetentionSet) Subject() string {
-	if e.Experiment == "" {
-		return Prefix + "log.all.retention_set"
-	}
-	return Prefix + "experiment." + string(e.Experiment) + ".retention_set"
+	return Prefix + "experiment." + cmp.Or(string(e.Experiment), "all") + ".retention_set"
 }
 
 func (SnapshotTaken) sealed()     {}

@@ -242,14 +242,15 @@ func body(e event.Event) (json.RawMessage, error) {
 	return json.Marshal(said)
 }
 
-// subjects are the filters for facts of some types, by what their zero values leave open.
+// subjects are the filters for facts of some types, by what two of each have in common.
 func subjects(types []string) ([]string, error) {
 	var out []string
+	zeros := event.Set()
 	for _, t := range types {
 		filter := ""
-		for _, zero := range event.Set() {
-			if string(zero.Type()) == t {
-				filter = anySubject(zero.Subject())
+		for i, example := range event.Examples() {
+			if string(example.Type()) == t {
+				filter = anySubject(zeros[i].Subject(), example.Subject())
 			}
 		}
 		if filter == "" {
@@ -262,11 +263,11 @@ func subjects(types []string) ([]string, error) {
 	return out, nil
 }
 
-// anySubject puts a wildcard in every empty place of a subject.
-func anySubject(subject string) string {
-	places := strings.Split(subject, ".")
+// anySubject puts a wildcard in every place in which two subjects of a type differ.
+func anySubject(a, b string) string {
+	places, others := strings.Split(a, "."), strings.Split(b, ".")
 	for i, p := range places {
-		if p == "" {
+		if i >= len(others) || p != others[i] {
 			places[i] = "*"
 		}
 	}
