@@ -16,7 +16,7 @@ import (
 )
 
 // lab runs a real node until the test ends.
-func lab(t *testing.T, token string) *client.Client {
+func lab(t testing.TB, token string) *client.Client {
 	t.Helper()
 	n, err := node.Open(t.Context(), node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0", Token: token, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

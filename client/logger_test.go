@@ -145,3 +145,43 @@ func BenchmarkMetricLog(b *testing.B) {
 	_ = run.Close(ctx)
 	b.ReportMetric(float64(run.Counts().Dropped), "dropped")
 }
+
+func BenchmarkLogMap(b *testing.B) {
+	run := open(b, options(b, "http://127.0.0.1:1"))
+	values := map[string]float64{"train/loss": 1.5, "train/lr": 3e-4, "tokens_per_second": 17_000}
+	b.ReportAllocs()
+	step := int64(0)
+	for b.Loop() {
+		step++
+		run.Log(step, values)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = run.Close(ctx)
+	b.ReportMetric(float64(run.Counts().Dropped), "dropped")
+}
+
+// BenchmarkEndToEnd is from the first call until the node has every point, durable.
+func BenchmarkEndToEnd(b *testing.B) {
+	c := lab(b, "")
+	const n = 1_000_000
+	for b.Loop() {
+		run := open(b, options(b, c.URL()))
+		m := run.Metric("train/loss")
+		for step := range int64(n) {
+			m.Log(step, float64(step))
+			if step%100_000 == 99_999 { // faster than any disk: let it breathe
+				for run.Counts().Logged-run.Counts().Delivered > 400_000 {
+					time.Sleep(time.Millisecond)
+				}
+			}
+		}
+		if err := run.Flush(soon(b)); err != nil || run.Counts().Dropped > 0 {
+			b.Fatal(err, run.Counts())
+		}
+		b.StopTimer()
+		_ = run.End(soon(b), "", nil)
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "points/s")
+}

@@ -95,8 +95,14 @@ func (s *sender) begin(ctx context.Context) error {
 				return err
 			}
 		}
-		s.onRun(run)
+	} else if err := s.door.call(ctx, "GET", s.path, nil, nil, &run); err != nil {
+		var refused *DoorError
+		if errors.As(err, &refused) && refused.Code == "NOT_FOUND" {
+			return &notNow{err: err} // who opens it may not have come through yet
+		}
+		return err
 	}
+	s.onRun(run)
 	if id.Base == nil || s.leftovers() {
 		var last struct{ Sequence uint64 }
 		if err := s.door.call(ctx, "GET", s.path+"/writers/"+url.PathEscape(string(id.Writer)), nil, nil, &last); err != nil {

@@ -59,10 +59,20 @@ func Sync(ctx context.Context, root string, o SyncOptions) ([]SyncedJournal, err
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	var all []SyncedJournal
+	var early []journal.Place
 	for _, p := range places {
 		if ctx.Err() != nil {
 			return all, ctx.Err()
 		}
+		s, ok := syncOne(ctx, p, o)
+		var refused *DoorError
+		if errors.As(s.Err, &refused) && refused.Code == "NOT_FOUND" {
+			early = append(early, p) // its run is in a journal that comes later
+		} else if ok {
+			all = append(all, s)
+		}
+	}
+	for _, p := range early {
 		if s, ok := syncOne(ctx, p, o); ok {
 			all = append(all, s)
 		}

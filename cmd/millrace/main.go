@@ -81,6 +81,9 @@ type cli struct {
 	Watch      watchCmd      `cmd:"" help:"Watch a run, or all runs, live."`
 	Reproduce  reproduceCmd  `cmd:"" help:"Do a recorded run again and compare it bit for bit."`
 	Stop       stopCmd       `cmd:"" help:"Ask a run to stop at its next safe point."`
+	Track      trackCmd      `cmd:"" help:"Run any command as a run: millrace track -- python train.py"`
+	Log        logCmd        `cmd:"" help:"Log points to a run from a shell: millrace log RUN acc=0.71"`
+	Sync       syncCmd       `cmd:"" help:"Send what scripts logged while no node answered."`
 	Events     eventsCmd     `cmd:"" help:"Print the log of events."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine, and the node if one answers."`
 	Tokenizer  tokenizerCmd  `cmd:"" help:"Train, use and inspect tokenizers, without a node."`

@@ -47,7 +47,8 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MILLRACE_DATA", filepath.Join(e.WorkDir, "data"))
-			for _, name := range []string{"MILLRACE_URL", "MILLRACE_TOKEN", "MILLRACE_ADDR", "MILLRACE_NATS_URL", "MILLRACE_S3_ENDPOINT", "MILLRACE_S3_ACCESS_KEY", "MILLRACE_S3_SECRET_KEY"} {
+			e.Setenv("MILLRACE_JOURNAL", filepath.Join(e.WorkDir, "journal"))
+			for _, name := range []string{"MILLRACE_URL", "MILLRACE_RUN", "MILLRACE_TOKEN", "MILLRACE_ADDR", "MILLRACE_NATS_URL", "MILLRACE_S3_ENDPOINT", "MILLRACE_S3_ACCESS_KEY", "MILLRACE_S3_SECRET_KEY"} {
 				e.Setenv(name, "")
 			}
 			return corpus(filepath.Join(e.WorkDir, "text"), 60)
