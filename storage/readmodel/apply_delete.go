@@ -162,16 +162,9 @@ func (f *fold) deleteSeries(run event.RunID, which func(name) bool) (freed int64
 		if !which(n) {
 			continue
 		}
-		s, err := f.open(n)
-		if err != nil {
-			return 0, err
-		}
+		s := f.open(n)
 		freed += int64(len(n.key)+len(n.inKey())) + int64(len(appendSummary(nil, s.number, s.summary)))
-		held, err := f.sizeOf(s)
-		if err != nil {
-			return 0, f.damaged(n, err)
-		}
-		freed += held
+		freed += f.sizeOf(s)
 		f.drop(s)
 	}
 	return freed, nil
@@ -186,30 +179,33 @@ func (f *fold) drop(s *series) {
 	f.measured(s.name.run, s.name.key)
 	f.pending.remove(tableLast, s.name.key, s.name.inKey())
 	f.pending.clear(tableChunk, s.group())
+	f.pending.remove(tableTail, string(s.name.run), s.group())
 	f.pending.clear(tableBlock, s.group())
 }
 
 // sizeOf is how many bytes the file would hold of a series' chunks and blocks were everything committed: the same whenever commits
-// came, so that a replay counts the same.
-func (f *fold) sizeOf(s *series) (n int64, err error) {
-	group := s.group()
-	pairs := map[string]int64{}
-	f.v.scan(tableChunk, group, span{}, func(rest, value []byte) bool {
-		pairs["c"+string(rest)] = int64(len(value))
-		return true
-	})
-	f.v.scan(tableBlock, group, span{}, func(rest, value []byte) bool {
-		pairs["b"+string(rest)] = int64(len(value))
+// came and however they packed it, so that a replay counts the same.
+func (f *fold) sizeOf(s *series) (n int64) {
+	chunks, blocks := map[bound]int{}, map[string]int{}
+	w := f.v.shelf().stored(s.name, s.number, floor)
+	for lower, raw, ok := w.next(); ok; lower, raw, ok = w.next() {
+		chunks[lower] = len(raw)
+	}
+	f.v.scan(tableBlock, s.group(), span{}, func(rest, value []byte) bool {
+		blocks[string(rest)] = len(value)
 		return true
 	})
 	for c := range s.chunks() {
-		pairs["c"+s.name.restOf(c.lower)] = int64(len(appendChunk(nil, c.columns)))
+		chunks[c.lower] = len(appendChunk(nil, c.columns))
 	}
 	for id, b := range s.blocks {
-		pairs["b"+id.rest()] = int64(len(appendBlock(nil, id, &b.block)))
+		blocks[id.rest()] = len(appendBlock(nil, id, &b.block))
 	}
-	for key, size := range pairs {
-		n += int64(len(group)+len(key)-1) + size
+	for _, size := range chunks {
+		n += int64(s.name.boundSize() + size)
 	}
-	return n, nil
+	for rest, size := range blocks {
+		n += int64(len(s.group()) + len(rest) + size)
+	}
+	return n
 }

@@ -17,9 +17,7 @@ func (f *fold) runRewound(e event.RunRewound) error {
 		if n.identity == sampled {
 			continue
 		}
-		if err := f.rewindSeries(n, e.Step); err != nil {
-			return err
-		}
+		f.rewindSeries(n, e.Step)
 	}
 	group := string(e.Run)
 	later, err := f.rewindRecords(group, e.Step)
@@ -41,16 +39,14 @@ func (f *fold) runRewound(e event.RunRewound) error {
 
 // rewindSeries writes a series anew under a new number, without what lies after a step. One that keeps nothing stays, empty, so that
 // its revision goes on and readers notice.
-func (f *fold) rewindSeries(n name, step int64) error {
-	old, err := f.open(n)
-	if err != nil {
-		return err
-	}
+func (f *fold) rewindSeries(n name, step int64) {
+	old := f.open(n)
 	if old.points == 0 || old.last.step <= step {
-		return nil
+		f.tell(old)
+		return
 	}
 	var kept []columns
-	err = f.columnsOf(old, func(c columns) {
+	f.columnsOf(old, func(c columns) {
 		to := c.len()
 		for to > 0 && c.steps[to-1] > step {
 			to--
@@ -59,35 +55,34 @@ func (f *fold) rewindSeries(n name, step int64) error {
 			kept = append(kept, c.slice(0, to))
 		}
 	})
-	if err != nil {
-		return f.damaged(n, err)
-	}
+	f.tell(old)
 	f.drop(old)
 	s := &series{name: n, number: f.nextNumber, touched: f.env.Seq}
+	s.damaged = old.damaged
 	f.nextNumber++
 	f.pending.put(tableSeries, string(n.run), n.inRun(), []byte(parts(s.number)))
 	f.remember(s)
 	for _, c := range kept {
 		for i := range c.len() {
-			if _, err := f.log(s, c.at(i)); err != nil {
-				return f.damaged(n, err)
-			}
+			f.log(s, c.at(i))
 		}
 		f.points += c.len()
 		f.cached += c.len()
 	}
 	s.revision = old.revision + 1
 	f.touch(s)
-	return nil
 }
 
-// columnsOf calls fn with a series' chunks in order.
-func (f *fold) columnsOf(s *series, fn func(columns)) error {
-	src := source{name: s.name, group: s.group(), chunks: map[bound]columns{}}
+// columnsOf calls fn with those chunks of a series that can be read, in order.
+func (f *fold) columnsOf(s *series, fn func(columns)) {
+	src := source{name: s.name, number: s.number, chunks: map[bound]columns{}}
 	for c := range s.chunks() {
 		src.chunks[c.lower] = c.slice(0, c.len())
 	}
-	return src.scan(f.v.bucket(tableChunk), floor, ceiling, func(c columns) bool { fn(c); return true })
+	src.scan(f.v.shelf(), floor, ceiling, func(c columns) bool { fn(c); return true })
+	if src.fault != nil {
+		s.spoil(src.fault)
+	}
 }
 
 // rewindRecords removes what is not a series and lies after a step, and tells which checkpoints were there.

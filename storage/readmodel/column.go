@@ -301,7 +301,6 @@ func (m *Model) metricOf(v view, run event.RunID, key string, stat where.Stat) (
 			consider(&s.summary)
 		}
 	}
-	var err error
 	v.scan(tableLast, key, span{prefix: parts(string(run))}, func(rest, raw []byte) bool {
 		n, ok := nameInKey(key, rest)
 		if !ok || m.series[n.run][n] != nil {
@@ -309,14 +308,14 @@ func (m *Model) metricOf(v view, run event.RunID, key string, stat where.Stat) (
 		}
 		_, sum, bad := parseSummary(raw)
 		if bad != nil {
-			err = m.unreadable(n, bad)
-			return false
+			m.log.Error("a stored last value is damaged and left out", "run", run, "key", key, "err", bad)
+			return true
 		}
 		consider(&sum)
 		return true
 	})
-	if best == nil || err != nil {
-		return value{}, err
+	if best == nil {
+		return value{}, nil
 	}
 	return aNumber(statOf(stat, best)), nil
 }

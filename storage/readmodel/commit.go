@@ -45,6 +45,23 @@ type carriedChunk struct {
 	chunk   *chunk
 	lower   bound
 	columns columns
+	isTail  bool
+	packed  []byte // as in chunk
+	next    int
+	edits   int
+}
+
+// encode packs a chunk on from where it was.
+func (c *carriedChunk) encode() []byte {
+	n := c.columns.len()
+	if c.next == 0 {
+		c.packed, c.next = nil, 1
+	}
+	if whole := n - (n-c.next)%blockPoints; n > c.next && whole > c.next {
+		c.packed = appendBlocks(c.packed[:len(c.packed):len(c.packed)], c.columns, c.next, whole)
+		c.next = whole
+	}
+	return appendChunkAfter(nil, c.columns, c.packed, c.next)
 }
 
 // commitLoop carries what was applied to the file, every CommitEvery while there is something, and sooner when asked.
@@ -101,6 +118,11 @@ func (m *Model) Commit() error {
 		}
 		for _, s := range c.series {
 			s.series.commits--
+			for _, ch := range s.chunks {
+				if ch.isTail && ch.edits == ch.chunk.edits {
+					ch.chunk.packed, ch.chunk.next = ch.packed, ch.next
+				}
+			}
 			if m.series[s.series.name.run][s.series.name] == s.series { // not deleted or rewound meanwhile
 				m.trim(s.series)
 			}
@@ -136,7 +158,7 @@ func (s *series) freeze() carriedSeries {
 		if ch.dirty {
 			ch.dirty = false
 			ch.shared.Store(true)
-			c.chunks = append(c.chunks, carriedChunk{ch, ch.lower, ch.slice(0, ch.len())})
+			c.chunks = append(c.chunks, carriedChunk{ch, ch.lower, ch.slice(0, ch.len()), ch == s.tail, ch.packed, ch.next, ch.edits})
 		}
 	}
 	for id, b := range s.blocks {
@@ -200,6 +222,10 @@ func (m *Model) touch(s *series) {
 
 // write puts everything into the file, cursor included.
 func (c carried) write(tx *bbolt.Tx) error {
+	// Chunks first: bbolt's cursors do not find their way among pages that the same transaction has emptied.
+	if err := c.writeChunks(tx); err != nil {
+		return err
+	}
 	if err := c.layer.write(tx); err != nil {
 		return err
 	}
@@ -254,19 +280,29 @@ func putSealed(b *bbolt.Bucket, key []byte, v any) error {
 	return b.Put(key, value)
 }
 
-func (c carried) writeSeries(tx *bbolt.Tx) error {
-	last, chunks, blocks := tx.Bucket([]byte(layout[tableLast].name)), tx.Bucket([]byte(layout[tableChunk].name)), tx.Bucket([]byte(layout[tableBlock].name))
+func (c carried) writeChunks(tx *bbolt.Tx) error {
 	sort.Slice(c.series, func(i, j int) bool { return c.series[i].series.number < c.series[j].series.number })
+	shelf := shelfOf(tx)
+	for _, s := range c.series {
+		for i := range s.chunks {
+			ch, put := &s.chunks[i], shelf.put
+			if ch.isTail {
+				put = shelf.putTail
+			}
+			if err := put(s.series.name, s.series.number, ch.lower, ch.encode()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c carried) writeSeries(tx *bbolt.Tx) error {
+	last, blocks := tx.Bucket([]byte(layout[tableLast].name)), tx.Bucket([]byte(layout[tableBlock].name))
 	for _, s := range c.series {
 		n, head := s.series.name, appendPart(nil, s.series.group())
 		if err := last.Put(append(appendPart(nil, n.key), n.inKey()...), s.last); err != nil {
 			return err
-		}
-		for _, ch := range s.chunks {
-			key := append(head[:len(head):len(head)], n.restOf(ch.lower)...)
-			if err := chunks.Put(key, appendChunk(nil, ch.columns)); err != nil {
-				return err
-			}
 		}
 		for i, id := range s.blocks {
 			key := append(head[:len(head):len(head)], id.rest()...)

@@ -5,6 +5,8 @@ import (
 	"hash/crc32"
 	"os"
 
+	"go.etcd.io/bbolt"
+
 	"millrace/event"
 )
 
@@ -62,6 +64,11 @@ func GoldenSummary() []byte {
 	return appendSummary(nil, 7, s)
 }
 
+// Checked puts the right checksum behind a value.
+func Checked(body []byte) []byte {
+	return binary.LittleEndian.AppendUint32(append([]byte(nil), body...), crc32.Checksum(body, castagnoli))
+}
+
 // AppendPart and CutPart are the coding of strings in keys.
 func AppendPart(s string) []byte                        { return appendPart(nil, s) }
 func CutPart(b []byte) (s string, rest []byte, ok bool) { return cutPart(b) }
@@ -85,26 +92,43 @@ func (m *Model) SetVersion(v byte) error {
 	return tx.Commit()
 }
 
-// SpoilChunks overwrites every stored chunk with nonsense.
-func (m *Model) SpoilChunks() error {
-	tx, err := m.db.Begin(true)
+// StoredChunks returns the encoded chunks of a run's series of a key as they lie in the file, the last one last.
+func (m *Model) StoredChunks(run event.RunID, key string) (out [][]byte) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	tx, err := m.db.Begin(false)
 	if err != nil {
-		return err
+		panic(err)
 	}
-	b := tx.Bucket([]byte("chunk"))
-	var keys [][]byte
-	if err := b.ForEach(func(k, _ []byte) error {
-		keys = append(keys, append([]byte(nil), k...))
-		return nil
-	}); err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if err := b.Put(k, []byte("nonsense")); err != nil {
-			return err
+	defer func() { _ = tx.Rollback() }()
+	v := view{layers: m.layers(), tx: tx}
+	for _, n := range v.names(run) {
+		if n.key != key {
+			continue
+		}
+		number, _, err := parseSummary(v.get(tableLast, n.key, n.inKey()))
+		if err != nil {
+			panic(err)
+		}
+		w := v.shelf().stored(n, number, floor)
+		for _, raw, ok := w.next(); ok; _, raw, ok = w.next() {
+			out = append(out, append([]byte(nil), raw...))
 		}
 	}
-	return tx.Commit()
+	return out
+}
+
+// StoredSummary returns the encoded summary of a run's series of a key as it lies in the file.
+func (m *Model) StoredSummary(run event.RunID, key string) []byte {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n := name{run: run, key: key, writer: "w"}
+	var out []byte
+	_ = m.db.View(func(tx *bbolt.Tx) error {
+		out = append(out, view{tx: tx}.get(tableLast, n.key, n.inKey())...)
+		return nil
+	})
+	return out
 }
 
 // InMemory tells how many series of a run are in memory.
@@ -131,4 +155,23 @@ func Damage(path string, at int64, with []byte) error {
 func Sealed(body []byte) []byte {
 	b := append([]byte{chunkVersion}, body...)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// EncodeColumn and DecodeColumn are the packing of numbers.
+func EncodeColumn(xs []int64, at, step int64) []byte { return appendColumn(nil, xs, line{at, step}) }
+
+func DecodeColumn(b []byte, n int, at, step int64) ([]int64, []byte, bool) {
+	xs := make([]int64, n)
+	rest, ok := cutColumn(b, xs, line{at, step})
+	return xs, rest, ok
+}
+
+// CutEntry takes the first chunk of a pack.
+func CutEntry(b []byte, byContent bool) (chunk, rest []byte, ok bool) {
+	n := name{}
+	if byContent {
+		n.identity = byte(event.ByContent)
+	}
+	_, chunk, rest, ok = n.cutEntry(b)
+	return chunk, rest, ok
 }

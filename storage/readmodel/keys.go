@@ -24,6 +24,7 @@ const (
 	tableSeries
 	tableLast
 	tableChunk
+	tableTail
 	tableBlock
 	tableLine
 	tableRow
@@ -70,7 +71,8 @@ var layout = [tableCount]struct {
 	tableWriter:       {"writer", "run", "writer", "sequence of the writer's last fact, 8 bytes", true},
 	tableSeries:       {"series", "run", "key, context, writer, identity", "series number, 8 bytes", true},
 	tableLast:         {"last", "key", "run, context, writer, identity", "summary of the series: count, first, last, min, max (series_summary.go)", false},
-	tableChunk:        {"chunk", "series number", "lower bound: step, or step, time, value bits", "points (series_codec.go)", false},
+	tableChunk:        {"chunk", "series number", "lower bound: step, or step, time, value bits", "packs of sealed chunks (series_store.go, series_codec.go)", false},
+	tableTail:         {"tail", "run", "series number", "the series' last chunk", false},
 	tableBlock:        {"block", "series number", "level, index", "64 buckets of 2^level steps (series_pyramid.go)", false},
 	tableLine:         {"line", "run", "stream, number", "time in µs, 8 bytes; text", true},
 	tableRow:          {"row", "run", "stream, number", "time in µs, 8 bytes; JSON", true},
@@ -100,7 +102,7 @@ var layout = [tableCount]struct {
 }
 
 // version names the layout of the file.
-const version = 4
+const version = 5
 
 // maxPart bounds one string inside a key; bbolt takes keys of at most 32 KB.
 const maxPart = 1024

@@ -68,6 +68,7 @@ type Model struct {
 	failed      error // of the last commit, until one succeeds
 	broken      error // of a stored value; ends all
 	skipped     int64
+	spoiled     int64 // series found damaged
 	waiters     map[*waiter]struct{}
 }
 
@@ -139,13 +140,14 @@ type Stats struct {
 	PendingPoints int   // not yet on their way to the file
 	Skipped       int64 // facts that could not be folded since Open; the log file says why
 	Watchers      int
+	Damaged       int64 // series found damaged since Open, by the fold; the log file says which
 }
 
 // Stats reports the state of the machine room.
 func (m *Model) Stats() Stats {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	s := Stats{Cursor: Cursor{m.appliedTo, m.committedTo}, Runs: len(m.runs), CachedPoints: m.cached, PendingPoints: m.points, Skipped: m.skipped, Watchers: m.watches.count()}
+	s := Stats{Cursor: Cursor{m.appliedTo, m.committedTo}, Runs: len(m.runs), CachedPoints: m.cached, PendingPoints: m.points, Skipped: m.skipped, Watchers: m.watches.count(), Damaged: m.spoiled}
 	for _, of := range m.series {
 		s.Series += len(of)
 	}

@@ -261,38 +261,6 @@ func TestEviction(t *testing.T) {
 	readmodeltest.Check(t, m, facts)
 }
 
-// TestBroken: a stored chunk that cannot be read stops reads of it, and the fold where it needs it, with an error that says what to do.
-func TestBroken(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "model.db")
-	m, err := readmodel.Open(path, readmodel.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := func(step int64) event.MetricsLogged {
-		return frameOf("r", event.ByStep, event.Series{Steps: []int64{step}, Times: []int64{0}, Values: []float64{1}})
-	}
-	feed(t, m, []event.Envelope{{Seq: 1, Event: one(1)}})
-	mustClose(t, m)
-	if m, err = readmodel.Open(path, readmodel.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.SpoilChunks(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.Series("r", readmodel.SeriesQuery{}); !errors.Is(err, readmodel.ErrBroken) || !strings.Contains(err.Error(), path) {
-		t.Errorf("series: %v", err)
-	}
-	for range 2 {
-		if err := m.Apply(event.Envelope{Seq: 2, Event: one(2)}); !errors.Is(err, readmodel.ErrBroken) {
-			t.Errorf("apply: %v", err)
-		}
-	}
-	if got := m.Cursor().Applied; got != 1 {
-		t.Errorf("cursor %d, want 1", got)
-	}
-	mustClose(t, m)
-}
-
 // TestOddFacts applies the zero value and an example of every fact, nonsense, and facts again: the fold goes on.
 func TestOddFacts(t *testing.T) {
 	l := readmodeltest.Start(t)

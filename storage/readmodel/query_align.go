@@ -38,7 +38,7 @@ type Aligned struct {
 // Align lays one metric of runs side by side on an axis: for each run the last value at or before every place of grid, which must rise.
 // With no grid there are `places` of them (0: 200), evenly from where the first run begins to where the last one ends. A run without the
 // metric or the axis has Missing set and does not stop the others. It reads each run's points once, without keeping them.
-// Errors: ErrNotFound, ErrBadQuery, ErrBroken.
+// Errors: ErrNotFound, ErrBadQuery.
 func (m *Model) Align(runs []event.RunID, key string, axis Axis, grid []float64, places int) (Alignment, error) {
 	if places <= 0 {
 		places = 200
@@ -147,7 +147,7 @@ func (m *Model) lay(a *Aligned, key string, r *ruler, grid []float64) error {
 			place++
 		}
 		reached := math.Inf(-1)
-		err := src.scan(tx.Bucket([]byte(layout[tableChunk].name)), floor, ceiling, func(c columns) bool {
+		src.scan(shelfOf(tx), floor, ceiling, func(c columns) bool {
 			for i := range c.len() {
 				// A clock that was set back does not take the curve back.
 				reached = max(reached, r.at(c.steps[i], c.times[i]))
@@ -161,9 +161,6 @@ func (m *Model) lay(a *Aligned, key string, r *ruler, grid []float64) error {
 			}
 			return true
 		})
-		if err != nil {
-			return m.unreadable(src.name, err)
-		}
 		for place < len(grid) {
 			settle()
 		}

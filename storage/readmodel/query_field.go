@@ -238,10 +238,7 @@ func (q *question) metric(f where.Field) (getter, error) {
 			}
 			x, done := known[st]
 			if !done {
-				var err error
-				if x, err = q.m.metricAt(q.v, st.id, key.path, f.Step); err != nil {
-					q.m.log.Error("a series cannot be read", "run", st.id, "key", f.Key, "err", err)
-				}
+				x = q.m.metricAt(q.v, st.id, key.path, f.Step)
 				known[st] = x
 			}
 			return x
@@ -251,23 +248,17 @@ func (q *question) metric(f where.Field) (getter, error) {
 }
 
 // metricAt is a metric's value at a step, of several writers the one with the latest time.
-func (m *Model) metricAt(v view, run event.RunID, key string, step int64) (value, error) {
+func (m *Model) metricAt(v view, run event.RunID, key string, step int64) value {
 	var best *point
 	for _, n := range v.names(run) {
 		if n.key != key {
 			continue
 		}
-		src, err := m.sourceOf(v, n, false)
-		if err != nil {
-			return value{}, err
-		}
+		src := m.sourceOf(v, n, false)
 		if src.points == 0 || step < src.first.step || step > src.last.step {
 			continue
 		}
-		c, err := src.raw(v.bucket(tableChunk), step, step, 0)
-		if err != nil {
-			return value{}, m.unreadable(n, err)
-		}
+		c := src.raw(v.shelf(), step, step, 0)
 		for i := range c.len() {
 			if p := c.at(i); best == nil || best.before(p) {
 				best = &p
@@ -275,9 +266,9 @@ func (m *Model) metricAt(v view, run event.RunID, key string, step int64) (value
 		}
 	}
 	if best == nil {
-		return value{}, nil
+		return value{}
 	}
-	return aNumber(best.value), nil
+	return aNumber(best.value)
 }
 
 func statOf(s where.Stat, i *summary) float64 {

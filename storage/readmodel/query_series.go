@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -34,6 +33,8 @@ type SeriesInfo struct {
 	FirstTime, LastTime   int64
 	First, Last, Min, Max float64
 	MinStep, MaxStep      int64
+	// Damaged tells that a part of what was stored could not be read: it is left out. The log has it still; folding the file anew heals it.
+	Damaged bool
 	// Revision grows when something before the last point changed.
 	Revision int64
 }
@@ -54,7 +55,7 @@ func infoOf(n name, s summary) SeriesInfo {
 		Run: n.run, Key: n.key, Context: n.context, Writer: n.writer, Identity: event.Identity(n.identity), Points: s.points, NaNs: s.nans,
 		FirstStep: s.first.step, LastStep: s.last.step, FirstTime: s.first.time, LastTime: s.last.time,
 		First: s.first.value, Last: s.last.value, Min: s.least.value, Max: s.greatest.value, MinStep: s.least.step, MaxStep: s.greatest.step,
-		Revision: s.revision,
+		Damaged: s.damaged, Revision: s.revision,
 	}
 	if n.identity == sampled {
 		i.Identity, i.Sampled = event.ByStep, true
@@ -125,17 +126,13 @@ func (m *Model) sources(id event.RunID, want func(name) bool, blocks bool) ([]so
 		if !want(n) {
 			continue
 		}
-		src, err := m.sourceOf(v, n, blocks)
-		if err != nil {
-			_ = tx.Rollback()
-			return nil, nil, err
-		}
-		out = append(out, src)
+		out = append(out, m.sourceOf(v, n, blocks))
 	}
 	return out, tx, nil
 }
 
-// Series reads series of a run, by key, context and writer. Errors: ErrNotFound, ErrBroken.
+// Series reads series of a run, by key, context and writer. Of a damaged one it reads what can be
+// read. Errors: ErrNotFound.
 func (m *Model) Series(id event.RunID, q SeriesQuery) ([]Series, error) {
 	sources, tx, err := m.sources(id, func(n name) bool { return wanted(n, q.Keys, q.Context, q.Writers) }, q.MaxPoints > 0)
 	if err != nil {
@@ -144,20 +141,25 @@ func (m *Model) Series(id event.RunID, q SeriesQuery) ([]Series, error) {
 	defer func() { _ = tx.Rollback() }()
 	out := make([]Series, 0, len(sources))
 	for _, src := range sources {
-		if src.points == 0 {
+		if src.points == 0 && !src.damaged {
 			continue // all of it was rewound
 		}
-		s, err := src.read(tx, q)
-		if err != nil {
-			return nil, m.unreadable(src.name, err)
-		}
-		out = append(out, s)
+		out = append(out, src.read(tx, q))
 	}
 	return out, nil
 }
 
-func (src *source) read(tx *bbolt.Tx, q SeriesQuery) (Series, error) {
-	s := Series{SeriesInfo: infoOf(src.name, src.summary)}
+// read reads a source. A fault of the file under it is the series' own: it is then damaged, and the others are not.
+func (src *source) read(tx *bbolt.Tx, q SeriesQuery) (s Series) {
+	s.SeriesInfo = infoOf(src.name, src.summary)
+	if err := guarded(func() error { src.fill(tx, q, &s); return nil }); err != nil {
+		src.spoil(err)
+	}
+	s.Damaged = s.Damaged || src.fault != nil
+	return s
+}
+
+func (src *source) fill(tx *bbolt.Tx, q SeriesQuery, s *Series) {
 	lo, hi := src.first.step, src.last.step
 	if q.MinStep != nil {
 		lo = max(lo, *q.MinStep)
@@ -166,21 +168,16 @@ func (src *source) read(tx *bbolt.Tx, q SeriesQuery) (Series, error) {
 		hi = min(hi, *q.MaxStep)
 	}
 	if lo > hi {
-		return s, nil
+		return
 	}
 	if q.MaxPoints > 0 && src.points > int64(q.MaxPoints) {
-		buckets, few, err := src.reduce(tx, lo, hi, q.MaxPoints)
-		if err != nil {
-			return s, err
-		}
-		if !few {
+		if buckets, few := src.reduce(tx, lo, hi, q.MaxPoints); !few {
 			s.fill(buckets)
-			return s, nil
+			return
 		}
 	}
-	raw, err := src.raw(tx.Bucket([]byte(layout[tableChunk].name)), lo, hi, 0)
+	raw := src.raw(shelfOf(tx), lo, hi, 0)
 	s.Steps, s.Times, s.Values = raw.steps, raw.times, raw.values
-	return s, err
 }
 
 func (s *Series) fill(buckets []bucket) {
@@ -204,7 +201,7 @@ func (m *Model) Keys(id event.RunID) ([]SeriesInfo, error) {
 	_ = tx.Rollback()
 	out := make([]SeriesInfo, 0, len(sources))
 	for _, src := range sources {
-		if src.points > 0 {
+		if src.points > 0 || src.damaged {
 			out = append(out, infoOf(src.name, src.summary))
 		}
 	}
@@ -235,7 +232,6 @@ func (m *Model) eachLast(v view, key string, fn func(name, *summary)) error {
 		inMemory[s.number] = struct{}{}
 		fn(s.name, &s.summary)
 	}
-	var err error
 	v.scan(tableLast, key, span{}, func(rest, value []byte) bool {
 		if len(value) >= 8 {
 			if _, ok := inMemory[binary.BigEndian.Uint64(value)]; ok {
@@ -244,21 +240,21 @@ func (m *Model) eachLast(v view, key string, fn func(name, *summary)) error {
 		}
 		n, ok := nameInKey(key, rest)
 		if !ok {
-			err = fmt.Errorf("readmodel: %s: last value of %q: %w", m.path, key, ErrBroken)
-			return false
+			m.log.Error("a stored last value is damaged and left out", "key", key)
+			return true
 		}
 		if m.series[n.run][n] != nil {
 			return true // written anew since, under another number
 		}
 		_, sum, bad := parseSummary(value)
 		if bad != nil {
-			err = m.unreadable(n, bad)
-			return false
+			m.log.Error("a stored last value is damaged and left out", "run", n.run, "key", key, "err", bad)
+			return true
 		}
 		fn(n, &sum)
 		return true
 	})
-	return err
+	return nil
 }
 
 // MetricKeys lists the distinct keys of all runs that begin with prefix, in order, at most n (0: 1,000).
@@ -343,47 +339,50 @@ func (m *Model) Points(id event.RunID, q PointsQuery) ([]Series, error) {
 		if mark.Revision == src.revision && mark.Points == src.points || !had && src.points == 0 {
 			continue
 		}
-		s, err := src.since(tx, mark, had, q.MaxPoints)
-		if err != nil {
-			return nil, m.unreadable(src.name, err)
-		}
-		out = append(out, s)
+		out = append(out, src.since(tx, mark, had, q.MaxPoints))
 	}
 	return out, nil
 }
 
 // since reads at most limit points after a mark.
-func (src *source) since(tx *bbolt.Tx, mark Mark, had bool, limit int) (Series, error) {
+func (src *source) since(tx *bbolt.Tx, mark Mark, had bool, limit int) Series {
 	s := Series{SeriesInfo: infoOf(src.name, src.summary)}
 	if mark.Revision != src.revision || mark.Points > src.points {
 		s.Reset, mark = had, Mark{Revision: src.revision}
 	}
-	b := tx.Bucket([]byte(layout[tableChunk].name))
+	b := shelfOf(tx)
 	var c columns
-	var err error
-	switch {
-	case src.points == 0:
-	case mark.Points == 0:
-		c, err = src.raw(b, src.first.step, src.last.step, limit+1)
-	case !src.name.byContent():
-		if mark.Step < src.last.step {
-			c, err = src.raw(b, mark.Step+1, src.last.step, limit+1)
-		}
-	default: // steps repeat: all from the mark's step on, less those of it that were read
-		if c, err = src.raw(b, mark.Step, src.last.step, 0); err == nil {
+	err := guarded(func() error {
+		switch {
+		case src.points == 0:
+		case mark.Points == 0:
+			c = src.raw(b, src.first.step, src.last.step, limit+1)
+		case !src.name.byContent():
+			if mark.Step < src.last.step {
+				c = src.raw(b, mark.Step+1, src.last.step, limit+1)
+			}
+		default: // steps repeat: all from the mark's step on, less those of it that were read
+			c = src.raw(b, mark.Step, src.last.step, 0)
 			c = c.slice(max(0, c.len()-int(src.points-mark.Points)), c.len())
 		}
-	}
+		return nil
+	})
 	if err != nil {
-		return s, err
+		src.spoil(err)
 	}
 	if c.len() > limit {
 		c, s.More = c.slice(0, limit), true
 	}
 	s.Steps, s.Times, s.Values = c.steps, c.times, c.values
 	s.Mark = Mark{Revision: src.revision, Points: mark.Points + int64(c.len()), Step: mark.Step}
+	if src.fault != nil {
+		s.Damaged = true
+		if !s.More { // the points that could not be read are not waited for
+			s.Mark.Points = src.points
+		}
+	}
 	if n := c.len(); n > 0 {
 		s.Mark.Step = c.steps[n-1]
 	}
-	return s, nil
+	return s
 }

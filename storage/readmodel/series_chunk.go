@@ -1,11 +1,11 @@
 package readmodel
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"sort"
 	"sync/atomic"
-
-	"go.etcd.io/bbolt"
 )
 
 // sealAt is how many points close a chunk; a closed one that grows beyond splitAt, by points that come late, is split.
@@ -24,14 +24,13 @@ type bound struct {
 // floor is the lower bound of a series' first chunk.
 var floor = bound{math.MinInt64, math.MinInt64, 0}
 
-func (b bound) less(o bound) bool {
+func (b bound) less(o bound) bool { return b.compare(o) < 0 }
+
+func (b bound) compare(o bound) int {
 	if b.step != o.step {
-		return b.step < o.step
+		return cmp.Compare(b.step, o.step)
 	}
-	if b.time != o.time {
-		return b.time < o.time
-	}
-	return b.bits < o.bits
+	return cmp.Or(cmp.Compare(b.time, o.time), cmp.Compare(b.bits, o.bits))
 }
 
 func (n name) boundOf(p point) bound {
@@ -64,6 +63,11 @@ type chunk struct {
 	lower bound
 	columns
 	dirty bool
+	// packed are the whole blocks of the points before next, as they lie in the file.
+	packed []byte
+	next   int
+	// edits counts insertions before the end: what was packed before one is void.
+	edits int
 	// shared tells that a reader or a commit holds the columns: they are copied before an insertion.
 	shared atomic.Bool
 }
@@ -80,6 +84,17 @@ type series struct {
 	// commits counts the commits that carry something of it to the file: until it is 0 again, it stays.
 	commits int
 	touched uint64 // sequence of the newest fact that did
+	// spoiled is why a part of it could not be read, until the fold has told of it.
+	spoiled error
+}
+
+// spoil marks the series: a part of it could not be read.
+func (s *series) spoil(err error) {
+	if !s.damaged {
+		s.spoiled = err
+	}
+	s.damaged = true
+	s.blocks = nil // nobody reads them any more
 }
 
 type loadedBlock struct {
@@ -88,16 +103,17 @@ type loadedBlock struct {
 }
 
 // block returns a block of the pyramid to write into, making it when there is none.
-func (s *series) block(v view, id blockID) (*block, error) {
+func (s *series) block(v view, id blockID) *block {
 	if b := s.blocks[id]; b != nil {
 		b.dirty = true
-		return &b.block, nil
+		return &b.block
 	}
 	b := &loadedBlock{dirty: true}
 	if raw := v.get(tableBlock, s.group(), id.rest()); raw != nil {
 		old, err := parseBlock(id, raw)
 		if err != nil {
-			return nil, err
+			s.spoil(err)
+			return &b.block
 		}
 		b.block = *old
 	}
@@ -105,16 +121,17 @@ func (s *series) block(v view, id blockID) (*block, error) {
 		s.blocks = map[blockID]*loadedBlock{}
 	}
 	s.blocks[id] = b
-	return &b.block, nil
+	return &b.block
 }
 
 // group is the series' group in tableChunk and tableBlock.
 func (s *series) group() string { return parts(s.number) }
 
-// chunkFor finds the chunk in whose bounds a point lies, loading it when it is not in memory.
-func (s *series) chunkFor(v view, at bound) (*chunk, error) {
+// chunkFor finds the chunk in whose bounds a point lies, loading it when it is not in memory. One that cannot be read is taken for empty,
+// and the series marked as damaged.
+func (s *series) chunkFor(v view, at bound) *chunk {
 	if !at.less(s.tail.lower) {
-		return s.tail, nil
+		return s.tail
 	}
 	var best *chunk
 	for _, c := range s.loaded {
@@ -122,18 +139,24 @@ func (s *series) chunkFor(v view, at bound) (*chunk, error) {
 			best = c
 		}
 	}
-	lower, raw := floorChunk(v.bucket(tableChunk), s.name, s.group(), at)
-	if raw == nil || best != nil && !best.lower.less(lower) {
-		if best == nil {
-			return nil, errChunk
+	lower, raw, err := v.shelf().floor(s.name, s.number, at)
+	if best != nil && (raw == nil || !best.lower.less(lower)) {
+		return best
+	}
+	var cols columns
+	if raw == nil {
+		lower = floor
+		if err == nil {
+			err = fmt.Errorf("%w: it is missing", errChunk)
 		}
-		return best, nil
+	} else {
+		cols, err = parseChunk(raw)
 	}
-	cols, err := parseChunk(raw)
 	if err != nil {
-		return nil, err
+		s.spoil(err)
+		cols = columns{}
 	}
-	return s.load(lower, cols), nil
+	return s.load(lower, cols)
 }
 
 func (s *series) load(lower bound, cols columns) *chunk {
@@ -143,30 +166,6 @@ func (s *series) load(lower bound, cols columns) *chunk {
 	}
 	s.loaded[lower] = c
 	return c
-}
-
-// floorChunk finds the stored chunk with the greatest lower bound that is not above at. Chunks are never removed one by
-// one, so the file needs no second look.
-func floorChunk(b *bbolt.Bucket, n name, group string, at bound) (bound, []byte) {
-	head := appendPart(nil, group)
-	want := append(head[:len(head):len(head)], n.restOf(at)...)
-	c := b.Cursor()
-	k, raw := c.Seek(want)
-	if string(k) != string(want) {
-		if k == nil {
-			k, raw = c.Last()
-		} else {
-			k, raw = c.Prev()
-		}
-	}
-	if len(k) < len(head) || string(k[:len(head)]) != string(head) {
-		return bound{}, nil
-	}
-	lower, ok := n.boundIn(k[len(head):])
-	if !ok {
-		return bound{}, nil
-	}
-	return lower, raw
 }
 
 // find returns where a point is or belongs, and whether it is there.
@@ -183,6 +182,10 @@ func (c columns) at(i int) point { return point{c.steps[i], c.times[i], c.values
 
 // insert puts a point at place i. Columns that another holds are copied first.
 func (c *chunk) insert(i int, p point) {
+	if i < len(c.steps) {
+		c.packed, c.next = nil, 0
+		c.edits++
+	}
 	if i < len(c.steps) && c.shared.Load() {
 		c.columns = columns{
 			append(make([]int64, 0, len(c.steps)+16), c.steps...),
@@ -212,6 +215,8 @@ func (s *series) split(c *chunk) *chunk {
 	}
 	lower := s.name.boundOf(upper.at(0))
 	c.columns = c.slice(0, mid)
+	c.packed, c.next = nil, 0
+	c.edits++
 	c.dirty = true
 	out := &chunk{lower: lower, columns: upper, dirty: true}
 	if c == s.tail {

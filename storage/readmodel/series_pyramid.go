@@ -3,6 +3,7 @@ package readmodel
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math"
 	"math/bits"
 )
@@ -15,7 +16,7 @@ const (
 	levelStride  = 3  // levels per floor: each bucket above holds 8 below
 	blockBits    = 6  // 64 buckets a block
 	maxLevel     = 57 // of a bucket; a block above would not fit an int64 of steps
-	bucketPoints = 16 // what a bucket of the base level should hold on average, when the first chunk is sealed
+	bucketPoints = 64 // what a bucket of the base level should hold on average, when the first chunk is sealed
 )
 
 // bucket stands for the points of some steps.
@@ -79,24 +80,31 @@ func blockOf(step int64, level uint8) (index int64, place int) {
 
 var errBlock = errors.New("malformed block")
 
-// appendBlock writes: bitmap of present buckets (8 bytes), then of each: uvarint count, uvarint NaNs, uvarint offset of the
-// last point's step from the bucket's first, varint its time minus that of the bucket before, bits of least, highest and last value.
+// appendBlock writes: bitmap of present buckets (8 bytes, little-endian), then a column for each of: count, NaNs, offset of the last point's
+// step from the bucket's first, its time; then, as a chunk's values behind a 0, the least, the greatest and the last ones; then crc32c of all
+// before, 4 bytes little-endian.
 func appendBlock(dst []byte, id blockID, b *block) []byte {
+	start := len(dst)
 	dst = binary.LittleEndian.AppendUint64(dst, b.present)
-	var before int64
+	var ints [4][1 << blockBits]int64
+	var values [3][1 + 1<<blockBits]float64
+	n := 0
 	for m := b.present; m != 0; m &= m - 1 {
 		i := bits.TrailingZeros64(m)
 		k := &b.buckets[i]
-		dst = binary.AppendUvarint(dst, uint64(k.count))
-		dst = binary.AppendUvarint(dst, uint64(k.nans))
-		dst = binary.AppendUvarint(dst, uint64(k.last.step)-uint64(bucketStart(id, i)))
-		dst = binary.AppendVarint(dst, k.last.time-before)
-		before = k.last.time
-		for _, v := range [...]float64{k.least, k.highest, k.last.value} {
-			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
+		ints[0][n], ints[1][n], ints[2][n], ints[3][n] = k.count, k.nans, k.last.step-bucketStart(id, i), k.last.time
+		n++
+		values[0][n], values[1][n], values[2][n] = k.least, k.highest, k.last.value
+	}
+	if n > 0 {
+		for i := range ints {
+			dst = appendColumn(dst, ints[i][:n], line{})
+		}
+		for i := range values {
+			dst = appendFloats(dst, values[i][:], 1, 1+n)
 		}
 	}
-	return dst
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
 func bucketStart(id blockID, place int) int64 {
@@ -105,47 +113,55 @@ func bucketStart(id blockID, place int) int64 {
 
 // parseBlock reads what appendBlock wrote.
 func parseBlock(id blockID, b []byte) (*block, error) {
-	if len(b) < 8 {
+	b, ok := checked(b)
+	if !ok || len(b) < 8 {
 		return nil, errBlock
 	}
 	out := &block{present: binary.LittleEndian.Uint64(b)}
 	b = b[8:]
-	var before int64
-	for m := out.present; m != 0; m &= m - 1 {
-		i := bits.TrailingZeros64(m)
-		var u [3]uint64
-		for j := range u {
-			v, k := binary.Uvarint(b)
-			if k <= 0 {
+	n := bits.OnesCount64(out.present)
+	var ints [4][1 << blockBits]int64
+	var values [3][1 + 1<<blockBits]float64
+	if n > 0 {
+		for i := range ints {
+			if b, ok = cutColumn(b, ints[i][:n], line{}); !ok {
 				return nil, errBlock
 			}
-			u[j], b = v, b[k:]
 		}
-		t, k := binary.Varint(b)
-		if k <= 0 || len(b) < k+24 {
-			return nil, errBlock
+		for i := range values {
+			if b, ok = cutFloats(b, values[i][:], 1, 1+n); !ok {
+				return nil, errBlock
+			}
 		}
-		b = b[k:]
-		before += t
-		at := &out.buckets[i]
-		at.count, at.nans = int64(u[0]), int64(u[1])
-		at.last.step, at.last.time = int64(uint64(bucketStart(id, i))+u[2]), before
-		at.least = math.Float64frombits(binary.LittleEndian.Uint64(b))
-		at.highest = math.Float64frombits(binary.LittleEndian.Uint64(b[8:]))
-		at.last.value = math.Float64frombits(binary.LittleEndian.Uint64(b[16:]))
-		b = b[24:]
 	}
 	if len(b) != 0 {
 		return nil, errBlock
 	}
+	n = 0
+	for m := out.present; m != 0; m &= m - 1 {
+		i := bits.TrailingZeros64(m)
+		k := &out.buckets[i]
+		k.count, k.nans, k.last.step, k.last.time = ints[0][n], ints[1][n], ints[2][n]+bucketStart(id, i), ints[3][n]
+		n++
+		k.least, k.highest, k.last.value = values[0][n], values[1][n], values[2][n]
+	}
 	return out, nil
+}
+
+// checked takes the checksum off the end of a value; false when it is not right.
+func checked(b []byte) ([]byte, bool) {
+	if len(b) < 4 {
+		return nil, false
+	}
+	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	return body, crc32.Checksum(body, castagnoli) == sum
 }
 
 // raise adds points, in the order of steps, to the pyramid of a series. It is called when a chunk is sealed, and for each
 // point that comes into a sealed one.
-func (s *series) raise(v view, c columns) error {
-	if c.len() == 0 || s.name.byContent() {
-		return nil
+func (s *series) raise(v view, c columns) {
+	if c.len() == 0 || s.name.byContent() || s.damaged {
+		return
 	}
 	if s.levels == 0 {
 		s.base = baseLevel(c)
@@ -153,9 +169,7 @@ func (s *series) raise(v view, c columns) error {
 		s.topIndex, _ = blockOf(c.steps[0], s.base)
 	}
 	part := gather(c, s.base)
-	if err := s.heighten(v, part[0].last.step, part[len(part)-1].last.step); err != nil {
-		return err
-	}
+	s.heighten(v, part[0].last.step, part[len(part)-1].last.step)
 	for f := range s.levels {
 		level := s.base + f*levelStride
 		if f > 0 {
@@ -163,15 +177,11 @@ func (s *series) raise(v view, c columns) error {
 		}
 		for _, k := range part {
 			index, place := blockOf(k.last.step, level)
-			b, err := s.block(v, blockID{level, index})
-			if err != nil {
-				return err
-			}
+			b := s.block(v, blockID{level, index})
 			b.present |= 1 << place
 			b.buckets[place].merge(k)
 		}
 	}
-	return nil
 }
 
 // baseLevel is the finest level worth keeping, judged by a first chunk.
@@ -182,24 +192,18 @@ func baseLevel(c columns) uint8 {
 }
 
 // heighten adds levels until one block at the top holds both steps and what was there.
-func (s *series) heighten(v view, from, to int64) error {
+func (s *series) heighten(v view, from, to int64) {
 	for {
 		top := s.base + (s.levels-1)*levelStride
 		low, _ := blockOf(from, top)
 		high, _ := blockOf(to, top)
 		if low == s.topIndex && high == s.topIndex || top+levelStride > maxLevel {
-			return nil
+			return
 		}
 		up := top + levelStride
-		old, err := s.block(v, blockID{top, s.topIndex})
-		if err != nil {
-			return err
-		}
+		old := s.block(v, blockID{top, s.topIndex})
 		above := s.topIndex >> levelStride
-		b, err := s.block(v, blockID{up, above})
-		if err != nil {
-			return err
-		}
+		b := s.block(v, blockID{up, above})
 		for m := old.present; m != 0; m &= m - 1 {
 			k := old.buckets[bits.TrailingZeros64(m)]
 			_, place := blockOf(k.last.step, up)

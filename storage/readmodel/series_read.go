@@ -3,7 +3,6 @@ package readmodel
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"maps"
 	"math"
 	"math/bits"
@@ -19,16 +18,17 @@ var ceiling = bound{math.MaxInt64, math.MaxInt64, math.MaxUint64}
 // source is a series as it was at one moment: what of it was in memory, over what is in the file at that time.
 type source struct {
 	name   name
-	group  string
+	number uint64
 	chunks map[bound]columns
 	blocks map[blockID]*block
+	fault  error // why a part of it could not be read
 	summary
 }
 
 // sourceOf takes a series as it is. The lock must be held. Columns are not copied: the fold copies before it inserts.
-func (m *Model) sourceOf(v view, n name, withBlocks bool) (source, error) {
+func (m *Model) sourceOf(v view, n name, withBlocks bool) source {
 	if s := m.series[n.run][n]; s != nil {
-		src := source{name: n, group: s.group(), summary: s.summary, chunks: make(map[bound]columns, 1+len(s.loaded))}
+		src := source{name: n, number: s.number, summary: s.summary, chunks: make(map[bound]columns, 1+len(s.loaded))}
 		for c := range s.chunks() {
 			c.shared.Store(true)
 			src.chunks[c.lower] = c.slice(0, c.len())
@@ -40,78 +40,65 @@ func (m *Model) sourceOf(v view, n name, withBlocks bool) (source, error) {
 				src.blocks[id] = &clone
 			}
 		}
-		return src, nil
+		return src
 	}
+	src := source{name: n}
 	raw := v.get(tableLast, n.key, n.inKey())
-	if raw == nil {
-		return source{}, m.unreadable(n, errSummary)
+	if number, sum, err := parseSummary(raw); err == nil {
+		src.number, src.summary = number, sum
+	} else { // there is no way to its points
+		src.damaged, src.fault = true, err
 	}
-	number, sum, err := parseSummary(raw)
-	if err != nil {
-		return source{}, m.unreadable(n, err)
-	}
-	return source{name: n, group: parts(number), summary: sum}, nil
+	return src
 }
 
-func (m *Model) unreadable(n name, err error) error {
-	return fmt.Errorf("readmodel: %s: series %q of run %s: %w: %w", m.path, n.key, n.run, err, ErrBroken)
+// spoil notes that a part of the series could not be read.
+func (src *source) spoil(err error) {
+	if src.fault == nil {
+		src.fault = err
+	}
 }
 
-// scan calls fn, in order, with the chunks that may hold points between two bounds, until it returns false.
-func (src *source) scan(b *bbolt.Bucket, from, to bound, fn func(columns) bool) error {
-	over := slices.SortedFunc(maps.Keys(src.chunks), func(a, b bound) int {
-		switch {
-		case a.less(b):
-			return -1
-		case b.less(a):
-			return 1
-		}
-		return 0
-	})
-	start, raw := floorChunk(b, src.name, src.group, from)
-	if raw == nil {
-		start = floor
-	}
+// scan calls fn, in order, with the chunks that may hold points between two bounds, until it returns false. What cannot be read is left out
+// and told by fault.
+func (src *source) scan(s shelf, from, to bound, fn func(columns) bool) {
+	over := slices.SortedFunc(maps.Keys(src.chunks), bound.compare)
 	for len(over) > 1 && !from.less(over[1]) {
 		over = over[1:] // a later chunk holds from
 	}
-	if len(over) > 0 && start.less(over[0]) && !from.less(over[0]) {
-		start = over[0]
+	w := s.stored(src.name, src.number, from)
+	lower, raw, ok := w.next()
+	for ok && len(over) > 0 && lower.less(over[0]) && !from.less(over[0]) {
+		lower, raw, ok = w.next() // one in memory begins between it and from
 	}
-	head := appendPart(nil, src.group)
-	c := b.Cursor()
-	k, raw := c.Seek(append(head[:len(head):len(head)], src.name.restOf(start)...))
 	for {
-		stored := ceiling
-		if k != nil && bytes.HasPrefix(k, head) {
-			var ok bool
-			if stored, ok = src.name.boundIn(k[len(head):]); !ok {
-				return errChunk
-			}
-		}
 		switch {
-		case len(over) > 0 && !stored.less(over[0]):
+		case len(over) > 0 && (!ok || !lower.less(over[0])):
 			if to.less(over[0]) {
-				return nil
+				ok, over = false, nil
+				continue
 			}
-			if !fn(src.chunks[over[0]]) {
-				return nil
+			if ok && lower == over[0] {
+				lower, raw, ok = w.next()
 			}
-			if stored == over[0] {
-				k, raw = c.Next()
-			}
+			c := src.chunks[over[0]]
 			over = over[1:]
-		case stored == ceiling || to.less(stored):
-			return nil
+			if !fn(c) {
+				return
+			}
+		case !ok || to.less(lower):
+			if w.err != nil {
+				src.spoil(w.err)
+			}
+			return
 		default:
 			cols, err := parseChunk(raw)
 			if err != nil {
-				return err
+				src.spoil(err)
+			} else if !fn(cols) {
+				return
 			}
-			if !fn(cols) {
-				return nil
-			}
-			k, raw = c.Next()
+			lower, raw, ok = w.next()
 		}
 	}
 }
@@ -124,7 +111,7 @@ func (c columns) between(lo, hi int64) columns {
 }
 
 // raw reads the points of steps lo to hi, at most limit of them (0: all).
-func (src *source) raw(b *bbolt.Bucket, lo, hi int64, limit int) (columns, error) {
+func (src *source) raw(b shelf, lo, hi int64, limit int) columns {
 	var out columns
 	if n := src.points; limit > 0 || lo > src.first.step || hi < src.last.step {
 		n = 0
@@ -132,38 +119,35 @@ func (src *source) raw(b *bbolt.Bucket, lo, hi int64, limit int) (columns, error
 		out = columns{make([]int64, 0, n), make([]int64, 0, n), make([]float64, 0, n)}
 	}
 	to := bound{hi, math.MaxInt64, math.MaxUint64}
-	err := src.scan(b, bound{step: lo, time: math.MinInt64}, to, func(c columns) bool {
+	src.scan(b, bound{step: lo, time: math.MinInt64}, to, func(c columns) bool {
 		c = c.between(lo, hi)
 		out.steps = append(out.steps, c.steps...)
 		out.times = append(out.times, c.times...)
 		out.values = append(out.values, c.values...)
 		return limit <= 0 || out.len() < limit
 	})
-	return out, err
+	return out
 }
 
 // reduce returns buckets, at most most of them, that together stand for every point of steps lo to hi. It reads a number of stored things
 // that grows with most and not with the length of the series. Buckets are aligned to powers of two of steps; a series by content is cut
-// into pieces of equal count instead, for which all of it is read. No buckets and true: the points are few, read them as they are.
-func (src *source) reduce(tx *bbolt.Tx, lo, hi int64, most int) (out []bucket, few bool, err error) {
+// into pieces of equal count instead, for which all of it is read; so is a damaged one. No buckets and true: the points are few, read them
+// as they are.
+func (src *source) reduce(tx *bbolt.Tx, lo, hi int64, most int) (out []bucket, few bool) {
 	lo, hi = max(lo, src.first.step), min(hi, src.last.step)
-	chunks := tx.Bucket([]byte(layout[tableChunk].name))
+	s := shelfOf(tx)
 	if src.name.byContent() {
-		return src.reduceByCount(chunks, lo, hi, most)
+		return reduceByCount(src.raw(s, lo, hi, 0), most)
 	}
 	level := levelFor(lo, hi, most)
-	if src.levels == 0 || level < src.base {
+	if src.levels == 0 || level < src.base || src.damaged {
 		// What is asked for is finer than the pyramid: there are not many points in it.
-		raw, err := src.raw(chunks, lo, hi, 0)
-		if err != nil || raw.len() <= most {
-			return nil, err == nil, err
-		}
-		return atMost(gather(raw, level), most), false, nil
+		return src.reduceRaw(s, lo, hi, level, most)
 	}
 	var all []bucket
 	put := func(k bucket) { all = append(all, k) }
-	points := func(lo, hi int64) error {
-		return src.scan(chunks, bound{step: lo, time: math.MinInt64}, bound{hi, math.MaxInt64, math.MaxUint64}, func(c columns) bool {
+	points := func(lo, hi int64) {
+		src.scan(s, bound{step: lo, time: math.MinInt64}, bound{hi, math.MaxInt64, math.MaxUint64}, func(c columns) bool {
 			all = append(all, gather(c.between(lo, hi), level)...)
 			return true
 		})
@@ -172,39 +156,50 @@ func (src *source) reduce(tx *bbolt.Tx, lo, hi int64, most int) (out []bucket, f
 	low, high := lo>>level, hi>>level
 	cutLow := lo > src.first.step && lo != low<<level
 	cutHigh := hi < src.last.step && hi+1 != (high+1)<<level
+	var err error
 	if low == high && (cutLow || cutHigh) {
-		err = points(lo, hi)
+		points(lo, hi)
 	} else {
 		whole, end := lo, hi
 		if cutLow {
 			whole = (low + 1) << level
-			err = points(lo, whole-1)
+			points(lo, whole-1)
 		}
 		if cutHigh {
 			end = high<<level - 1
 		}
-		if whole <= end && err == nil {
+		if whole <= end {
 			err = src.whole(tx, whole, end, level, put, points)
 		}
-		if cutHigh && err == nil {
-			err = points(end+1, hi)
+		if cutHigh {
+			points(end+1, hi)
 		}
 	}
 	if err != nil {
-		return nil, false, err
+		src.spoil(err)
+		return src.reduceRaw(s, lo, hi, level, most)
 	}
 	total := int64(0)
 	for i := range all {
 		total += all[i].count
 	}
 	if total <= int64(most) {
-		return nil, true, nil
+		return nil, true
 	}
 	byStep := func(a, b bucket) int { return cmp.Compare(a.last.step, b.last.step) }
 	if !slices.IsSortedFunc(all, byStep) { // it is, unless several blocks were in memory
 		slices.SortFunc(all, byStep)
 	}
-	return atMost(coarser(all, level), most), false, nil
+	return atMost(coarser(all, level), most), false
+}
+
+// reduceRaw is reduce from the points.
+func (src *source) reduceRaw(s shelf, lo, hi int64, level uint8, most int) ([]bucket, bool) {
+	raw := src.raw(s, lo, hi, 0)
+	if raw.len() <= most {
+		return nil, true
+	}
+	return atMost(gather(raw, level), most), false
 }
 
 // levelFor is the finest level at which lo to hi are at most so many buckets.
@@ -228,20 +223,18 @@ func atMost(in []bucket, most int) []bucket {
 }
 
 // openFrom is the first step of the open chunk, whose points are not in the pyramid; false when none is open.
-func (src *source) openFrom(b *bbolt.Bucket) (int64, bool, error) {
+func (src *source) openFrom(s shelf) (int64, bool) {
 	var tail columns
-	if err := src.scan(b, src.name.boundOf(src.last), ceiling, func(c columns) bool { tail = c; return true }); err != nil {
-		return 0, false, err
-	}
+	src.scan(s, src.name.boundOf(src.last), ceiling, func(c columns) bool { tail = c; return true })
 	if n := tail.len(); n == 0 || n >= sealAt {
-		return 0, false, nil
+		return 0, false
 	}
-	return tail.steps[0], true, nil
+	return tail.steps[0], true
 }
 
 // whole calls put with the stored buckets of steps lo to hi, which are the ends of buckets of the level wanted, and points for what
 // of them lies in the open chunk.
-func (src *source) whole(tx *bbolt.Tx, lo, hi int64, want uint8, put func(bucket), points func(lo, hi int64) error) error {
+func (src *source) whole(tx *bbolt.Tx, lo, hi int64, want uint8, put func(bucket), points func(lo, hi int64)) error {
 	level := src.base + min((want-src.base)/levelStride, src.levels-1)*levelStride
 	from, _ := blockOf(lo, level)
 	to, _ := blockOf(hi, level)
@@ -252,7 +245,7 @@ func (src *source) whole(tx *bbolt.Tx, lo, hi int64, want uint8, put func(bucket
 			}
 		}
 	}
-	head := append(appendPart(nil, src.group), level)
+	head := append(appendPart(nil, parts(src.number)), level)
 	c := tx.Bucket([]byte(layout[tableBlock].name)).Cursor()
 	for k, raw := c.Seek(appendInt(head[:len(head):len(head)], from)); k != nil && bytes.HasPrefix(k, head); k, raw = c.Next() {
 		index, rest, ok := cutInt(k[len(head):])
@@ -277,22 +270,20 @@ func (src *source) whole(tx *bbolt.Tx, lo, hi int64, want uint8, put func(bucket
 			take(b)
 		}
 	}
-	open, isOpen, err := src.openFrom(tx.Bucket([]byte(layout[tableChunk].name)))
-	if err != nil || !isOpen || open > hi {
-		return err
+	if open, isOpen := src.openFrom(shelfOf(tx)); isOpen && open <= hi {
+		points(max(open, lo), hi)
 	}
-	return points(max(open, lo), hi)
+	return nil
 }
 
 // reduceByCount cuts the points into pieces of equal count.
-func (src *source) reduceByCount(b *bbolt.Bucket, lo, hi int64, most int) ([]bucket, bool, error) {
-	raw, err := src.raw(b, lo, hi, 0)
-	if err != nil || raw.len() <= most {
-		return nil, err == nil, err
+func reduceByCount(raw columns, most int) ([]bucket, bool) {
+	if raw.len() <= most {
+		return nil, true
 	}
 	out := make([]bucket, most)
 	for i := range raw.len() {
 		out[i*most/raw.len()].add(raw.at(i))
 	}
-	return out, false, nil
+	return out, false
 }

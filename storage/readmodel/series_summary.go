@@ -3,6 +3,7 @@ package readmodel
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math"
 
 	"millrace/event"
@@ -73,6 +74,7 @@ type summary struct {
 	revision        int64
 	base, levels    uint8 // of the pyramid: the finest level, and how many there are; 0 levels: none yet
 	topIndex        int64 // index of the coarsest level's only block
+	damaged         bool  // a part of it could not be read: the pyramid is not to be used
 }
 
 // add counts one point in.
@@ -102,8 +104,10 @@ func (s *summary) add(p point) {
 
 var errSummary = errors.New("malformed series summary")
 
-// appendSummary writes: series number (8 bytes), then varints and value bits in the order of the fields.
+// appendSummary writes: series number (8 bytes), then varints and value bits in the order of the fields, then crc32c of all before, 4 bytes
+// little-endian.
 func appendSummary(dst []byte, number uint64, s summary) []byte {
+	start := len(dst)
 	dst = binary.BigEndian.AppendUint64(dst, number)
 	dst = binary.AppendVarint(dst, s.points)
 	dst = binary.AppendVarint(dst, s.nans)
@@ -114,16 +118,22 @@ func appendSummary(dst []byte, number uint64, s summary) []byte {
 	}
 	dst = binary.AppendVarint(dst, s.revision)
 	dst = append(dst, s.base, s.levels)
-	return binary.AppendVarint(dst, s.topIndex)
+	dst = binary.AppendVarint(dst, s.topIndex)
+	mark := byte(0)
+	if s.damaged {
+		mark = 1
+	}
+	dst = append(dst, mark)
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
 // parseSummary reads what appendSummary wrote.
 func parseSummary(b []byte) (number uint64, s summary, err error) {
-	if len(b) < 8 {
+	b, ok := checked(b)
+	if !ok || len(b) < 8 {
 		return 0, summary{}, errSummary
 	}
 	number, b = binary.BigEndian.Uint64(b), b[8:]
-	ok := true
 	varint := func() int64 {
 		v, k := binary.Varint(b)
 		if k <= 0 {
@@ -147,8 +157,9 @@ func parseSummary(b []byte) (number uint64, s summary, err error) {
 	}
 	s.base, s.levels, b = b[0], b[1], b[2:]
 	s.topIndex = varint()
-	if !ok || len(b) != 0 || s.base > 63 || s.levels > 22 {
+	if !ok || len(b) != 1 || b[0] > 1 || s.base > 63 || s.levels > 22 {
 		return 0, summary{}, errSummary
 	}
+	s.damaged = b[0] == 1
 	return number, s, nil
 }
