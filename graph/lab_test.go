@@ -84,6 +84,14 @@ func (l *log) Submit(_ context.Context, wish event.Event) (event.Envelope, error
 	}
 	switch w := wish.(type) {
 	case event.RunRequested:
+		if w.Resume > 0 {
+			of, err := l.model.Run(w.Run)
+			if err != nil {
+				return event.Envelope{}, err
+			}
+			w.Spec, w.Resume = of.Spec, of.Resume+1
+			return l.publish(w)
+		}
 		if strings.Contains(string(w.Spec.Config), "no_such_key") {
 			return event.Envelope{}, fmt.Errorf("resolve: %w", refusal{"INVALID", `no_such_key is not known`, "did you mean steps?", []string{"config", "no_such_key"}})
 		}

@@ -55,7 +55,13 @@ func setComplexity(c *gen.ComplexityRoot) {
 	c.Query.MetricSeries = func(_ int, runs, keys []string, _, _ *int64, points *int) int {
 		return series(len(runs), len(keys), points)
 	}
-	c.Run.Series = func(_ int, keys []string, _, _ *int64, points *int) int { return series(1, len(keys), points) }
+	c.Run.Series = func(_ int, keys []string, _, _ *int64, points *int, inherit *bool) int {
+		if deref(inherit) {
+			return series(2, len(keys), points)
+		}
+		return series(1, len(keys), points)
+	}
+	c.Run.SameSpec = func(child int, first *int) int { return page(first, child) }
 	c.Run.UsageHistory = func(child int, points *int) int {
 		if points == nil {
 			return 1 + 100*child

@@ -84,7 +84,7 @@ func (r *mutationResolver) UpdateExperiment(ctx context.Context, input gen.Updat
 	}
 	return r.experimentPayload(ctx, event.ExperimentUpdated{
 		Experiment: id, Name: input.Name, Objective: input.Objective, Suites: input.Suites, Budget: budget(input.Budget),
-		Note: input.Note, Archived: input.Archived,
+		Note: input.Note, Archived: input.Archived, Clear: cleared(input.Clear),
 	})
 }
 

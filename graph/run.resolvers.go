@@ -74,6 +74,7 @@ func (r *mutationResolver) StartRun(ctx context.Context, input gen.StartRunInput
 		Experiment: event.ExperimentID(deref(input.Experiment)), Name: deref(input.Name),
 		Spec:      event.Spec{Kind: input.Kind, Config: input.Config, Inputs: inputs(input.Inputs), Engine: deref(input.Engine)},
 		StopAfter: deref(input.StopAfter), Suites: input.Suites, Tags: tags(input.Tags), Labels: input.Labels, By: deref(input.By),
+		Budget: budget(input.Budget),
 	}, "")
 }
 
@@ -81,11 +82,8 @@ func (r *mutationResolver) StopRun(ctx context.Context, input gen.StopRunInput) 
 	return r.about(ctx, input.ID, event.RunStopRequested{Run: event.RunID(input.ID), By: deref(input.By), Reason: deref(input.Reason)})
 }
 
-func (r *mutationResolver) ReproduceRun(ctx context.Context, input gen.ReproduceRunInput) (*gen.RunPayload, error) {
-	return r.about(ctx, input.ID, event.RunRequested{
-		Branch:    &event.Branch{From: event.RunID(input.ID), Kind: event.Reproduction},
-		StopAfter: deref(input.Steps), Name: deref(input.Name), By: deref(input.By),
-	})
+func (r *mutationResolver) ReproduceRun(ctx context.Context, input gen.ReproduceRunInput) (*gen.ReproduceRunPayload, error) {
+	return r.reproduce(ctx, input)
 }
 
 func (r *mutationResolver) TagRun(ctx context.Context, input gen.TagRunInput) (*gen.RunPayload, error) {
@@ -169,7 +167,10 @@ func (r *runResolver) Metrics(ctx context.Context, objs []*view.Run, match *stri
 	return r.metricsOf(objs, match)
 }
 
-func (r *runResolver) Series(ctx context.Context, obj *view.Run, keys []string, fromStep *int64, toStep *int64, maxPoints *int) ([]view.Series, error) {
+func (r *runResolver) Series(ctx context.Context, obj *view.Run, keys []string, fromStep *int64, toStep *int64, maxPoints *int, inherit *bool) ([]view.Series, error) {
+	if deref(inherit) {
+		return r.inherited(obj, keys, fromStep, toStep, maxPoints)
+	}
 	return r.columns(obj.ID, keys, fromStep, toStep, maxPoints)
 }
 
@@ -213,6 +214,10 @@ func (r *runResolver) Console(ctx context.Context, obj *view.Run, stream *string
 
 func (r *runResolver) Alerts(ctx context.Context, obj *view.Run) ([]readmodel.Alert, error) {
 	return r.Model.Alerts(obj.ID, maxLines)
+}
+
+func (r *runResolver) Reproduction(ctx context.Context, obj *view.Run) (*view.Reproduction, error) {
+	return r.reproduction(obj), nil
 }
 
 func (r *subscriptionResolver) Run(ctx context.Context, id string) (<-chan *view.Run, error) {

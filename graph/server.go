@@ -28,6 +28,10 @@ type Config struct {
 	Roles   []string
 	// Durability tells what an acknowledged fact survives and what to mend; nil: nothing is known.
 	Durability func(context.Context) (summary string, warnings []string, err error)
+	// Foreseen lists what is known to be another than it was before a reproduction of a run starts; nil: nothing is.
+	Foreseen func(ctx context.Context, of event.RunID) ([]string, error)
+	// Compared is how many points and digests of a reproduction that has no verdict yet were the same so far; nil: not known.
+	Compared func(reproduction event.RunID) (points, digests int64)
 	// Blob reads a stored object, for what is asked about a dataset's documents; an error about one that is not there wraps
 	// fs.ErrNotExist. nil: such questions are not answered.
 	Blob func(ctx context.Context, digest event.Digest) (io.ReadCloser, error)

@@ -73,7 +73,7 @@ func attempts(run readmodel.Run) int {
 	return run.Attempts[len(run.Attempts)-1].Attempt
 }
 
-// resume asks a run that stands still to go on from its newest checkpoint. Of several who ask at once one is heard, and all see the same.
+// resume asks a run that stands still to go on from its newest checkpoint, under a new budget if the wish has one. Of several who ask at once one is heard, and all see the same.
 func (t *Tracker) resume(ctx context.Context, w event.RunRequested) (event.Envelope, error) {
 	run, last, err := t.standing(ctx, w.Run)
 	if err != nil {
@@ -89,6 +89,12 @@ func (t *Tracker) resume(ctx context.Context, w event.RunRequested) (event.Envel
 		return event.Envelope{}, refuse(Conflict, "id", "", "run %s does not stand still: it is %s", w.Run, run.Status)
 	case run.Bare:
 		return event.Envelope{}, refuse(Conflict, "id", "", "run %s was never asked for here", w.Run)
+	}
+	if err := checkBudget(w.Budget); err != nil {
+		return event.Envelope{}, err
+	}
+	if w.Budget != nil {
+		run.Budget = w.Budget
 	}
 	if err := t.affordable(run.Experiment, &run); err != nil {
 		return event.Envelope{}, err
@@ -110,6 +116,11 @@ func (t *Tracker) resume(ctx context.Context, w event.RunRequested) (event.Envel
 	}
 	if err := t.present(ctx, "id", fact.Spec, fact.From); err != nil {
 		return event.Envelope{}, err
+	}
+	if w.Budget != nil {
+		if _, err := t.Bus.Publish(ctx, event.RunBudgetSet{Run: run.ID, Budget: *w.Budget, By: w.By}); err != nil {
+			return event.Envelope{}, unheard(err)
+		}
 	}
 	seq, err := t.Bus.PublishAfter(ctx, event.Envelope{Event: fact}, last)
 	if errors.Is(err, bus.ErrExists) { // somebody else was faster: the run goes on

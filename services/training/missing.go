@@ -124,7 +124,9 @@ func (l *looking) ask(ctx context.Context) ([]string, error) {
 	return l.gone, err
 }
 
-func absent(err error) bool { return errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrCorrupt) }
+func absent(err error) bool {
+	return errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrCorrupt)
+}
 
 // Continues refuses a spec that cannot go on from a checkpoint of another at a step: another architecture, other data or another order of it.
 // Steps, learning rate, schedule, clipping, and how often to save and evaluate may change.

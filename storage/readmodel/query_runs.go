@@ -139,7 +139,7 @@ func (m *Model) Unverified(ctx context.Context) ([]event.RunID, error) {
 	var out []event.RunID
 	err := m.read(func(v view) error {
 		for _, st := range m.order {
-			if st.relation == event.Reproduction && !st.reproduced && (st.kind == event.Train || st.kind == event.Finetune) {
+			if st.relation == event.Reproduction && !st.reproduced {
 				out = append(out, st.id)
 			}
 		}

@@ -51,7 +51,7 @@ const (
 // headOf is a run's head but for its heartbeat.
 func headOf(r *Run) head {
 	h := head{
-		id: r.ID, seq: r.Seq, bare: r.Bare, archived: r.Archived, starred: r.Starred, stopping: r.Stop != nil, reproduced: r.Reproduction != nil,
+		id: r.ID, seq: r.Seq, bare: r.Bare, archived: r.Archived, starred: r.Starred, stopping: r.Stop != nil, reproduced: r.Reproduction != nil && (r.Reproduction.Verdict != "incomplete" || r.Status.Ended()),
 		kind: r.Kind, status: r.Status, created: r.CreatedAt.UnixMicro(), started: r.StartedAt.UnixMicro(), ended: r.EndedAt.UnixMicro(),
 		updated: r.UpdatedAt.UnixMicro(), progressed: r.ProgressAt.UnixMicro(), steps: noSteps, name: r.Name, note: r.Note, by: r.By,
 		experiment: r.Experiment, spec: r.SpecDigest, labels: r.Labels, inputs: r.Spec.Inputs,

@@ -1905,6 +1905,38 @@ func (ec *executionContext) fieldContext_Experiment_cost(_ context.Context, fiel
 	return fc, nil
 }
 
+func (ec *executionContext) _Experiment_budgetReached(ctx context.Context, field graphql.CollectedField, obj *view.Experiment) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Experiment_budgetReached(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reached, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *event.Reached) graphql.Marshaler {
+			return ec.marshalOBudgetReached2ᚖmillraceᚋeventᚐReached(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Experiment_budgetReached(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Experiment",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BudgetReached(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _ExperimentConnection_edges(ctx context.Context, field graphql.CollectedField, obj *view.ExperimentConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2907,7 +2939,7 @@ func (ec *executionContext) unmarshalInputUpdateExperimentInput(ctx context.Cont
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "objective", "suites", "budget", "note", "archived"}
+	fieldsInOrder := [...]string{"id", "name", "objective", "suites", "budget", "note", "archived", "clear"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2963,6 +2995,13 @@ func (ec *executionContext) unmarshalInputUpdateExperimentInput(ctx context.Cont
 				return it, err
 			}
 			it.Archived = data
+		case "clear":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clear"))
+			data, err := ec.unmarshalOExperimentField2ᚕmillraceᚋgraphᚋinternalᚋgenᚐExperimentFieldᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Clear = data
 		}
 	}
 	return it, nil
@@ -4100,6 +4139,11 @@ func (ec *executionContext) _Experiment(ctx context.Context, sel ast.SelectionSe
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "budgetReached":
+			out.Values[i] = ec._Experiment_budgetReached(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -4618,6 +4662,15 @@ func (ec *executionContext) marshalNAlias2ᚕmillraceᚋgraphᚋinternalᚋview�
 	}
 
 	return ret
+}
+
+func (ec *executionContext) marshalNBudget2millraceᚋeventᚐBudget(ctx context.Context, sel ast.SelectionSet, v event.Budget) graphql.Marshaler {
+	return ec._Budget(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNBudgetInput2ᚖmillraceᚋgraphᚋinternalᚋgenᚐBudgetInput(ctx context.Context, v any) (*BudgetInput, error) {
+	res, err := ec.unmarshalInputBudgetInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNCheckpoint2millraceᚋgraphᚋinternalᚋviewᚐCheckpoint(ctx context.Context, sel ast.SelectionSet, v view.Checkpoint) graphql.Marshaler {

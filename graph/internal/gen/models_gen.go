@@ -91,6 +91,32 @@ type ExperimentPayload struct {
 	UserErrors []UserError `json:"userErrors"`
 }
 
+// What forkRun takes.
+type ForkRunInput struct {
+	// The run to fork.
+	ID string `json:"id"`
+	// Where to begin: the newest checkpoint at or before this step; the last one when left out.
+	Step *int64 `json:"step,omitempty"`
+	// What to change of the run's resolved configuration: its keys, nested, or by dotted path such as {"optimizer.lr": 0.0005, "steps": 2000}. What the weights, the moments and the place in the text depend on cannot be changed.
+	Config json.RawMessage `json:"config,omitempty"`
+	// The new run's name.
+	Name *string `json:"name,omitempty"`
+	// An experiment's id or name; the run's own when left out.
+	Experiment *string `json:"experiment,omitempty"`
+	// Suites evaluated at every checkpoint; the run's own when left out.
+	Suites []string `json:"suites,omitempty"`
+	// Ends the new run after so many steps, with a checkpoint.
+	StopAfter *int64 `json:"stopAfter,omitempty"`
+	// What the new run may spend.
+	Budget *BudgetInput `json:"budget,omitempty"`
+	// The new run's tags.
+	Tags []TagInput `json:"tags,omitempty"`
+	// The new run's labels.
+	Labels []string `json:"labels,omitempty"`
+	// Who asks.
+	By *string `json:"by,omitempty"`
+}
+
 // Something that a run reads.
 type InputRef struct {
 	// What it is to the run, e.g. "dataset".
@@ -141,8 +167,36 @@ type NumberFilter struct {
 	Gte *event.Number `json:"gte,omitempty"`
 }
 
+// What pauseRun takes.
+type PauseRunInput struct {
+	// The run.
+	ID string `json:"id"`
+	// Why, for the record.
+	Reason *string `json:"reason,omitempty"`
+	// Who asks.
+	By *string `json:"by,omitempty"`
+}
+
 // Everything that can be asked. Answers come from this node's picture of the log.
 type Query struct {
+}
+
+// What removeAlias takes.
+type RemoveAliasInput struct {
+	// The experiment's id or name.
+	Experiment string `json:"experiment"`
+	// The name.
+	Alias string `json:"alias"`
+	// Who asks.
+	By *string `json:"by,omitempty"`
+}
+
+// The answer to removeAlias.
+type RemoveAliasPayload struct {
+	// The name that was taken off; null when it was refused.
+	Alias *string `json:"alias,omitempty"`
+	// Why it was refused; empty when it was not.
+	UserErrors []UserError `json:"userErrors"`
 }
 
 // Does a recorded run again.
@@ -155,6 +209,40 @@ type ReproduceRunInput struct {
 	Name *string `json:"name,omitempty"`
 	// Who wishes it, for the record.
 	By *string `json:"by,omitempty"`
+}
+
+// The answer to reproduceRun.
+type ReproduceRunPayload struct {
+	// The run that does it again; null when that was refused.
+	Run *view.Run `json:"run,omitempty"`
+	// What is known before it starts to be another than it was, "field: a → b": the code, the program's binary, the kind of machine. Such a run may come out different.
+	Warnings []string `json:"warnings,omitempty"`
+	// Why it was refused; empty when it was not.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// What restoreRun takes.
+type RestoreRunInput struct {
+	// The run.
+	ID string `json:"id"`
+}
+
+// What resumeRun takes.
+type ResumeRunInput struct {
+	// The run.
+	ID string `json:"id"`
+	// Replaces the run's budget first.
+	Budget *BudgetInput `json:"budget,omitempty"`
+	// Who asks.
+	By *string `json:"by,omitempty"`
+}
+
+// What rewindRun takes.
+type RewindRunInput struct {
+	// The run, which must stand still unless it is external.
+	ID string `json:"id"`
+	// The last step to keep.
+	Step int64 `json:"step"`
 }
 
 // All that are given must hold.
@@ -255,6 +343,26 @@ type SetPricePayload struct {
 	UserErrors []UserError `json:"userErrors"`
 }
 
+// What setRunBudget takes.
+type SetRunBudgetInput struct {
+	// The run.
+	ID string `json:"id"`
+	// Zeros and what is left out are no bound.
+	Budget *BudgetInput `json:"budget"`
+	// Who asks.
+	By *string `json:"by,omitempty"`
+}
+
+// What starRun takes.
+type StarRunInput struct {
+	// The run.
+	ID string `json:"id"`
+	// False takes the mark away.
+	Starred bool `json:"starred"`
+	// Who asks.
+	By *string `json:"by,omitempty"`
+}
+
 // Asks for a run.
 type StartRunInput struct {
 	// What it does.
@@ -279,6 +387,8 @@ type StartRunInput struct {
 	Labels []string `json:"labels,omitempty"`
 	// Who wishes it, for the record.
 	By *string `json:"by,omitempty"`
+	// What the run may spend. At 80 percent there is an alert, at 100 it is asked to stop; it can be resumed once the budget is raised.
+	Budget *BudgetInput `json:"budget,omitempty"`
 }
 
 // Asks a run to stop.
@@ -353,6 +463,8 @@ type UpdateExperimentInput struct {
 	Note *string `json:"note,omitempty"`
 	// True: out of sight of lists; false: back.
 	Archived *bool `json:"archived,omitempty"`
+	// What is taken away.
+	Clear []ExperimentField `json:"clear,omitempty"`
 }
 
 // What was wrong with a wish, for the person who made it. `field` is the path of the input; `code` is stable for programs.
@@ -487,6 +599,67 @@ func (e *ErrorCode) UnmarshalJSON(b []byte) error {
 }
 
 func (e ErrorCode) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What can be taken away from an experiment.
+type ExperimentField string
+
+const (
+	// The metric that decides it.
+	ExperimentFieldObjective ExperimentField = "OBJECTIVE"
+	// The suites evaluated by default.
+	ExperimentFieldSuites ExperimentField = "SUITES"
+	// What it may spend.
+	ExperimentFieldBudget ExperimentField = "BUDGET"
+)
+
+var AllExperimentField = []ExperimentField{
+	ExperimentFieldObjective,
+	ExperimentFieldSuites,
+	ExperimentFieldBudget,
+}
+
+func (e ExperimentField) IsValid() bool {
+	switch e {
+	case ExperimentFieldObjective, ExperimentFieldSuites, ExperimentFieldBudget:
+		return true
+	}
+	return false
+}
+
+func (e ExperimentField) String() string {
+	return string(e)
+}
+
+func (e *ExperimentField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ExperimentField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ExperimentField", str)
+	}
+	return nil
+}
+
+func (e ExperimentField) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ExperimentField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ExperimentField) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

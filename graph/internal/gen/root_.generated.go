@@ -74,6 +74,13 @@ type ComplexityRoot struct {
 		Dollars       func(childComplexity int) int
 	}
 
+	BudgetReached struct {
+		Budget        func(childComplexity int) int
+		DeviceSeconds func(childComplexity int) int
+		Dollars       func(childComplexity int) int
+		Percent       func(childComplexity int) int
+	}
+
 	Checkpoint struct {
 		Digest      func(childComplexity int) int
 		Evaluations func(childComplexity int) int
@@ -353,6 +360,7 @@ type ComplexityRoot struct {
 		Name      func(childComplexity int) int
 		Note      func(childComplexity int) int
 		Objective func(childComplexity int) int
+		Reached   func(childComplexity int) int
 		Runs      func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int, after *string) int
 		Suites    func(childComplexity int) int
 	}
@@ -489,10 +497,18 @@ type ComplexityRoot struct {
 		CreateExperiment   func(childComplexity int, input CreateExperimentInput) int
 		DeleteRun          func(childComplexity int, input DeleteRunInput) int
 		EvaluateCheckpoint func(childComplexity int, input EvaluateCheckpointInput) int
+		ForkRun            func(childComplexity int, input ForkRunInput) int
 		NoteRun            func(childComplexity int, input NoteRunInput) int
+		PauseRun           func(childComplexity int, input PauseRunInput) int
+		RemoveAlias        func(childComplexity int, input RemoveAliasInput) int
 		ReproduceRun       func(childComplexity int, input ReproduceRunInput) int
+		RestoreRun         func(childComplexity int, input RestoreRunInput) int
+		ResumeRun          func(childComplexity int, input ResumeRunInput) int
+		RewindRun          func(childComplexity int, input RewindRunInput) int
 		SetAlias           func(childComplexity int, input SetAliasInput) int
 		SetPrice           func(childComplexity int, input SetPriceInput) int
+		SetRunBudget       func(childComplexity int, input SetRunBudgetInput) int
+		StarRun            func(childComplexity int, input StarRunInput) int
 		StartRun           func(childComplexity int, input StartRunInput) int
 		StopRun            func(childComplexity int, input StopRunInput) int
 		TagRun             func(childComplexity int, input TagRunInput) int
@@ -566,10 +582,21 @@ type ComplexityRoot struct {
 		Rules  func(childComplexity int) int
 	}
 
+	RemoveAliasPayload struct {
+		Alias      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Repeated struct {
 		Document func(childComplexity int) int
 		Source   func(childComplexity int) int
 		Text     func(childComplexity int) int
+	}
+
+	ReproduceRunPayload struct {
+		Run        func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+		Warnings   func(childComplexity int) int
 	}
 
 	Reproduction struct {
@@ -601,6 +628,7 @@ type ComplexityRoot struct {
 		Archived          func(childComplexity int) int
 		Attempts          func(childComplexity int) int
 		Branch            func(childComplexity int) int
+		Budget            func(childComplexity int) int
 		By                func(childComplexity int) int
 		Checkpoints       func(childComplexity int) int
 		Code              func(childComplexity int) int
@@ -626,17 +654,23 @@ type ComplexityRoot struct {
 		Note              func(childComplexity int) int
 		Outputs           func(childComplexity int) int
 		Progress          func(childComplexity int) int
+		Reached           func(childComplexity int) int
 		Reproduction      func(childComplexity int) int
+		Resume            func(childComplexity int) int
+		RewoundTo         func(childComplexity int) int
 		Rows              func(childComplexity int, stream string, from *int64, first *int) int
+		SameSpec          func(childComplexity int, first *int) int
 		Seconds           func(childComplexity int) int
 		Seq               func(childComplexity int) int
-		Series            func(childComplexity int, keys []string, fromStep *int64, toStep *int64, maxPoints *int) int
+		Series            func(childComplexity int, keys []string, fromStep *int64, toStep *int64, maxPoints *int, inherit *bool) int
 		Spans             func(childComplexity int, trace *string, first *int) int
 		Spec              func(childComplexity int) int
 		SpecDigest        func(childComplexity int) int
+		Starred           func(childComplexity int) int
 		StartedAt         func(childComplexity int) int
 		State             func(childComplexity int) int
 		Status            func(childComplexity int) int
+		Stop              func(childComplexity int) int
 		StopRequested     func(childComplexity int) int
 		Summary           func(childComplexity int) int
 		Tags              func(childComplexity int) int
@@ -736,6 +770,13 @@ type ComplexityRoot struct {
 		Name      func(childComplexity int) int
 		Shards    func(childComplexity int) int
 		Tokens    func(childComplexity int) int
+	}
+
+	StopWish struct {
+		At     func(childComplexity int) int
+		By     func(childComplexity int) int
+		Pause  func(childComplexity int) int
+		Reason func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -925,6 +966,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Budget.Dollars(childComplexity), true
+
+	case "BudgetReached.budget":
+		if e.ComplexityRoot.BudgetReached.Budget == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BudgetReached.Budget(childComplexity), true
+	case "BudgetReached.deviceSeconds":
+		if e.ComplexityRoot.BudgetReached.DeviceSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BudgetReached.DeviceSeconds(childComplexity), true
+	case "BudgetReached.dollars":
+		if e.ComplexityRoot.BudgetReached.Dollars == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BudgetReached.Dollars(childComplexity), true
+	case "BudgetReached.percent":
+		if e.ComplexityRoot.BudgetReached.Percent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BudgetReached.Percent(childComplexity), true
 
 	case "Checkpoint.digest":
 		if e.ComplexityRoot.Checkpoint.Digest == nil {
@@ -2126,6 +2192,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Experiment.Objective(childComplexity), true
+	case "Experiment.budgetReached":
+		if e.ComplexityRoot.Experiment.Reached == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Experiment.Reached(childComplexity), true
 	case "Experiment.runs":
 		if e.ComplexityRoot.Experiment.Runs == nil {
 			break
@@ -2678,6 +2750,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.EvaluateCheckpoint(childComplexity, args["input"].(EvaluateCheckpointInput)), true
+	case "Mutation.forkRun":
+		if e.ComplexityRoot.Mutation.ForkRun == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_forkRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ForkRun(childComplexity, args["input"].(ForkRunInput)), true
 	case "Mutation.noteRun":
 		if e.ComplexityRoot.Mutation.NoteRun == nil {
 			break
@@ -2689,6 +2772,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.NoteRun(childComplexity, args["input"].(NoteRunInput)), true
+	case "Mutation.pauseRun":
+		if e.ComplexityRoot.Mutation.PauseRun == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_pauseRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PauseRun(childComplexity, args["input"].(PauseRunInput)), true
+	case "Mutation.removeAlias":
+		if e.ComplexityRoot.Mutation.RemoveAlias == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeAlias_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveAlias(childComplexity, args["input"].(RemoveAliasInput)), true
 	case "Mutation.reproduceRun":
 		if e.ComplexityRoot.Mutation.ReproduceRun == nil {
 			break
@@ -2700,6 +2805,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReproduceRun(childComplexity, args["input"].(ReproduceRunInput)), true
+	case "Mutation.restoreRun":
+		if e.ComplexityRoot.Mutation.RestoreRun == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_restoreRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RestoreRun(childComplexity, args["input"].(RestoreRunInput)), true
+	case "Mutation.resumeRun":
+		if e.ComplexityRoot.Mutation.ResumeRun == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resumeRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResumeRun(childComplexity, args["input"].(ResumeRunInput)), true
+	case "Mutation.rewindRun":
+		if e.ComplexityRoot.Mutation.RewindRun == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rewindRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RewindRun(childComplexity, args["input"].(RewindRunInput)), true
 	case "Mutation.setAlias":
 		if e.ComplexityRoot.Mutation.SetAlias == nil {
 			break
@@ -2722,6 +2860,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetPrice(childComplexity, args["input"].(SetPriceInput)), true
+	case "Mutation.setRunBudget":
+		if e.ComplexityRoot.Mutation.SetRunBudget == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setRunBudget_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetRunBudget(childComplexity, args["input"].(SetRunBudgetInput)), true
+	case "Mutation.starRun":
+		if e.ComplexityRoot.Mutation.StarRun == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_starRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StarRun(childComplexity, args["input"].(StarRunInput)), true
 	case "Mutation.startRun":
 		if e.ComplexityRoot.Mutation.StartRun == nil {
 			break
@@ -3094,6 +3254,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Redecision.Rules(childComplexity), true
 
+	case "RemoveAliasPayload.alias":
+		if e.ComplexityRoot.RemoveAliasPayload.Alias == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveAliasPayload.Alias(childComplexity), true
+	case "RemoveAliasPayload.userErrors":
+		if e.ComplexityRoot.RemoveAliasPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RemoveAliasPayload.UserErrors(childComplexity), true
+
 	case "Repeated.document":
 		if e.ComplexityRoot.Repeated.Document == nil {
 			break
@@ -3112,6 +3285,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Repeated.Text(childComplexity), true
+
+	case "ReproduceRunPayload.run":
+		if e.ComplexityRoot.ReproduceRunPayload.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReproduceRunPayload.Run(childComplexity), true
+	case "ReproduceRunPayload.userErrors":
+		if e.ComplexityRoot.ReproduceRunPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReproduceRunPayload.UserErrors(childComplexity), true
+	case "ReproduceRunPayload.warnings":
+		if e.ComplexityRoot.ReproduceRunPayload.Warnings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReproduceRunPayload.Warnings(childComplexity), true
 
 	case "Reproduction.digests":
 		if e.ComplexityRoot.Reproduction.Digests == nil {
@@ -3230,6 +3422,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Branch(childComplexity), true
+	case "Run.budget":
+		if e.ComplexityRoot.Run.Budget == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Budget(childComplexity), true
 	case "Run.by":
 		if e.ComplexityRoot.Run.By == nil {
 			break
@@ -3390,12 +3588,30 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Progress(childComplexity), true
+	case "Run.budgetReached":
+		if e.ComplexityRoot.Run.Reached == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Reached(childComplexity), true
 	case "Run.reproduction":
 		if e.ComplexityRoot.Run.Reproduction == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Run.Reproduction(childComplexity), true
+	case "Run.resumptions":
+		if e.ComplexityRoot.Run.Resume == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Resume(childComplexity), true
+	case "Run.rewoundTo":
+		if e.ComplexityRoot.Run.RewoundTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.RewoundTo(childComplexity), true
 	case "Run.rows":
 		if e.ComplexityRoot.Run.Rows == nil {
 			break
@@ -3407,6 +3623,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Rows(childComplexity, args["stream"].(string), args["from"].(*int64), args["first"].(*int)), true
+	case "Run.sameSpec":
+		if e.ComplexityRoot.Run.SameSpec == nil {
+			break
+		}
+
+		args, err := ec.field_Run_sameSpec_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.SameSpec(childComplexity, args["first"].(*int)), true
 	case "Run.seconds":
 		if e.ComplexityRoot.Run.Seconds == nil {
 			break
@@ -3429,7 +3656,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Run.Series(childComplexity, args["keys"].([]string), args["fromStep"].(*int64), args["toStep"].(*int64), args["maxPoints"].(*int)), true
+		return e.ComplexityRoot.Run.Series(childComplexity, args["keys"].([]string), args["fromStep"].(*int64), args["toStep"].(*int64), args["maxPoints"].(*int), args["inherit"].(*bool)), true
 	case "Run.spans":
 		if e.ComplexityRoot.Run.Spans == nil {
 			break
@@ -3453,6 +3680,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.SpecDigest(childComplexity), true
+	case "Run.starred":
+		if e.ComplexityRoot.Run.Starred == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Starred(childComplexity), true
 	case "Run.startedAt":
 		if e.ComplexityRoot.Run.StartedAt == nil {
 			break
@@ -3471,6 +3704,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Status(childComplexity), true
+	case "Run.stop":
+		if e.ComplexityRoot.Run.Stop == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Stop(childComplexity), true
 	case "Run.stopRequested":
 		if e.ComplexityRoot.Run.StopRequested == nil {
 			break
@@ -3872,6 +4111,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Split.Tokens(childComplexity), true
 
+	case "StopWish.at":
+		if e.ComplexityRoot.StopWish.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StopWish.At(childComplexity), true
+	case "StopWish.by":
+		if e.ComplexityRoot.StopWish.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StopWish.By(childComplexity), true
+	case "StopWish.pause":
+		if e.ComplexityRoot.StopWish.Pause == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StopWish.Pause(childComplexity), true
+	case "StopWish.reason":
+		if e.ComplexityRoot.StopWish.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StopWish.Reason(childComplexity), true
+
 	case "Subscription.events":
 		if e.ComplexityRoot.Subscription.Events == nil {
 			break
@@ -4149,16 +4413,24 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCreateExperimentInput,
 		ec.unmarshalInputDeleteRunInput,
 		ec.unmarshalInputEvaluateCheckpointInput,
+		ec.unmarshalInputForkRunInput,
 		ec.unmarshalInputInputRef,
 		ec.unmarshalInputMetricFilter,
 		ec.unmarshalInputNoteRunInput,
 		ec.unmarshalInputNumberFilter,
 		ec.unmarshalInputObjectiveInput,
+		ec.unmarshalInputPauseRunInput,
+		ec.unmarshalInputRemoveAliasInput,
 		ec.unmarshalInputReproduceRunInput,
+		ec.unmarshalInputRestoreRunInput,
+		ec.unmarshalInputResumeRunInput,
+		ec.unmarshalInputRewindRunInput,
 		ec.unmarshalInputRunFilter,
 		ec.unmarshalInputRunOrder,
 		ec.unmarshalInputSetAliasInput,
 		ec.unmarshalInputSetPriceInput,
+		ec.unmarshalInputSetRunBudgetInput,
+		ec.unmarshalInputStarRunInput,
 		ec.unmarshalInputStartRunInput,
 		ec.unmarshalInputStopRunInput,
 		ec.unmarshalInputStringFilter,
@@ -4733,6 +5005,199 @@ type Move {
   value: Number!
   "What the rule allows."
   threshold: Number!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/life.graphqls", Input: `extend type Run {
+  "Somebody marked it as worth coming back to."
+  starred: Boolean!
+  "How often it was asked to go on after it had stood still."
+  resumptions: Int!
+  "The step to which it was rewound last; what was logged after it is hidden, and still in the log."
+  rewoundTo: Int64
+  "Who asked it to stop and why; null when nobody did, or not since it was resumed."
+  stop: StopWish
+  "What it may spend over all attempts; null when nothing bounds it."
+  budget: Budget
+  "The last line of its budget that it crossed, 80 or 100 percent."
+  budgetReached: BudgetReached
+  "Other runs with the same spec digest, newest first: the same experiment done again. ` + "`" + `first` + "`" + ` is at most 500 (default 50)."
+  sameSpec("50 when left out, 500 at most." first: Int): [Run!]!
+}
+
+"A request to stop."
+type StopWish {
+  "A person's or a rule's name, or \"budget\"."
+  by: String!
+  "Why; \"\" when nothing was said."
+  reason: String!
+  "It asked for a pause: the run then stands as PAUSED."
+  pause: Boolean!
+  "When it was made."
+  at: Time!
+}
+
+"How much of a budget was spent when that was noticed."
+type BudgetReached {
+  "The line that was crossed: 80 or 100."
+  percent: Int!
+  "The budget as it was then."
+  budget: Budget!
+  "US dollars spent, as priced then."
+  dollars: Number!
+  "Device-seconds spent."
+  deviceSeconds: Number!
+}
+
+extend type Experiment {
+  "The last line of its budget that its runs crossed, 80 or 100 percent."
+  budgetReached: BudgetReached
+}
+
+extend type Mutation {
+  "Asks a run to stand still at its next safe point: a training run saves a checkpoint after the step at hand. One that waits for a worker stands still at once. A resumed curation or evaluation is done again."
+  pauseRun("What is wished for." input: PauseRunInput!): RunPayload!
+  "Lets a run that is paused, stopped, failed or crashed go on from its newest checkpoint, to the same bits as if it had never stood still. Refused while its budget, or its experiment's, is spent."
+  resumeRun("What is wished for." input: ResumeRunInput!): RunPayload!
+  "Starts a new run that goes on from a step of another with some settings changed. It begins at the newest checkpoint at or before the step."
+  forkRun("What is wished for." input: ForkRunInput!): RunPayload!
+  "Hides what a run that stands still has logged after a step. Resumed, it goes on from the newest checkpoint at or before it. The history stays in the log."
+  rewindRun("What is wished for." input: RewindRunInput!): RunPayload!
+  "Marks a run as worth coming back to, or takes the mark away."
+  starRun("What is wished for." input: StarRunInput!): RunPayload!
+  "Shows an archived run in lists again."
+  restoreRun("What is wished for." input: RestoreRunInput!): RunPayload!
+  "Replaces what a run may spend. A run whose budget was spent can then be resumed."
+  setRunBudget("What is wished for." input: SetRunBudgetInput!): RunPayload!
+  "Takes a name (\"best\", \"production\") off its checkpoint."
+  removeAlias("What is wished for." input: RemoveAliasInput!): RemoveAliasPayload!
+}
+
+"What pauseRun takes."
+input PauseRunInput {
+  "The run."
+  id: ID!
+  "Why, for the record."
+  reason: String
+  "Who asks."
+  by: String
+}
+
+"What resumeRun takes."
+input ResumeRunInput {
+  "The run."
+  id: ID!
+  "Replaces the run's budget first."
+  budget: BudgetInput
+  "Who asks."
+  by: String
+}
+
+"What forkRun takes."
+input ForkRunInput {
+  "The run to fork."
+  id: ID!
+  "Where to begin: the newest checkpoint at or before this step; the last one when left out."
+  step: Int64
+  "What to change of the run's resolved configuration: its keys, nested, or by dotted path such as {\"optimizer.lr\": 0.0005, \"steps\": 2000}. What the weights, the moments and the place in the text depend on cannot be changed."
+  config: JSON
+  "The new run's name."
+  name: String
+  "An experiment's id or name; the run's own when left out."
+  experiment: String
+  "Suites evaluated at every checkpoint; the run's own when left out."
+  suites: [String!]
+  "Ends the new run after so many steps, with a checkpoint."
+  stopAfter: Int64
+  "What the new run may spend."
+  budget: BudgetInput
+  "The new run's tags."
+  tags: [TagInput!]
+  "The new run's labels."
+  labels: [String!]
+  "Who asks."
+  by: String
+}
+
+"What rewindRun takes."
+input RewindRunInput {
+  "The run, which must stand still unless it is external."
+  id: ID!
+  "The last step to keep."
+  step: Int64!
+}
+
+"What starRun takes."
+input StarRunInput {
+  "The run."
+  id: ID!
+  "False takes the mark away."
+  starred: Boolean! = true
+  "Who asks."
+  by: String
+}
+
+"What restoreRun takes."
+input RestoreRunInput {
+  "The run."
+  id: ID!
+}
+
+"What setRunBudget takes."
+input SetRunBudgetInput {
+  "The run."
+  id: ID!
+  "Zeros and what is left out are no bound."
+  budget: BudgetInput!
+  "Who asks."
+  by: String
+}
+
+"What removeAlias takes."
+input RemoveAliasInput {
+  "The experiment's id or name."
+  experiment: ID!
+  "The name."
+  alias: String!
+  "Who asks."
+  by: String
+}
+
+"The answer to removeAlias."
+type RemoveAliasPayload {
+  "The name that was taken off; null when it was refused."
+  alias: String
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+extend input StartRunInput {
+  "What the run may spend. At 80 percent there is an alert, at 100 it is asked to stop; it can be resumed once the budget is raised."
+  budget: BudgetInput
+}
+
+"What can be taken away from an experiment."
+enum ExperimentField {
+  "The metric that decides it."
+  OBJECTIVE
+  "The suites evaluated by default."
+  SUITES
+  "What it may spend."
+  BUDGET
+}
+
+extend input UpdateExperimentInput {
+  "What is taken away."
+  clear: [ExperimentField!]
+}
+
+"The answer to reproduceRun."
+type ReproduceRunPayload {
+  "The run that does it again; null when that was refused."
+  run: Run
+  "What is known before it starts to be another than it was, \"field: a → b\": the code, the program's binary, the kind of machine. Such a run may come out different."
+  warnings: [String!]
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/made.graphqls", Input: `"A question with an objective: groups runs."
@@ -5363,6 +5828,8 @@ enum RunStatus {
   STOPPED
   "Not heard of for too long."
   CRASHED
+  "Stands still until somebody resumes it."
+  PAUSED
 }
 
 "One execution: what was to be done (spec), how it stands, what it measured, made and cost."
@@ -5438,6 +5905,8 @@ type Run implements Node {
     toStep: Int64
     "Of one series; 1000 when left out."
     maxPoints: Int
+    "Of a fork: also its parents' points up to where it begins, as series of their own in front."
+    inherit: Boolean
   ): [Series!]!
   "The newest sample of what the worker consumes."
   usage: Usage
@@ -6033,8 +6502,11 @@ extend type Mutation {
   startRun("What is wished for." input: StartRunInput!): RunPayload!
   "Asks a run to stop at its next safe point (a checkpoint is written)."
   stopRun("What is wished for." input: StopRunInput!): RunPayload!
-  "Does a recorded run again and compares every deterministic point and checkpoint digest bit for bit."
-  reproduceRun("What is wished for." input: ReproduceRunInput!): RunPayload!
+  """
+  Does a recorded run again, from its spec alone, and compares every deterministic point and checkpoint digest bit for bit as they come; a curation by
+  its dataset, an evaluation by its scores. Refused when its inputs are gone, naming them.
+  """
+  reproduceRun("What is wished for." input: ReproduceRunInput!): ReproduceRunPayload!
   "Sets and removes tags and labels."
   tagRun("What is wished for." input: TagRunInput!): RunPayload!
   "Names a run or writes a note to it."
@@ -6252,6 +6724,20 @@ func (ec *executionContext) childFields_Budget(ctx context.Context, field graphq
 		return ec.fieldContext_Budget_deviceSeconds(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Budget", field.Name)
+}
+
+func (ec *executionContext) childFields_BudgetReached(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "percent":
+		return ec.fieldContext_BudgetReached_percent(ctx, field)
+	case "budget":
+		return ec.fieldContext_BudgetReached_budget(ctx, field)
+	case "dollars":
+		return ec.fieldContext_BudgetReached_dollars(ctx, field)
+	case "deviceSeconds":
+		return ec.fieldContext_BudgetReached_deviceSeconds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BudgetReached", field.Name)
 }
 
 func (ec *executionContext) childFields_Checkpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -6816,6 +7302,8 @@ func (ec *executionContext) childFields_Experiment(ctx context.Context, field gr
 		return ec.fieldContext_Experiment_aliases(ctx, field)
 	case "cost":
 		return ec.fieldContext_Experiment_cost(ctx, field)
+	case "budgetReached":
+		return ec.fieldContext_Experiment_budgetReached(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Experiment", field.Name)
 }
@@ -7172,6 +7660,16 @@ func (ec *executionContext) childFields_Redecision(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type Redecision", field.Name)
 }
 
+func (ec *executionContext) childFields_RemoveAliasPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "alias":
+		return ec.fieldContext_RemoveAliasPayload_alias(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RemoveAliasPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RemoveAliasPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Repeated(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "source":
@@ -7182,6 +7680,18 @@ func (ec *executionContext) childFields_Repeated(ctx context.Context, field grap
 		return ec.fieldContext_Repeated_text(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Repeated", field.Name)
+}
+
+func (ec *executionContext) childFields_ReproduceRunPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "run":
+		return ec.fieldContext_ReproduceRunPayload_run(ctx, field)
+	case "warnings":
+		return ec.fieldContext_ReproduceRunPayload_warnings(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReproduceRunPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReproduceRunPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Reproduction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7314,6 +7824,20 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_reproduction(ctx, field)
 	case "lineage":
 		return ec.fieldContext_Run_lineage(ctx, field)
+	case "starred":
+		return ec.fieldContext_Run_starred(ctx, field)
+	case "resumptions":
+		return ec.fieldContext_Run_resumptions(ctx, field)
+	case "rewoundTo":
+		return ec.fieldContext_Run_rewoundTo(ctx, field)
+	case "stop":
+		return ec.fieldContext_Run_stop(ctx, field)
+	case "budget":
+		return ec.fieldContext_Run_budget(ctx, field)
+	case "budgetReached":
+		return ec.fieldContext_Run_budgetReached(ctx, field)
+	case "sameSpec":
+		return ec.fieldContext_Run_sameSpec(ctx, field)
 	case "foreignId":
 		return ec.fieldContext_Run_foreignId(ctx, field)
 	case "state":
@@ -7514,6 +8038,20 @@ func (ec *executionContext) childFields_Split(ctx context.Context, field graphql
 		return ec.fieldContext_Split_shards(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Split", field.Name)
+}
+
+func (ec *executionContext) childFields_StopWish(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "by":
+		return ec.fieldContext_StopWish_by(ctx, field)
+	case "reason":
+		return ec.fieldContext_StopWish_reason(ctx, field)
+	case "pause":
+		return ec.fieldContext_StopWish_pause(ctx, field)
+	case "at":
+		return ec.fieldContext_StopWish_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StopWish", field.Name)
 }
 
 func (ec *executionContext) childFields_System(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

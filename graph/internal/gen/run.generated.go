@@ -39,7 +39,7 @@ type RunResolver interface {
 	Config(ctx context.Context, obj *view.Run) (json.RawMessage, error)
 
 	Metrics(ctx context.Context, objs []*view.Run, match *string) ([][]view.Metric, error)
-	Series(ctx context.Context, obj *view.Run, keys []string, fromStep *int64, toStep *int64, maxPoints *int) ([]view.Series, error)
+	Series(ctx context.Context, obj *view.Run, keys []string, fromStep *int64, toStep *int64, maxPoints *int, inherit *bool) ([]view.Series, error)
 
 	UsageHistory(ctx context.Context, obj *view.Run, maxPoints *int) ([]view.Usage, error)
 	Cost(ctx context.Context, obj *view.Run) (*view.Cost, error)
@@ -48,6 +48,9 @@ type RunResolver interface {
 	Texts(ctx context.Context, obj *view.Run, key *string, last *int) ([]readmodel.Text, error)
 	Console(ctx context.Context, obj *view.Run, stream *string, last *int) ([]view.ConsoleLine, error)
 	Alerts(ctx context.Context, obj *view.Run) ([]readmodel.Alert, error)
+	Reproduction(ctx context.Context, obj *view.Run) (*view.Reproduction, error)
+
+	SameSpec(ctx context.Context, obj *view.Run, first *int) ([]view.Run, error)
 
 	Summary(ctx context.Context, obj *view.Run) (json.RawMessage, error)
 	LoggedInputs(ctx context.Context, obj *view.Run) ([]view.LoggedInput, error)
@@ -126,6 +129,20 @@ func (ec *executionContext) field_Run_rows_args(ctx context.Context, rawArgs map
 	return args, nil
 }
 
+func (ec *executionContext) field_Run_sameSpec_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Run_series_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -161,6 +178,14 @@ func (ec *executionContext) field_Run_series_args(ctx context.Context, rawArgs m
 		return nil, err
 	}
 	args["maxPoints"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "inherit",
+		func(ctx context.Context, v any) (*bool, error) {
+			return ec.unmarshalOBoolean2ᚖbool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["inherit"] = arg4
 	return args, nil
 }
 
@@ -3483,7 +3508,7 @@ func (ec *executionContext) _Run_series(ctx context.Context, field graphql.Colle
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Run().Series(ctx, obj, fc.Args["keys"].([]string), fc.Args["fromStep"].(*int64), fc.Args["toStep"].(*int64), fc.Args["maxPoints"].(*int))
+			return ec.Resolvers.Run().Series(ctx, obj, fc.Args["keys"].([]string), fc.Args["fromStep"].(*int64), fc.Args["toStep"].(*int64), fc.Args["maxPoints"].(*int), fc.Args["inherit"].(*bool))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []view.Series) graphql.Marshaler {
@@ -3818,7 +3843,7 @@ func (ec *executionContext) _Run_reproduction(ctx context.Context, field graphql
 			return ec.fieldContext_Run_reproduction(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Reproduction(), nil
+			return ec.Resolvers.Run().Reproduction(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *view.Reproduction) graphql.Marshaler {
@@ -3833,7 +3858,7 @@ func (ec *executionContext) fieldContext_Run_reproduction(_ context.Context, fie
 		Object:     "Run",
 		Field:      field,
 		IsMethod:   true,
-		IsResolver: false,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Reproduction(ctx, field)
 		},
@@ -3869,6 +3894,215 @@ func (ec *executionContext) fieldContext_Run_lineage(_ context.Context, field gr
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Lineage(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Run_starred(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_starred(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Starred, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Run_starred(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Run", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Run_resumptions(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_resumptions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Resume, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Run_resumptions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Run", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _Run_rewoundTo(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_rewoundTo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RewoundTo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOInt642ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Run_rewoundTo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Run", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _Run_stop(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_stop(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Stop, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *readmodel.StopWish) graphql.Marshaler {
+			return ec.marshalOStopWish2ᚖmillraceᚋstorageᚋreadmodelᚐStopWish(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Run_stop(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Run",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_StopWish(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Run_budget(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_budget(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Budget, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *event.Budget) graphql.Marshaler {
+			return ec.marshalOBudget2ᚖmillraceᚋeventᚐBudget(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Run_budget(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Run",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Budget(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Run_budgetReached(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_budgetReached(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reached, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *event.Reached) graphql.Marshaler {
+			return ec.marshalOBudgetReached2ᚖmillraceᚋeventᚐReached(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Run_budgetReached(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Run",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BudgetReached(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Run_sameSpec(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_sameSpec(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Run().SameSpec(ctx, obj, fc.Args["first"].(*int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []view.Run) graphql.Marshaler {
+			return ec.marshalNRun2ᚕmillraceᚋgraphᚋinternalᚋviewᚐRunᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Run_sameSpec(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Run",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Run(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Run_sameSpec_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -5845,7 +6079,7 @@ func (ec *executionContext) unmarshalInputStartRunInput(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "name", "experiment", "config", "inputs", "engine", "suites", "stopAfter", "tags", "labels", "by"}
+	fieldsInOrder := [...]string{"kind", "name", "experiment", "config", "inputs", "engine", "suites", "stopAfter", "tags", "labels", "by", "budget"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -5929,6 +6163,13 @@ func (ec *executionContext) unmarshalInputStartRunInput(ctx context.Context, obj
 				return it, err
 			}
 			it.By = data
+		case "budget":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("budget"))
+			data, err := ec.unmarshalOBudgetInput2ᚖmillraceᚋgraphᚋinternalᚋgenᚐBudgetInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Budget = data
 		}
 	}
 	return it, nil
@@ -8126,15 +8367,116 @@ func (ec *executionContext) _Run(ctx context.Context, sel ast.SelectionSet, obj 
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "reproduction":
-			out.Values[i] = ec._Run_reproduction(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Run_reproduction(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "lineage":
 			out.Values[i] = ec._Run_lineage(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "starred":
+			out.Values[i] = ec._Run_starred(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "resumptions":
+			out.Values[i] = ec._Run_resumptions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "rewoundTo":
+			out.Values[i] = ec._Run_rewoundTo(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "stop":
+			out.Values[i] = ec._Run_stop(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "budget":
+			out.Values[i] = ec._Run_budget(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "budgetReached":
+			out.Values[i] = ec._Run_budgetReached(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "sameSpec":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Run_sameSpec(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "foreignId":
 			out.Values[i] = ec._Run_foreignId(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -9347,6 +9689,7 @@ var (
 		"FAILED":   event.Failed,
 		"STOPPED":  event.Stopped,
 		"CRASHED":  event.Crashed,
+		"PAUSED":   event.Paused,
 	}
 	marshalNRunStatus2millraceᚋeventᚐRunStatus = map[event.RunStatus]string{
 		event.Pending:  "PENDING",
@@ -9355,6 +9698,7 @@ var (
 		event.Failed:   "FAILED",
 		event.Stopped:  "STOPPED",
 		event.Crashed:  "CRASHED",
+		event.Paused:   "PAUSED",
 	}
 )
 

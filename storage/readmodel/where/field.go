@@ -106,7 +106,7 @@ func example(n Name) string {
 func known(n Name) []string {
 	switch n {
 	case Status:
-		return words(event.Pending, event.Running, event.Finished, event.Failed, event.Stopped, event.Crashed)
+		return words(event.Pending, event.Running, event.Finished, event.Failed, event.Stopped, event.Crashed, event.Paused)
 	case Kind:
 		return words(event.Curate, event.Train, event.Finetune, event.Evaluate, event.External)
 	}
