@@ -97,7 +97,8 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 		w.since, w.said = time.Now(), false
 		if !cut {
 			// A progress bar that never ends its line would grow: what it has overwritten is gone.
-			w.open = append(w.open[:0], overwritten(w.open)...)
+			from := bytes.LastIndexByte(bytes.TrimRight(w.open, "\r"), '\r') + 1
+			w.open = append(w.open[:0], w.open[from:]...)
 			break
 		}
 		line := string(overwritten(w.open))
@@ -132,6 +133,6 @@ func (w *lineWriter) flush(all bool) {
 	if len(w.open) == 0 || w.said || !all && time.Since(w.since) < partialAfter {
 		return
 	}
-	w.log(w.next, []string{string(w.open)})
+	w.log(w.next, []string{string(overwritten(w.open))})
 	w.said = true
 }
