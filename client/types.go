@@ -89,6 +89,18 @@ type (
 		FLOPs         event.Number  `json:"flops"`
 		Tokens        int64         `json:"tokens"`
 		Unpriced      []string      `json:"unpriced"`
+		// What follows is told by Ledger alone.
+		DeviceDollars  event.Number  `json:"deviceDollars,omitempty"`
+		EnergyDollars  event.Number  `json:"energyDollars,omitempty"`
+		StorageDollars event.Number  `json:"storageDollars,omitempty"`
+		Devices        []DeviceSpent `json:"devices,omitempty"`
+	}
+	DeviceSpent struct {
+		Kind    string        `json:"kind"`
+		Name    string        `json:"name"`
+		Count   int           `json:"count"`
+		Seconds event.Number  `json:"seconds"`
+		Joules  *event.Number `json:"joules"`
 	}
 	Reproduction struct {
 		OfID            string      `json:"ofId"`

@@ -141,6 +141,48 @@ func (b Book) Device(kind, name string, at time.Time) (Price, bool) {
 	return best, true
 }
 
+// Named is Device by what a person calls it: "H100", "cpu", or kind and name as in "gpu:NVIDIA H100". Errors: ErrNoDevice.
+func (b Book) Named(name string, at time.Time) (Price, error) {
+	kind, rest, ok := strings.Cut(name, ":")
+	switch {
+	case ok:
+	case strings.EqualFold(name, "cpu"):
+		kind, rest = "cpu", ""
+	default:
+		kind, rest = "gpu", name
+	}
+	p, ok := b.Device(kind, rest, at)
+	if !ok {
+		var known []string
+		for _, line := range b.InForce(at) {
+			known = append(known, line.Device)
+		}
+		return Price{}, fmt.Errorf("cost: device %q fits no line of the price book; it has %s: %w", name, strings.Join(known, ", "), ErrNoDevice)
+	}
+	return p, nil
+}
+
+// ErrNoDevice is returned for a device that no line is for.
+var ErrNoDevice = errors.New("no price")
+
+// InForce is the line of each pattern that counts at a time, hardware filled in, in the order of the patterns' first lines.
+func (b Book) InForce(at time.Time) []Price {
+	var lines []Price
+	seen := map[string]bool{}
+	for _, p := range b {
+		key := foldName(p.Device)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		kind, name, _ := strings.Cut(p.Device, ":")
+		if line, ok := b.Device(kind, name, at); ok {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // fits tells whether a line is for a device, and how well.
 func (p Price) fits(device string, at time.Time) ([3]int64, bool) {
 	if ok, err := path.Match(pattern(p.Device), device); err != nil || !ok {

@@ -29,8 +29,8 @@ type Option struct {
 	UpFront  Range  `json:"up_front"`
 	PerMonth Range  `json:"per_month"`
 	Total    Range  `json:"total"` // over the months
-	// Months after which it has cost less than the API, typically; infinite: never.
-	EvenMonths float64 `json:"even_months"`
+	// EvenMonths after which it has cost less than the API; infinite: never.
+	EvenMonths Range `json:"even_months"`
 }
 
 // Decision is the options side by side.
@@ -74,9 +74,9 @@ func (u Use) Decide() (Decision, error) {
 	assume("serving %s parameters in 16 bits holds at least %.0f device(s) all month, and a fifth more memory than the weights", Short(u.Params), held)
 	tune := Exactly(6 * u.Params * u.TuneTokens / u.Device.PeakFLOPs / 3600).Over(UsualMFU()).Times(rent)
 	assume("fine-tuning on %s tokens takes 6 FLOPs a parameter and token", Short(u.TuneTokens))
-	month1 := api.Scale(u.TokensPerMonth / 1e6)
+	asked := api.Scale(u.TokensPerMonth / 1e6)
 	d.Options = []Option{
-		{Name: "prompt an API", PerMonth: month1},
+		{Name: "prompt an API", PerMonth: asked},
 		{Name: "fine-tune an open model", UpFront: tune.Plus(u.TuneTeam), PerMonth: serve},
 		{Name: "pretrain from scratch", UpFront: u.Pretrain.Rent.Plus(u.PretrainTeam), PerMonth: serve},
 	}
@@ -84,13 +84,22 @@ func (u Use) Decide() (Decision, error) {
 	for i := range d.Options {
 		o := &d.Options[i]
 		o.Total = o.UpFront.Plus(o.PerMonth.Scale(u.Months))
-		o.EvenMonths = math.Inf(1)
-		if saved := month1.Typical - o.PerMonth.Typical; i > 0 && saved > 0 {
-			o.EvenMonths = o.UpFront.Typical / saved
+		if i > 0 {
+			o.EvenMonths = Range{
+				even(o.UpFront.Low, asked.High-o.PerMonth.Low), even(o.UpFront.Typical, asked.Typical-o.PerMonth.Typical), even(o.UpFront.High, asked.Low-o.PerMonth.High),
+			}
 		}
 		if o.Total.Typical < least {
 			least, d.Cheapest = o.Total.Typical, o.Name
 		}
 	}
 	return d, nil
+}
+
+// even is after how long savings have paid for what was spent.
+func even(spent, saved float64) float64 {
+	if saved <= 0 {
+		return math.Inf(1)
+	}
+	return spent / saved
 }

@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -93,9 +94,20 @@ func Fit(runs []Trained) (Fitted, error) {
 		return f, err
 	}
 	points := logs(kept)
-	best, least := [5]float64{}, math.Inf(1)
-	for _, start := range starts(points) {
-		if x, v := minimise(start, func(x [5]float64) (float64, [5]float64) { return huber(points, x) }, 400); v < least {
+	loss := func(x [5]float64) (float64, [5]float64) { return huber(points, x) }
+	type end struct {
+		x [5]float64
+		v float64
+	}
+	var ends []end
+	for _, start := range starts(points) { // a little of each, then the best few to their end
+		x, v := minimise(start, loss, 40)
+		ends = append(ends, end{x, v})
+	}
+	slices.SortStableFunc(ends, func(a, b end) int { return cmp.Compare(a.v, b.v) })
+	best, least := ends[0].x, math.Inf(1)
+	for _, e := range ends[:5] {
+		if x, v := minimise(e.x, loss, 500); v < least {
 			best, least = x, v
 		}
 	}
@@ -112,7 +124,7 @@ func Fit(runs []Trained) (Fitted, error) {
 		for i := range again {
 			again[i] = points[random.IntN(len(points))]
 		}
-		x, _ := minimise(best, func(x [5]float64) (float64, [5]float64) { return huber(again, x) }, 100)
+		x, _ := minimise(best, func(x [5]float64) (float64, [5]float64) { return huber(again, x) }, 40)
 		f.drawn = append(f.drawn, constants(x, ""))
 	}
 	for _, c := range []func(*Parametric) *float64{

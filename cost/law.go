@@ -113,6 +113,9 @@ func LawNamed(name string) (Law, error) {
 	return nil, fmt.Errorf("cost: law %q is none of rule20, epoch, hoffmann, kaplan: %w", name, ErrNoPlan)
 }
 
+// Laws are all that LawNamed knows, the rule of thumb first.
+func Laws() []Law { return []Law{Rule20{}, Epoch(), Hoffmann(), Kaplan{}} }
+
 // Plan is a size for a budget.
 type Plan struct {
 	Law    string  `json:"law"`
@@ -162,4 +165,17 @@ func search(law Law, enough func(Plan) bool, what string) (Plan, error) {
 		}
 	}
 	return at(high), nil
+}
+
+// Curve is the best plans for budgets from flops/around to flops·around, evenly spread in logarithm, within what is planned at all.
+func Curve(law Law, flops, around float64, points int) []Plan {
+	low, high := math.Log(math.Max(flops/around, leastFLOPs)), math.Log(math.Min(flops*around, mostFLOPs))
+	var plans []Plan
+	for i := range points {
+		at := math.Exp(low + (high-low)*float64(i)/float64(max(points-1, 1)))
+		if p, err := For(law, math.Min(math.Max(at, leastFLOPs), mostFLOPs)); err == nil {
+			plans = append(plans, p)
+		}
+	}
+	return plans
 }

@@ -57,17 +57,11 @@ var ErrNeverEven = errors.New("a purchase never pays")
 // BreakEven is after how many runs, purchase = runs × (rent − marginal): marginal is what a run costs on devices that one has, which is
 // energy. Days follow from the device-hours of a run. Errors: ErrNeverEven where it is so even in the typical case.
 func BreakEven(purchase, rent, marginal, hours Range, devices int) (Even, error) {
-	runs := func(purchase, rent, marginal float64) float64 {
-		if rent <= marginal {
-			return math.Inf(1)
-		}
-		return purchase / (rent - marginal)
-	}
 	var e Even
 	e.Runs = Range{
-		Low:     runs(purchase.Low, rent.High, marginal.Low),
-		Typical: runs(purchase.Typical, rent.Typical, marginal.Typical),
-		High:    runs(purchase.High, rent.Low, marginal.High),
+		Low:     even(purchase.Low, rent.High-marginal.Low),
+		Typical: even(purchase.Typical, rent.Typical-marginal.Typical),
+		High:    even(purchase.High, rent.Low-marginal.High),
 	}
 	if math.IsInf(e.Runs.Typical, 1) {
 		return e, fmt.Errorf("cost: a rented run costs $%.0f and one's own $%.0f for energy: %w", rent.Typical, marginal.Typical, ErrNeverEven)

@@ -1,6 +1,7 @@
 package cost_test
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -162,7 +163,7 @@ func TestBuildTuneOrAPI(t *testing.T) {
 	}
 	use := cost.Use{TokensPerMonth: 1e8, Months: 24, Params: 7e9, TuneTokens: 1e8, Device: h100, Pretrain: pretrain}
 	little, err := use.Decide()
-	if err != nil || little.Cheapest != "prompt an API" || !math.IsInf(little.Options[2].EvenMonths, 1) || len(little.Assumed) == 0 {
+	if err != nil || little.Cheapest != "prompt an API" || !math.IsInf(little.Options[2].EvenMonths.Typical, 1) || len(little.Assumed) == 0 {
 		t.Errorf("%+v %v", little, err)
 	}
 	use.TokensPerMonth = 1e12
@@ -170,8 +171,11 @@ func TestBuildTuneOrAPI(t *testing.T) {
 	if err != nil || much.Cheapest != "fine-tune an open model" {
 		t.Errorf("%+v %v", much, err)
 	}
-	if tuned, scratch := much.Options[1].EvenMonths, much.Options[2].EvenMonths; !(tuned < scratch) || math.IsInf(scratch, 1) {
+	if tuned, scratch := much.Options[1].EvenMonths.Typical, much.Options[2].EvenMonths.Typical; !(tuned < scratch) || math.IsInf(scratch, 1) {
 		t.Errorf("even after %v and %v months", tuned, scratch)
+	}
+	if raw, err := json.Marshal(little); err != nil || !strings.Contains(string(raw), `"Infinity"`) {
+		t.Errorf("%s %v", raw, err)
 	}
 	use.TokensPerMonth = -1
 	if _, err := use.Decide(); !errors.Is(err, cost.ErrBadAsk) {

@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 )
@@ -14,6 +15,17 @@ type Range struct {
 
 // Exactly is a range of one value.
 func Exactly(v float64) Range { return Range{v, v, v} }
+
+// MarshalJSON writes an end that is never reached as the string "Infinity", which JSON has no number for.
+func (r Range) MarshalJSON() ([]byte, error) {
+	end := func(v float64) any {
+		if math.IsInf(v, 1) {
+			return "Infinity"
+		}
+		return v
+	}
+	return json.Marshal(map[string]any{"low": end(r.Low), "typical": end(r.Typical), "high": end(r.High)})
+}
 
 // Times multiplies end by end: of figures that are all at least 0.
 func (r Range) Times(o Range) Range {

@@ -60,7 +60,7 @@ type Device struct {
 }
 
 // PriceSet adds a line to the price book: from a date on, this is what a device costs. Device is a pattern over "kind:name" in
-// which '*' stands for anything.
+// which '*' stands for anything. A zero of what follows Source is not said: then an earlier line for the device says it.
 type PriceSet struct {
 	Device     string `json:"device"`
 	PerHour    Number `json:"per_hour"`               // US dollars per device-hour
@@ -68,6 +68,17 @@ type PriceSet struct {
 	PerGBMonth Number `json:"per_gb_month,omitempty"` // US dollars for storage
 	From       string `json:"from"`                   // date, YYYY-MM-DD
 	Source     string `json:"source"`
+
+	PerHourLow   Number `json:"per_hour_low,omitempty"` // what others ask; both or none
+	PerHourHigh  Number `json:"per_hour_high,omitempty"`
+	PUE          Number `json:"pue,omitempty"`          // what the building draws for each joule of the device
+	PeakFLOPs    Number `json:"peak_flops,omitempty"`   // a second, 16-bit matrix products
+	Memory       Number `json:"memory,omitempty"`       // bytes
+	Watts        Number `json:"watts,omitempty"`        // of the device, at most
+	ServerWatts  Number `json:"server_watts,omitempty"` // with its share of a server, at most
+	Purchase     Number `json:"purchase,omitempty"`     // US dollars for the device alone, typically
+	PurchaseLow  Number `json:"purchase_low,omitempty"` // both or none
+	PurchaseHigh Number `json:"purchase_high,omitempty"`
 }
 
 // RuleSaved creates or replaces an automation: on an event type, when an expression holds, do an action.

@@ -24,6 +24,11 @@ func (r *mutationResolver) SetPrice(ctx context.Context, input gen.SetPriceInput
 	set := event.PriceSet{
 		Device: input.Device, PerHour: event.Number(input.PerHour), PerKWh: event.Number(deref(input.PerKwh)),
 		PerGBMonth: event.Number(deref(input.PerGbMonth)), From: from, Source: deref(input.Source),
+		PerHourLow: event.Number(deref(input.PerHourLow)), PerHourHigh: event.Number(deref(input.PerHourHigh)), PUE: event.Number(deref(input.Pue)),
+		PeakFLOPs: event.Number(deref(input.PeakFlops)), Memory: event.Number(deref(input.Memory)), Watts: event.Number(deref(input.Watts)), ServerWatts: event.Number(deref(input.ServerWatts)),
+	}
+	if p := input.Purchase; p != nil {
+		set.PurchaseLow, set.Purchase, set.PurchaseHigh = event.Number(p.Low), event.Number(p.Typical), event.Number(p.High)
 	}
 	line, err := priceLine(set)
 	if err == nil {

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"millrace/cost"
@@ -48,23 +47,25 @@ func showCost(bill cost.Bill, spent []readmodel.DeviceSpending) *view.Cost {
 
 // price shows one line of the book.
 func price(p cost.Price) view.Price {
-	return view.Price{
-		Device: p.Device, PerHour: p.PerHour, PerKwh: p.PerKWh, PerGbMonth: p.PerGBMonth,
+	out := view.Price{
+		Device: p.Device, PerHour: p.PerHour, PerHourLow: p.PerHourLow, PerHourHigh: p.PerHourHigh,
+		PerKwh: p.PerKWh, Pue: p.PUE, PerGbMonth: p.PerGBMonth,
+		PeakFlops: p.PeakFLOPs, Memory: p.Memory, Watts: p.Watts, ServerWatts: p.ServerWatts,
 		From: p.From.UTC().Format(time.DateOnly), Source: p.Source,
 	}
+	if p.Purchase.Known() {
+		out.Purchase = &p.Purchase
+	}
+	return out
 }
 
 // priceLine is a wish's line of the book, or what is wrong with it.
 func priceLine(set event.PriceSet) (cost.Price, error) {
-	from, err := time.Parse(time.DateOnly, set.From)
-	if err != nil {
-		return cost.Price{}, refusal{code: "INVALID", message: fmt.Sprintf("%q is not a date of the form 2026-11-21", set.From), field: []string{"from"}}
-	}
-	line := cost.Price{
-		Device: set.Device, PerHour: float64(set.PerHour), PerKWh: float64(set.PerKWh), PerGBMonth: float64(set.PerGBMonth),
-		From: from, Source: set.Source,
-	}
-	if err := line.Check(); err != nil {
+	line, err := readmodel.PriceLine(set)
+	switch {
+	case errors.Is(err, readmodel.ErrBadDate):
+		return line, refusal{code: "INVALID", message: err.Error(), field: []string{"from"}}
+	case err != nil:
 		return line, refusal{code: "INVALID", message: err.Error(), field: []string{"device"}}
 	}
 	return line, nil

@@ -77,6 +77,7 @@ type cli struct {
 	Eval       evalCmd       `cmd:"" help:"Evaluate a checkpoint on a suite."`
 	Runs       runsCmd       `cmd:"" help:"List runs."`
 	Show       showCmd       `cmd:"" help:"Show a run: status, metrics, cost, checkpoints with scores and samples."`
+	Cost       costCmd       `cmd:"" help:"What training costs: estimates, plans for a budget, prices, and what a run has cost."`
 	Compare    compareCmd    `cmd:"" help:"Compare runs: what differs in configuration, and how they did."`
 	Watch      watchCmd      `cmd:"" help:"Watch a run, or all runs, live."`
 	Reproduce  reproduceCmd  `cmd:"" help:"Do a recorded run again and compare it bit for bit."`
@@ -157,7 +158,7 @@ func plain(err error) string {
 	for {
 		room, rest, ok := strings.Cut(s, ": ")
 		switch room {
-		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "trainer", "curator", "evaluator", "classify", "ngram":
+		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "trainer", "curator", "evaluator", "classify", "ngram", "cost":
 			if ok {
 				s = rest
 				continue

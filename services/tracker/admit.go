@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"millrace/cost"
 	"millrace/event"
 	"millrace/storage/readmodel"
 )
@@ -181,12 +180,9 @@ func (t *Tracker) admitPrice(w event.PriceSet) (event.Event, bool, error) {
 	if w.From == "" {
 		w.From = t.Now().UTC().Format(time.DateOnly)
 	}
-	from, err := time.Parse(time.DateOnly, w.From)
-	if err != nil {
-		return nil, false, refuse(Invalid, "from", "", "%q is not a date of the form 2026-11-21", w.From)
-	}
-	p := cost.Price{Device: w.Device, PerHour: float64(w.PerHour), PerKWh: float64(w.PerKWh), PerGBMonth: float64(w.PerGBMonth), From: from}
-	if err := p.Check(); err != nil {
+	if _, err := readmodel.PriceLine(w); errors.Is(err, readmodel.ErrBadDate) {
+		return nil, false, refuse(Invalid, "from", "", "%v", err)
+	} else if err != nil {
 		return nil, false, asRefusal("device", err)
 	}
 	return w, false, nil

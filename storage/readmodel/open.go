@@ -18,7 +18,6 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"millrace/cost"
 	"millrace/event"
 )
 
@@ -346,12 +345,8 @@ type storedPrice struct {
 // addPrice adds a line to the book in memory; one that cannot be applied is kept in the file only.
 func (m *Model) addPrice(p storedPrice) {
 	m.prices = append(m.prices, p)
-	from, err := time.Parse(time.DateOnly, p.From)
+	line, err := PriceLine(p.PriceSet)
 	if err != nil {
-		return
-	}
-	line := cost.Price{Device: p.Device, PerHour: float64(p.PerHour), PerKWh: float64(p.PerKWh), PerGBMonth: float64(p.PerGBMonth), From: from, Source: p.Source}
-	if line.Check() != nil {
 		return
 	}
 	m.book = append(m.book[:len(m.book):len(m.book)], line)

@@ -1,9 +1,11 @@
 package readmodel
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"millrace/cost"
 	"millrace/event"
@@ -74,6 +76,29 @@ func (m *Model) Book() cost.Book {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return slices.Clone(m.book)
+}
+
+// ErrBadDate is returned for a price's date that is none.
+var ErrBadDate = errors.New("not a date of the form 2026-11-21")
+
+// PriceLine is a fact about a price as a line of the book. Errors: ErrBadDate, cost.ErrBadPrice.
+func PriceLine(p event.PriceSet) (cost.Price, error) {
+	from, err := time.Parse(time.DateOnly, p.From)
+	if err != nil {
+		return cost.Price{}, fmt.Errorf("%q: %w", p.From, ErrBadDate)
+	}
+	line := cost.Price{
+		Device: p.Device, PerHour: float64(p.PerHour), PerHourLow: float64(p.PerHourLow), PerHourHigh: float64(p.PerHourHigh),
+		PerKWh: float64(p.PerKWh), PUE: float64(p.PUE), PerGBMonth: float64(p.PerGBMonth), From: from, Source: p.Source,
+		Hardware: cost.Hardware{
+			PeakFLOPs: float64(p.PeakFLOPs), Memory: float64(p.Memory), Watts: float64(p.Watts), ServerWatts: float64(p.ServerWatts),
+			Purchase: cost.Range{Low: float64(p.PurchaseLow), Typical: float64(p.Purchase), High: float64(p.PurchaseHigh)},
+		},
+	}
+	if p.PurchaseLow == 0 && p.PurchaseHigh == 0 {
+		line.Purchase = cost.Exactly(float64(p.Purchase))
+	}
+	return line, line.Check()
 }
 
 // RunCost prices what a run has spent so far, over all attempts, workers and devices, at the prices that were in force when it

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"millrace/cost"
 	"millrace/event"
 	"millrace/graph/internal/view"
 	"strconv"
@@ -19,6 +20,20 @@ type ArchiveRunInput struct {
 	ID string `json:"id"`
 	// True: out of sight of lists; false: back.
 	Archived bool `json:"archived"`
+}
+
+// What a purchase and a run cost, in US dollars.
+type BreakEvenInput struct {
+	// The cluster.
+	Purchase float64 `json:"purchase"`
+	// A run on rented devices.
+	RentPerRun float64 `json:"rentPerRun"`
+	// A run's energy on one's own devices.
+	EnergyPerRun float64 `json:"energyPerRun"`
+	// Device-hours of a run.
+	DeviceHours float64 `json:"deviceHours"`
+	// Devices of the cluster.
+	Devices int `json:"devices"`
 }
 
 // What may be spent.
@@ -37,6 +52,76 @@ type ConfigFilter struct {
 	Number *NumberFilter `json:"number,omitempty"`
 	// Compared as text.
 	Text *StringFilter `json:"text,omitempty"`
+}
+
+// One of preset, shape, run and params names the model.
+type CostEstimateInput struct {
+	// A published model, one of modelPresets.
+	Preset *string `json:"preset,omitempty"`
+	// Dimensions of one's own.
+	Shape *view.ShapeInput `json:"shape,omitempty"`
+	// A training run of this platform: its configuration's model.
+	Run *string `json:"run,omitempty"`
+	// Only a number of parameters: 6 operations a parameter and token, attention left out.
+	Params *float64 `json:"params,omitempty"`
+	// Tokens to train on, the same for every size; left out: 20 a parameter, which grow with size.
+	Tokens *float64 `json:"tokens,omitempty"`
+	// Tokens of a sequence; the model's most when left out.
+	Context *int `json:"context,omitempty"`
+	// Device by the name the price book knows, e.g. "A100" or "cpu". Default: H100.
+	Device *string `json:"device,omitempty"`
+	// How many devices at once. Default: 1.
+	Count *int `json:"count,omitempty"`
+	// The part of the device's peak that training reaches, 0 to 1. Default: 0.3 to 0.5.
+	Mfu *float64 `json:"mfu,omitempty"`
+	// US dollars for a device-hour instead of the book's.
+	RentPerHour *float64 `json:"rentPerHour,omitempty"`
+	// US dollars for a device that is bought, instead of the book's.
+	DevicePrice *float64 `json:"devicePrice,omitempty"`
+	// US dollars for a megawatt-hour. Default: 60 to 160.
+	PerMwh *float64 `json:"perMwh,omitempty"`
+	// People who work on it.
+	People *float64 `json:"people,omitempty"`
+	// Months for which they do.
+	Months *float64 `json:"months,omitempty"`
+}
+
+// What a model is wanted for.
+type CostOptionsInput struct {
+	// Tokens read and written a month.
+	TokensPerMonth float64 `json:"tokensPerMonth"`
+	// For how many months. Default: 12.
+	Months *float64 `json:"months,omitempty"`
+	// US dollars for a million tokens of an API. Default: 0.2 to 5.
+	APIPerMillion *float64 `json:"apiPerMillion,omitempty"`
+	// Parameters of the model to serve, fine-tune or train.
+	Params float64 `json:"params"`
+	// Tokens to train on from scratch; 20 a parameter when left out.
+	Tokens *float64 `json:"tokens,omitempty"`
+	// Tokens to fine-tune on. Default: 100 million.
+	TuneTokens *float64 `json:"tuneTokens,omitempty"`
+	// Device to do it on. Default: H100.
+	Device *string `json:"device,omitempty"`
+}
+
+// One of flops, dollars, deviceHours, params and loss says what is planned for; dollars and deviceHours may be both given, then both bound it.
+type CostPlanInput struct {
+	// Operations.
+	Flops *float64 `json:"flops,omitempty"`
+	// US dollars of rent.
+	Dollars *float64 `json:"dollars,omitempty"`
+	// Device-hours.
+	DeviceHours *float64 `json:"deviceHours,omitempty"`
+	// A size: what budget makes it best?
+	Params *float64 `json:"params,omitempty"`
+	// A loss, in nats a token: what is the least budget for it?
+	Loss *float64 `json:"loss,omitempty"`
+	// Device that the dollars rent or the hours are of. Default: H100.
+	Device *string `json:"device,omitempty"`
+	// The part of its peak that training reaches, 0 to 1. Default: 0.3 to 0.5.
+	Mfu *float64 `json:"mfu,omitempty"`
+	// US dollars for a device-hour instead of the book's.
+	RentPerHour *float64 `json:"rentPerHour,omitempty"`
 }
 
 // Opens an experiment.
@@ -125,6 +210,18 @@ type InputRef struct {
 	Digest string `json:"digest"`
 	// What to call it in the record.
 	Name *string `json:"name,omitempty"`
+}
+
+// Which runs count, and what to predict.
+type LossFitInput struct {
+	// Only runs of this experiment, by id.
+	Experiment *string `json:"experiment,omitempty"`
+	// Only runs that this keeps.
+	Filter *RunFilter `json:"filter,omitempty"`
+	// Predict a model of so many parameters…
+	Params *float64 `json:"params,omitempty"`
+	// …trained on so many tokens.
+	Tokens *float64 `json:"tokens,omitempty"`
 }
 
 // A condition on a metric. A run without the metric does not fit.
@@ -333,6 +430,22 @@ type SetPriceInput struct {
 	From *string `json:"from,omitempty"`
 	// Where the price was read.
 	Source *string `json:"source,omitempty"`
+	// What others ask for a device-hour at least; with perHourHigh.
+	PerHourLow *float64 `json:"perHourLow,omitempty"`
+	// What others ask for a device-hour at most; with perHourLow.
+	PerHourHigh *float64 `json:"perHourHigh,omitempty"`
+	// Joules of the building for each joule of the device, 1 or more.
+	Pue *float64 `json:"pue,omitempty"`
+	// Operations a second in 16-bit matrix products without sparsity. What is left out of the hardware is taken from an earlier line for the device.
+	PeakFlops *float64 `json:"peakFlops,omitempty"`
+	// Bytes of the device's memory.
+	Memory *float64 `json:"memory,omitempty"`
+	// Watts of the device at most.
+	Watts *float64 `json:"watts,omitempty"`
+	// Watts with its share of a server, at most.
+	ServerWatts *float64 `json:"serverWatts,omitempty"`
+	// US dollars for the device alone.
+	Purchase *cost.Range `json:"purchase,omitempty"`
 }
 
 // A price after a wish.

@@ -69,6 +69,11 @@ type ComplexityRoot struct {
 		Step func(childComplexity int) int
 	}
 
+	BreakEven struct {
+		Days func(childComplexity int) int
+		Runs func(childComplexity int) int
+	}
+
 	Budget struct {
 		DeviceSeconds func(childComplexity int) int
 		Dollars       func(childComplexity int) int
@@ -196,6 +201,64 @@ type ComplexityRoot struct {
 		Unpriced       func(childComplexity int) int
 	}
 
+	CostDecision struct {
+		Assumed  func(childComplexity int) int
+		Cheapest func(childComplexity int) int
+		Options  func(childComplexity int) int
+	}
+
+	CostEstimate struct {
+		Assumed            func(childComplexity int) int
+		Count              func(childComplexity int) int
+		Days               func(childComplexity int) int
+		DeviceHours        func(childComplexity int) int
+		Energy             func(childComplexity int) int
+		Even               func(childComplexity int) int
+		FLOPs              func(childComplexity int) int
+		FLOPsPerToken      func(childComplexity int) int
+		Loss               func(childComplexity int) int
+		Own                func(childComplexity int) int
+		Params             func(childComplexity int) int
+		Parts              func(childComplexity int) int
+		Purchase           func(childComplexity int) int
+		Regime             func(childComplexity int) int
+		Rent               func(childComplexity int) int
+		Says               func(childComplexity int) int
+		Serving            func(childComplexity int) int
+		Team               func(childComplexity int) int
+		Tokens             func(childComplexity int) int
+		TokensPerParameter func(childComplexity int) int
+		Training           func(childComplexity int) int
+	}
+
+	CostOption struct {
+		EvenMonths func(childComplexity int) int
+		Name       func(childComplexity int) int
+		PerMonth   func(childComplexity int) int
+		Total      func(childComplexity int) int
+		UpFront    func(childComplexity int) int
+	}
+
+	CostPlan struct {
+		FLOPs  func(childComplexity int) int
+		Law    func(childComplexity int) int
+		Loss   func(childComplexity int) int
+		Params func(childComplexity int) int
+		Tokens func(childComplexity int) int
+	}
+
+	CostPlans struct {
+		Budget func(childComplexity int) int
+		Curve  func(childComplexity int) int
+		Plans  func(childComplexity int) int
+	}
+
+	CostRange struct {
+		High    func(childComplexity int) int
+		Low     func(childComplexity int) int
+		Typical func(childComplexity int) int
+	}
+
 	Dataset struct {
 		At        func(childComplexity int) int
 		Bytes     func(childComplexity int) int
@@ -260,6 +323,17 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	DeviceMemory struct {
+		Activations func(childComplexity int) int
+		Cache       func(childComplexity int) int
+		Gradients   func(childComplexity int) int
+		Logits      func(childComplexity int) int
+		Master      func(childComplexity int) int
+		Moments     func(childComplexity int) int
+		Total       func(childComplexity int) int
+		Weights     func(childComplexity int) int
+	}
+
 	DeviceSpent struct {
 		Count   func(childComplexity int) int
 		Joules  func(childComplexity int) int
@@ -317,6 +391,12 @@ type ComplexityRoot struct {
 	Durability struct {
 		Summary  func(childComplexity int) int
 		Warnings func(childComplexity int) int
+	}
+
+	EnergyEstimate struct {
+		Building func(childComplexity int) int
+		Devices  func(childComplexity int) int
+		Dollars  func(childComplexity int) int
 	}
 
 	Environment struct {
@@ -439,6 +519,26 @@ type ComplexityRoot struct {
 		Tags     func(childComplexity int) int
 	}
 
+	LossFit struct {
+		Error     func(childComplexity int) int
+		High      func(childComplexity int) int
+		Law       func(childComplexity int) int
+		Low       func(childComplexity int) int
+		Near      func(childComplexity int) int
+		Points    func(childComplexity int) int
+		Predicted func(childComplexity int) int
+		Refused   func(childComplexity int) int
+	}
+
+	LossLaw struct {
+		A     func(childComplexity int) int
+		Alpha func(childComplexity int) int
+		B     func(childComplexity int) int
+		Beta  func(childComplexity int) int
+		By    func(childComplexity int) int
+		E     func(childComplexity int) int
+	}
+
 	Measurement struct {
 		Name  func(childComplexity int) int
 		Value func(childComplexity int) int
@@ -527,6 +627,16 @@ type ComplexityRoot struct {
 		StartCursor     func(childComplexity int) int
 	}
 
+	ParameterCount struct {
+		Attention func(childComplexity int) int
+		Embedding func(childComplexity int) int
+		Head      func(childComplexity int) int
+		MLP       func(childComplexity int) int
+		Norm      func(childComplexity int) int
+		Position  func(childComplexity int) int
+		Total     func(childComplexity int) int
+	}
+
 	Place struct {
 		Document func(childComplexity int) int
 		Shard    func(childComplexity int) int
@@ -541,12 +651,20 @@ type ComplexityRoot struct {
 	}
 
 	Price struct {
-		Device     func(childComplexity int) int
-		From       func(childComplexity int) int
-		PerGbMonth func(childComplexity int) int
-		PerHour    func(childComplexity int) int
-		PerKwh     func(childComplexity int) int
-		Source     func(childComplexity int) int
+		Device      func(childComplexity int) int
+		From        func(childComplexity int) int
+		Memory      func(childComplexity int) int
+		PeakFlops   func(childComplexity int) int
+		PerGbMonth  func(childComplexity int) int
+		PerHour     func(childComplexity int) int
+		PerHourHigh func(childComplexity int) int
+		PerHourLow  func(childComplexity int) int
+		PerKwh      func(childComplexity int) int
+		Pue         func(childComplexity int) int
+		Purchase    func(childComplexity int) int
+		ServerWatts func(childComplexity int) int
+		Source      func(childComplexity int) int
+		Watts       func(childComplexity int) int
 	}
 
 	Progress struct {
@@ -557,18 +675,33 @@ type ComplexityRoot struct {
 		Unit        func(childComplexity int) int
 	}
 
+	PurchaseEstimate struct {
+		Devices      func(childComplexity int) int
+		Host         func(childComplexity int) int
+		Interconnect func(childComplexity int) int
+		PerDay       func(childComplexity int) int
+		Total        func(childComplexity int) int
+	}
+
 	Query struct {
+		BreakEven    func(childComplexity int, input BreakEvenInput) int
 		Checkpoint   func(childComplexity int, run string, step int64) int
 		Collection   func(childComplexity int, id string) int
 		Collections  func(childComplexity int, kind *string, experiment *string, first *int, after *string) int
 		CompareRuns  func(childComplexity int, ids []string) int
+		CostEstimate func(childComplexity int, input CostEstimateInput) int
+		CostOptions  func(childComplexity int, input CostOptionsInput) int
+		CostPlan     func(childComplexity int, input CostPlanInput) int
 		Dataset      func(childComplexity int, id string) int
 		Datasets     func(childComplexity int, first *int, after *string, recipeDigest *string) int
 		Durability   func(childComplexity int) int
 		Experiment   func(childComplexity int, id string) int
 		Experiments  func(childComplexity int, first *int, after *string, archived *bool) int
+		LossFit      func(childComplexity int, input LossFitInput) int
 		MetricSeries func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int) int
+		ModelPresets func(childComplexity int) int
 		Node         func(childComplexity int, id string) int
+		PriceBook    func(childComplexity int) int
 		Prices       func(childComplexity int) int
 		Run          func(childComplexity int, id string) int
 		Runs         func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int, after *string) int
@@ -812,6 +945,19 @@ type ComplexityRoot struct {
 		Writer func(childComplexity int) int
 	}
 
+	TokenFlops struct {
+		Attention func(childComplexity int) int
+		Backward  func(childComplexity int) int
+		Forward   func(childComplexity int) int
+	}
+
+	TrainedPoint struct {
+		Loss   func(childComplexity int) int
+		Params func(childComplexity int) int
+		Run    func(childComplexity int) int
+		Tokens func(childComplexity int) int
+	}
+
 	Usage struct {
 		At             func(childComplexity int) int
 		CPUPercent     func(childComplexity int) int
@@ -953,6 +1099,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Branch.Step(childComplexity), true
+
+	case "BreakEven.days":
+		if e.ComplexityRoot.BreakEven.Days == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BreakEven.Days(childComplexity), true
+	case "BreakEven.runs":
+		if e.ComplexityRoot.BreakEven.Runs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BreakEven.Runs(childComplexity), true
 
 	case "Budget.deviceSeconds":
 		if e.ComplexityRoot.Budget.DeviceSeconds == nil {
@@ -1466,6 +1625,252 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Cost.Unpriced(childComplexity), true
 
+	case "CostDecision.assumed":
+		if e.ComplexityRoot.CostDecision.Assumed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostDecision.Assumed(childComplexity), true
+	case "CostDecision.cheapest":
+		if e.ComplexityRoot.CostDecision.Cheapest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostDecision.Cheapest(childComplexity), true
+	case "CostDecision.options":
+		if e.ComplexityRoot.CostDecision.Options == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostDecision.Options(childComplexity), true
+
+	case "CostEstimate.assumed":
+		if e.ComplexityRoot.CostEstimate.Assumed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Assumed(childComplexity), true
+	case "CostEstimate.count":
+		if e.ComplexityRoot.CostEstimate.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Count(childComplexity), true
+	case "CostEstimate.days":
+		if e.ComplexityRoot.CostEstimate.Days == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Days(childComplexity), true
+	case "CostEstimate.deviceHours":
+		if e.ComplexityRoot.CostEstimate.DeviceHours == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.DeviceHours(childComplexity), true
+	case "CostEstimate.energy":
+		if e.ComplexityRoot.CostEstimate.Energy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Energy(childComplexity), true
+	case "CostEstimate.even":
+		if e.ComplexityRoot.CostEstimate.Even == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Even(childComplexity), true
+	case "CostEstimate.flops":
+		if e.ComplexityRoot.CostEstimate.FLOPs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.FLOPs(childComplexity), true
+	case "CostEstimate.flopsPerToken":
+		if e.ComplexityRoot.CostEstimate.FLOPsPerToken == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.FLOPsPerToken(childComplexity), true
+	case "CostEstimate.loss":
+		if e.ComplexityRoot.CostEstimate.Loss == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Loss(childComplexity), true
+	case "CostEstimate.own":
+		if e.ComplexityRoot.CostEstimate.Own == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Own(childComplexity), true
+	case "CostEstimate.params":
+		if e.ComplexityRoot.CostEstimate.Params == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Params(childComplexity), true
+	case "CostEstimate.parts":
+		if e.ComplexityRoot.CostEstimate.Parts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Parts(childComplexity), true
+	case "CostEstimate.purchase":
+		if e.ComplexityRoot.CostEstimate.Purchase == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Purchase(childComplexity), true
+	case "CostEstimate.regime":
+		if e.ComplexityRoot.CostEstimate.Regime == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Regime(childComplexity), true
+	case "CostEstimate.rent":
+		if e.ComplexityRoot.CostEstimate.Rent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Rent(childComplexity), true
+	case "CostEstimate.says":
+		if e.ComplexityRoot.CostEstimate.Says == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Says(childComplexity), true
+	case "CostEstimate.serving":
+		if e.ComplexityRoot.CostEstimate.Serving == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Serving(childComplexity), true
+	case "CostEstimate.team":
+		if e.ComplexityRoot.CostEstimate.Team == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Team(childComplexity), true
+	case "CostEstimate.tokens":
+		if e.ComplexityRoot.CostEstimate.Tokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Tokens(childComplexity), true
+	case "CostEstimate.tokensPerParameter":
+		if e.ComplexityRoot.CostEstimate.TokensPerParameter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.TokensPerParameter(childComplexity), true
+	case "CostEstimate.training":
+		if e.ComplexityRoot.CostEstimate.Training == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostEstimate.Training(childComplexity), true
+
+	case "CostOption.evenMonths":
+		if e.ComplexityRoot.CostOption.EvenMonths == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostOption.EvenMonths(childComplexity), true
+	case "CostOption.name":
+		if e.ComplexityRoot.CostOption.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostOption.Name(childComplexity), true
+	case "CostOption.perMonth":
+		if e.ComplexityRoot.CostOption.PerMonth == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostOption.PerMonth(childComplexity), true
+	case "CostOption.total":
+		if e.ComplexityRoot.CostOption.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostOption.Total(childComplexity), true
+	case "CostOption.upFront":
+		if e.ComplexityRoot.CostOption.UpFront == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostOption.UpFront(childComplexity), true
+
+	case "CostPlan.flops":
+		if e.ComplexityRoot.CostPlan.FLOPs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostPlan.FLOPs(childComplexity), true
+	case "CostPlan.law":
+		if e.ComplexityRoot.CostPlan.Law == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostPlan.Law(childComplexity), true
+	case "CostPlan.loss":
+		if e.ComplexityRoot.CostPlan.Loss == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostPlan.Loss(childComplexity), true
+	case "CostPlan.params":
+		if e.ComplexityRoot.CostPlan.Params == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostPlan.Params(childComplexity), true
+	case "CostPlan.tokens":
+		if e.ComplexityRoot.CostPlan.Tokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostPlan.Tokens(childComplexity), true
+
+	case "CostPlans.budget":
+		if e.ComplexityRoot.CostPlans.Budget == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostPlans.Budget(childComplexity), true
+	case "CostPlans.curve":
+		if e.ComplexityRoot.CostPlans.Curve == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostPlans.Curve(childComplexity), true
+	case "CostPlans.plans":
+		if e.ComplexityRoot.CostPlans.Plans == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostPlans.Plans(childComplexity), true
+
+	case "CostRange.high":
+		if e.ComplexityRoot.CostRange.High == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostRange.High(childComplexity), true
+	case "CostRange.low":
+		if e.ComplexityRoot.CostRange.Low == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostRange.Low(childComplexity), true
+	case "CostRange.typical":
+		if e.ComplexityRoot.CostRange.Typical == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostRange.Typical(childComplexity), true
+
 	case "Dataset.createdAt":
 		if e.ComplexityRoot.Dataset.At == nil {
 			break
@@ -1768,6 +2173,55 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.DeleteRunPayload.UserErrors(childComplexity), true
 
+	case "DeviceMemory.activations":
+		if e.ComplexityRoot.DeviceMemory.Activations == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceMemory.Activations(childComplexity), true
+	case "DeviceMemory.cache":
+		if e.ComplexityRoot.DeviceMemory.Cache == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceMemory.Cache(childComplexity), true
+	case "DeviceMemory.gradients":
+		if e.ComplexityRoot.DeviceMemory.Gradients == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceMemory.Gradients(childComplexity), true
+	case "DeviceMemory.logits":
+		if e.ComplexityRoot.DeviceMemory.Logits == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceMemory.Logits(childComplexity), true
+	case "DeviceMemory.master":
+		if e.ComplexityRoot.DeviceMemory.Master == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceMemory.Master(childComplexity), true
+	case "DeviceMemory.moments":
+		if e.ComplexityRoot.DeviceMemory.Moments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceMemory.Moments(childComplexity), true
+	case "DeviceMemory.total":
+		if e.ComplexityRoot.DeviceMemory.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceMemory.Total(childComplexity), true
+	case "DeviceMemory.weights":
+		if e.ComplexityRoot.DeviceMemory.Weights == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeviceMemory.Weights(childComplexity), true
+
 	case "DeviceSpent.count":
 		if e.ComplexityRoot.DeviceSpent.Count == nil {
 			break
@@ -1985,6 +2439,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Durability.Warnings(childComplexity), true
+
+	case "EnergyEstimate.building":
+		if e.ComplexityRoot.EnergyEstimate.Building == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnergyEstimate.Building(childComplexity), true
+	case "EnergyEstimate.devices":
+		if e.ComplexityRoot.EnergyEstimate.Devices == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnergyEstimate.Devices(childComplexity), true
+	case "EnergyEstimate.dollars":
+		if e.ComplexityRoot.EnergyEstimate.Dollars == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EnergyEstimate.Dollars(childComplexity), true
 
 	case "Environment.arch":
 		if e.ComplexityRoot.Environment.Arch == nil {
@@ -2490,6 +2963,92 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LoggedInput.Tags(childComplexity), true
 
+	case "LossFit.error":
+		if e.ComplexityRoot.LossFit.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossFit.Error(childComplexity), true
+	case "LossFit.high":
+		if e.ComplexityRoot.LossFit.High == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossFit.High(childComplexity), true
+	case "LossFit.law":
+		if e.ComplexityRoot.LossFit.Law == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossFit.Law(childComplexity), true
+	case "LossFit.low":
+		if e.ComplexityRoot.LossFit.Low == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossFit.Low(childComplexity), true
+	case "LossFit.near":
+		if e.ComplexityRoot.LossFit.Near == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossFit.Near(childComplexity), true
+	case "LossFit.points":
+		if e.ComplexityRoot.LossFit.Points == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossFit.Points(childComplexity), true
+	case "LossFit.predicted":
+		if e.ComplexityRoot.LossFit.Predicted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossFit.Predicted(childComplexity), true
+	case "LossFit.refused":
+		if e.ComplexityRoot.LossFit.Refused == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossFit.Refused(childComplexity), true
+
+	case "LossLaw.a":
+		if e.ComplexityRoot.LossLaw.A == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossLaw.A(childComplexity), true
+	case "LossLaw.alpha":
+		if e.ComplexityRoot.LossLaw.Alpha == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossLaw.Alpha(childComplexity), true
+	case "LossLaw.b":
+		if e.ComplexityRoot.LossLaw.B == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossLaw.B(childComplexity), true
+	case "LossLaw.beta":
+		if e.ComplexityRoot.LossLaw.Beta == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossLaw.Beta(childComplexity), true
+	case "LossLaw.by":
+		if e.ComplexityRoot.LossLaw.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossLaw.By(childComplexity), true
+	case "LossLaw.e":
+		if e.ComplexityRoot.LossLaw.E == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LossLaw.E(childComplexity), true
+
 	case "Measurement.name":
 		if e.ComplexityRoot.Measurement.Name == nil {
 			break
@@ -2965,6 +3524,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PageInfo.StartCursor(childComplexity), true
 
+	case "ParameterCount.attention":
+		if e.ComplexityRoot.ParameterCount.Attention == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ParameterCount.Attention(childComplexity), true
+	case "ParameterCount.embedding":
+		if e.ComplexityRoot.ParameterCount.Embedding == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ParameterCount.Embedding(childComplexity), true
+	case "ParameterCount.head":
+		if e.ComplexityRoot.ParameterCount.Head == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ParameterCount.Head(childComplexity), true
+	case "ParameterCount.mlp":
+		if e.ComplexityRoot.ParameterCount.MLP == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ParameterCount.MLP(childComplexity), true
+	case "ParameterCount.norm":
+		if e.ComplexityRoot.ParameterCount.Norm == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ParameterCount.Norm(childComplexity), true
+	case "ParameterCount.position":
+		if e.ComplexityRoot.ParameterCount.Position == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ParameterCount.Position(childComplexity), true
+	case "ParameterCount.total":
+		if e.ComplexityRoot.ParameterCount.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ParameterCount.Total(childComplexity), true
+
 	case "Place.document":
 		if e.ComplexityRoot.Place.Document == nil {
 			break
@@ -3021,6 +3623,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Price.From(childComplexity), true
+	case "Price.memory":
+		if e.ComplexityRoot.Price.Memory == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Price.Memory(childComplexity), true
+	case "Price.peakFlops":
+		if e.ComplexityRoot.Price.PeakFlops == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Price.PeakFlops(childComplexity), true
 	case "Price.perGbMonth":
 		if e.ComplexityRoot.Price.PerGbMonth == nil {
 			break
@@ -3033,18 +3647,54 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Price.PerHour(childComplexity), true
+	case "Price.perHourHigh":
+		if e.ComplexityRoot.Price.PerHourHigh == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Price.PerHourHigh(childComplexity), true
+	case "Price.perHourLow":
+		if e.ComplexityRoot.Price.PerHourLow == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Price.PerHourLow(childComplexity), true
 	case "Price.perKwh":
 		if e.ComplexityRoot.Price.PerKwh == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Price.PerKwh(childComplexity), true
+	case "Price.pue":
+		if e.ComplexityRoot.Price.Pue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Price.Pue(childComplexity), true
+	case "Price.purchase":
+		if e.ComplexityRoot.Price.Purchase == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Price.Purchase(childComplexity), true
+	case "Price.serverWatts":
+		if e.ComplexityRoot.Price.ServerWatts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Price.ServerWatts(childComplexity), true
 	case "Price.source":
 		if e.ComplexityRoot.Price.Source == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Price.Source(childComplexity), true
+	case "Price.watts":
+		if e.ComplexityRoot.Price.Watts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Price.Watts(childComplexity), true
 
 	case "Progress.done":
 		if e.ComplexityRoot.Progress.Done == nil {
@@ -3077,6 +3727,48 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Progress.Unit(childComplexity), true
 
+	case "PurchaseEstimate.devices":
+		if e.ComplexityRoot.PurchaseEstimate.Devices == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PurchaseEstimate.Devices(childComplexity), true
+	case "PurchaseEstimate.host":
+		if e.ComplexityRoot.PurchaseEstimate.Host == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PurchaseEstimate.Host(childComplexity), true
+	case "PurchaseEstimate.interconnect":
+		if e.ComplexityRoot.PurchaseEstimate.Interconnect == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PurchaseEstimate.Interconnect(childComplexity), true
+	case "PurchaseEstimate.perDay":
+		if e.ComplexityRoot.PurchaseEstimate.PerDay == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PurchaseEstimate.PerDay(childComplexity), true
+	case "PurchaseEstimate.total":
+		if e.ComplexityRoot.PurchaseEstimate.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PurchaseEstimate.Total(childComplexity), true
+
+	case "Query.breakEven":
+		if e.ComplexityRoot.Query.BreakEven == nil {
+			break
+		}
+
+		args, err := ec.field_Query_breakEven_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.BreakEven(childComplexity, args["input"].(BreakEvenInput)), true
 	case "Query.checkpoint":
 		if e.ComplexityRoot.Query.Checkpoint == nil {
 			break
@@ -3121,6 +3813,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.CompareRuns(childComplexity, args["ids"].([]string)), true
+	case "Query.costEstimate":
+		if e.ComplexityRoot.Query.CostEstimate == nil {
+			break
+		}
+
+		args, err := ec.field_Query_costEstimate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CostEstimate(childComplexity, args["input"].(CostEstimateInput)), true
+	case "Query.costOptions":
+		if e.ComplexityRoot.Query.CostOptions == nil {
+			break
+		}
+
+		args, err := ec.field_Query_costOptions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CostOptions(childComplexity, args["input"].(CostOptionsInput)), true
+	case "Query.costPlan":
+		if e.ComplexityRoot.Query.CostPlan == nil {
+			break
+		}
+
+		args, err := ec.field_Query_costPlan_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CostPlan(childComplexity, args["input"].(CostPlanInput)), true
 	case "Query.dataset":
 		if e.ComplexityRoot.Query.Dataset == nil {
 			break
@@ -3172,6 +3897,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Experiments(childComplexity, args["first"].(*int), args["after"].(*string), args["archived"].(*bool)), true
 
+	case "Query.lossFit":
+		if e.ComplexityRoot.Query.LossFit == nil {
+			break
+		}
+
+		args, err := ec.field_Query_lossFit_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.LossFit(childComplexity, args["input"].(LossFitInput)), true
 	case "Query.metricSeries":
 		if e.ComplexityRoot.Query.MetricSeries == nil {
 			break
@@ -3183,6 +3919,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.MetricSeries(childComplexity, args["runs"].([]string), args["keys"].([]string), args["fromStep"].(*int64), args["toStep"].(*int64), args["maxPoints"].(*int)), true
+	case "Query.modelPresets":
+		if e.ComplexityRoot.Query.ModelPresets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.ModelPresets(childComplexity), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -3194,6 +3936,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Node(childComplexity, args["id"].(string)), true
+	case "Query.priceBook":
+		if e.ComplexityRoot.Query.PriceBook == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.PriceBook(childComplexity), true
 	case "Query.prices":
 		if e.ComplexityRoot.Query.Prices == nil {
 			break
@@ -4269,6 +5017,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TextSample.Writer(childComplexity), true
 
+	case "TokenFlops.attention":
+		if e.ComplexityRoot.TokenFlops.Attention == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TokenFlops.Attention(childComplexity), true
+	case "TokenFlops.backward":
+		if e.ComplexityRoot.TokenFlops.Backward == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TokenFlops.Backward(childComplexity), true
+	case "TokenFlops.forward":
+		if e.ComplexityRoot.TokenFlops.Forward == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TokenFlops.Forward(childComplexity), true
+
+	case "TrainedPoint.loss":
+		if e.ComplexityRoot.TrainedPoint.Loss == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrainedPoint.Loss(childComplexity), true
+	case "TrainedPoint.params":
+		if e.ComplexityRoot.TrainedPoint.Params == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrainedPoint.Params(childComplexity), true
+	case "TrainedPoint.run":
+		if e.ComplexityRoot.TrainedPoint.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrainedPoint.Run(childComplexity), true
+	case "TrainedPoint.tokens":
+		if e.ComplexityRoot.TrainedPoint.Tokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrainedPoint.Tokens(childComplexity), true
+
 	case "Usage.at":
 		if e.ComplexityRoot.Usage.At == nil {
 			break
@@ -4408,14 +5200,21 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
 		ec.unmarshalInputArchiveRunInput,
+		ec.unmarshalInputBreakEvenInput,
 		ec.unmarshalInputBudgetInput,
 		ec.unmarshalInputConfigFilter,
+		ec.unmarshalInputCostEstimateInput,
+		ec.unmarshalInputCostOptionsInput,
+		ec.unmarshalInputCostPlanInput,
+		ec.unmarshalInputCostRangeInput,
 		ec.unmarshalInputCreateExperimentInput,
 		ec.unmarshalInputDeleteRunInput,
 		ec.unmarshalInputEvaluateCheckpointInput,
 		ec.unmarshalInputForkRunInput,
 		ec.unmarshalInputInputRef,
+		ec.unmarshalInputLossFitInput,
 		ec.unmarshalInputMetricFilter,
+		ec.unmarshalInputModelShapeInput,
 		ec.unmarshalInputNoteRunInput,
 		ec.unmarshalInputNumberFilter,
 		ec.unmarshalInputObjectiveInput,
@@ -4708,6 +5507,455 @@ type SetPricePayload {
   price: Price
   "What was wrong with the wish; empty when it was granted."
   userErrors: [UserError!]!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/cost.graphqls", Input: `"A figure that nobody knows exactly: what is typical, and what it may be at the ends. An end that is never reached is \"Infinity\"."
+type CostRange {
+  "The low end."
+  low: Number!
+  "What is typical."
+  typical: Number!
+  "The high end."
+  high: Number!
+}
+"A range that one gives; low ≤ typical ≤ high."
+input CostRangeInput {
+  "The low end."
+  low: Float!
+  "What is typical."
+  typical: Float!
+  "The high end."
+  high: Float!
+}
+
+extend type Price {
+  "What others ask for a device-hour at least; 0 with perHourHigh: perHour is exact."
+  perHourLow: Float!
+  "What others ask for a device-hour at most."
+  perHourHigh: Float!
+  "Joules of the building for each joule of the device (power usage effectiveness); 0: the device alone is priced."
+  pue: Float!
+  "Operations a second in 16-bit matrix products without sparsity (a processor's core: 32 bits); 0: not known."
+  peakFlops: Float!
+  "Bytes of the device's memory; 0: not known."
+  memory: Float!
+  "Watts of the device at most (TDP); 0: not known."
+  watts: Float!
+  "Watts with its share of a server, at most; 0: not known."
+  serverWatts: Float!
+  "US dollars for the device alone; null: not known."
+  purchase: CostRange
+}
+
+extend input SetPriceInput {
+  "What others ask for a device-hour at least; with perHourHigh."
+  perHourLow: Float
+  "What others ask for a device-hour at most; with perHourLow."
+  perHourHigh: Float
+  "Joules of the building for each joule of the device, 1 or more."
+  pue: Float
+  "Operations a second in 16-bit matrix products without sparsity. What is left out of the hardware is taken from an earlier line for the device."
+  peakFlops: Float
+  "Bytes of the device's memory."
+  memory: Float
+  "Watts of the device at most."
+  watts: Float
+  "Watts with its share of a server, at most."
+  serverWatts: Float
+  "US dollars for the device alone."
+  purchase: CostRangeInput
+}
+
+extend type Query {
+  "The line of each device that is in force today, with its hardware: what estimates reckon with. ` + "`" + `prices` + "`" + ` is the whole history."
+  priceBook: [Price!]!
+  "Published models by name, whose shapes an estimate knows."
+  modelPresets: [String!]!
+  "What it takes to train a model of a size on so much text: operations, device-hours, rent, purchase, energy, people."
+  costEstimate(
+    "What to estimate."
+    input: CostEstimateInput!
+  ): CostEstimate!
+  "What size to train on how much text for a budget, by published scaling laws; or what a size or a loss asks for."
+  costPlan(
+    "What to plan for."
+    input: CostPlanInput!
+  ): CostPlans!
+  "After how many runs, and days of use, a purchase has cost less than rent: purchase / (rent − energy)."
+  breakEven(
+    "Purchase and runs."
+    input: BreakEvenInput!
+  ): BreakEven!
+  "An API, a fine-tuned open model that one serves, or a model from scratch: by dollars alone."
+  costOptions(
+    "What the model is wanted for."
+    input: CostOptionsInput!
+  ): CostDecision!
+  "A scaling law of this platform's own training runs, with what it predicts; or why there is none yet. Runs count with their last val/loss and tokens."
+  lossFit(
+    "Which runs, and what to predict."
+    input: LossFitInput!
+  ): LossFit!
+}
+
+"A model as far as arithmetic asks. What can be told from the rest may be left out: kvHeads, headDim, hidden."
+input ModelShapeInput {
+  "decoder (default), encoder or encoder-decoder."
+  kind: String
+  "Tokens known."
+  vocab: Int!
+  "Width of the residual stream."
+  dModel: Int!
+  "Blocks; of an encoder-decoder those of the decoder."
+  nLayer: Int!
+  "Blocks of an encoder-decoder's encoder; nLayer when left out."
+  encoderLayers: Int
+  "Attention heads."
+  nHead: Int!
+  "Heads of keys and values; nHead when left out."
+  kvHeads: Int
+  "Width of a head; dModel / nHead when left out."
+  headDim: Int
+  "Width inside the feed-forward part; 4 × dModel when left out."
+  hidden: Int
+  "SwiGLU or GeGLU: three matrices, not two."
+  gated: Boolean
+  "The output head is the token table."
+  tied: Boolean
+  "learned (default), sinusoidal, rope, alibi, relative, transformer-xl or none."
+  positions: String
+  "Most tokens of a sequence."
+  context: Int!
+  "layernorm (default) or rmsnorm."
+  norm: String
+  "Biases in linear layers and layer norms."
+  bias: Boolean
+}
+
+"One of preset, shape, run and params names the model."
+input CostEstimateInput {
+  "A published model, one of modelPresets."
+  preset: String
+  "Dimensions of one's own."
+  shape: ModelShapeInput
+  "A training run of this platform: its configuration's model."
+  run: ID
+  "Only a number of parameters: 6 operations a parameter and token, attention left out."
+  params: Float
+  "Tokens to train on, the same for every size; left out: 20 a parameter, which grow with size."
+  tokens: Float
+  "Tokens of a sequence; the model's most when left out."
+  context: Int
+  "Device by the name the price book knows, e.g. \"A100\" or \"cpu\". Default: H100."
+  device: String
+  "How many devices at once. Default: 1."
+  count: Int
+  "The part of the device's peak that training reaches, 0 to 1. Default: 0.3 to 0.5."
+  mfu: Float
+  "US dollars for a device-hour instead of the book's."
+  rentPerHour: Float
+  "US dollars for a device that is bought, instead of the book's."
+  devicePrice: Float
+  "US dollars for a megawatt-hour. Default: 60 to 160."
+  perMwh: Float
+  "People who work on it."
+  people: Float
+  "Months for which they do."
+  months: Float
+}
+
+"Parameters by part, exactly. A tied head is counted as embedding."
+type ParameterCount {
+  "All of them."
+  total: Int64!
+  "Tables of tokens and segments."
+  embedding: Int64!
+  "Positions."
+  position: Int64!
+  "Attention, cross-attention included."
+  attention: Int64!
+  "Feed-forward parts."
+  mlp: Int64!
+  "Norms."
+  norm: Int64!
+  "The output head, if it is not tied."
+  head: Int64!
+}
+
+"Operations a token, averaged over a sequence; a multiply-add is two."
+type TokenFlops {
+  "The forward pass."
+  forward: Number!
+  "The backward pass: twice as much."
+  backward: Number!
+  "The part of the forward pass that grows with the sequence: attention's scores and sums."
+  attention: Number!
+}
+
+"Bytes on one device."
+type DeviceMemory {
+  "Weights."
+  weights: Number!
+  "Gradients."
+  gradients: Number!
+  "Adam's two moments in 32 bits."
+  moments: Number!
+  "Weights in 32 bits beside those in 16."
+  master: Number!
+  "What the backward pass needs of the forward pass."
+  activations: Number!
+  "What the head says, in 32 bits."
+  logits: Number!
+  "Keys and values, when generating."
+  cache: Number!
+  "All together."
+  total: Number!
+}
+
+"What happens to tokens when a model grows."
+enum TokenRegime {
+  "The same text for every size: ten times the parameters take ten times the operations."
+  FIXED_TOKENS
+  "So many tokens a parameter: ten times the parameters take a hundred times the operations."
+  GROWING_TOKENS
+}
+
+"Megawatt-hours and their price."
+type EnergyEstimate {
+  "Of the devices alone, at their most."
+  devices: CostRange!
+  "With servers, cooling and losses."
+  building: CostRange!
+  "US dollars, of the building's."
+  dollars: CostRange!
+}
+
+"What a cluster costs to buy, in US dollars."
+type PurchaseEstimate {
+  "The devices."
+  devices: CostRange!
+  "The rest of the servers."
+  host: CostRange!
+  "The network between them."
+  interconnect: CostRange!
+  "All together."
+  total: CostRange!
+  "What it loses in value each day, used or not."
+  perDay: CostRange!
+}
+
+"When a purchase has cost less than rent would have."
+type BreakEven {
+  "Runs until then."
+  runs: CostRange!
+  "Days of the cluster at work on nothing else."
+  days: CostRange!
+}
+
+"What training takes. Dollars are US dollars."
+type CostEstimate {
+  "Parameters."
+  params: Number!
+  "By part; null when only a number was given."
+  parts: ParameterCount
+  "Tokens trained on."
+  tokens: Number!
+  "Tokens for each parameter."
+  tokensPerParameter: Number!
+  "Operations a token (6N + 12·L·H·Q·T)."
+  flopsPerToken: TokenFlops!
+  "Operations in all."
+  flops: Number!
+  "Whether tokens are fixed or grow with size."
+  regime: TokenRegime!
+  "The regime as a sentence, with its factors."
+  says: String!
+  "Predicted by Besiroglu et al. 2024, in nats a token of text and a tokenizer like Chinchilla's."
+  loss: Number!
+  "Hours times devices."
+  deviceHours: CostRange!
+  "Days of wall time."
+  days: CostRange!
+  "Devices at once."
+  count: Int!
+  "Device-hours, rented."
+  rent: CostRange!
+  "Null when the device's watts are not known."
+  energy: EnergyEstimate
+  "Null when the device's price is not known."
+  purchase: PurchaseEstimate
+  "One run on bought devices: what they lose in value meanwhile, and energy."
+  own: CostRange
+  "Null where nothing can be said, or a purchase never pays."
+  even: BreakEven
+  "The people; null when there are none."
+  team: CostRange
+  "On one device: mixed precision, one sequence at a time, everything spread over the devices (ZeRO 3)."
+  training: DeviceMemory
+  "Weights in 16 bits and one sequence's keys and values."
+  serving: DeviceMemory
+  "What was taken because nobody said."
+  assumed: [String!]!
+}
+
+"One of flops, dollars, deviceHours, params and loss says what is planned for; dollars and deviceHours may be both given, then both bound it."
+input CostPlanInput {
+  "Operations."
+  flops: Float
+  "US dollars of rent."
+  dollars: Float
+  "Device-hours."
+  deviceHours: Float
+  "A size: what budget makes it best?"
+  params: Float
+  "A loss, in nats a token: what is the least budget for it?"
+  loss: Float
+  "Device that the dollars rent or the hours are of. Default: H100."
+  device: String
+  "The part of its peak that training reaches, 0 to 1. Default: 0.3 to 0.5."
+  mfu: Float
+  "US dollars for a device-hour instead of the book's."
+  rentPerHour: Float
+}
+
+"What a law advises."
+type CostPlan {
+  "Who fitted the law."
+  law: String!
+  "Parameters."
+  params: Number!
+  "Tokens to train on."
+  tokens: Number!
+  "Operations, at 6 a parameter and token."
+  flops: Number!
+  "The loss it predicts, in nats a token of the text it was fitted on."
+  loss: Number!
+}
+
+"Plans by each law, and the curve around them."
+type CostPlans {
+  "Operations that the budget buys; null when a size or a loss was asked for."
+  budget: CostRange
+  "One of each law that has an answer; the rule of 20 tokens a parameter first."
+  plans: [CostPlan!]!
+  "Best plans by Besiroglu et al. 2024 for budgets from a hundredth to a hundred times of this."
+  curve: [CostPlan!]!
+}
+
+"What a purchase and a run cost, in US dollars."
+input BreakEvenInput {
+  "The cluster."
+  purchase: Float!
+  "A run on rented devices."
+  rentPerRun: Float!
+  "A run's energy on one's own devices."
+  energyPerRun: Float! = 0
+  "Device-hours of a run."
+  deviceHours: Float!
+  "Devices of the cluster."
+  devices: Int!
+}
+
+"What a model is wanted for."
+input CostOptionsInput {
+  "Tokens read and written a month."
+  tokensPerMonth: Float!
+  "For how many months. Default: 12."
+  months: Float
+  "US dollars for a million tokens of an API. Default: 0.2 to 5."
+  apiPerMillion: Float
+  "Parameters of the model to serve, fine-tune or train."
+  params: Float!
+  "Tokens to train on from scratch; 20 a parameter when left out."
+  tokens: Float
+  "Tokens to fine-tune on. Default: 100 million."
+  tuneTokens: Float
+  "Device to do it on. Default: H100."
+  device: String
+}
+
+"One way to have a model, in US dollars."
+type CostOption {
+  "What it is."
+  name: String!
+  "Before the first answer."
+  upFront: CostRange!
+  "Each month."
+  perMonth: CostRange!
+  "Over the months."
+  total: CostRange!
+  "Months after which it has cost less than the API; \"Infinity\": never; 0 of the API itself."
+  evenMonths: CostRange!
+}
+
+"The ways side by side."
+type CostDecision {
+  "The ways."
+  options: [CostOption!]!
+  "The name of the cheapest, typically, over the months."
+  cheapest: String!
+  "What was taken because nobody said."
+  assumed: [String!]!
+}
+
+"Which runs count, and what to predict."
+input LossFitInput {
+  "Only runs of this experiment, by id."
+  experiment: ID
+  "Only runs that this keeps."
+  filter: RunFilter
+  "Predict a model of so many parameters…"
+  params: Float
+  "…trained on so many tokens."
+  tokens: Float
+}
+
+"The constants of L(N, D) = E + A/N^α + B/D^β."
+type LossLaw {
+  "Who fitted it."
+  by: String!
+  "The floor: what no model gets below."
+  e: Number!
+  "How much a small model costs."
+  a: Number!
+  "How much little text costs."
+  b: Number!
+  "How fast size helps."
+  alpha: Number!
+  "How fast text helps."
+  beta: Number!
+}
+
+"A run as a point of a fit."
+type TrainedPoint {
+  "The run's id."
+  run: ID!
+  "Its parameters."
+  params: Number!
+  "Tokens it was trained on."
+  tokens: Number!
+  "Its last val/loss."
+  loss: Number!
+}
+
+"A law of one's own runs."
+type LossFit {
+  "The runs that count, oldest first."
+  points: [TrainedPoint!]!
+  "Why there is no law yet; null when there is one."
+  refused: String
+  "The law."
+  law: LossLaw
+  "Each constant's low end in nine of ten refits to runs drawn with repeats."
+  low: LossLaw
+  "Each constant's high end."
+  high: LossLaw
+  "Root mean square of the residuals of log-loss: about a relative error."
+  error: Number
+  "The loss of params and tokens, where both were given, as nine of ten refits have it."
+  predicted: CostRange
+  "Whether they lie within a factor of ten of what was seen; a prediction beyond is a guess."
+  near: Boolean
 }
 `, BuiltIn: false},
 	{Name: "../../schema/curated.graphqls", Input: `extend type Dataset {
@@ -6716,6 +7964,16 @@ func (ec *executionContext) childFields_Branch(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Branch", field.Name)
 }
 
+func (ec *executionContext) childFields_BreakEven(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "runs":
+		return ec.fieldContext_BreakEven_runs(ctx, field)
+	case "days":
+		return ec.fieldContext_BreakEven_days(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BreakEven", field.Name)
+}
+
 func (ec *executionContext) childFields_Budget(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "dollars":
@@ -6970,6 +8228,122 @@ func (ec *executionContext) childFields_Cost(ctx context.Context, field graphql.
 	return nil, fmt.Errorf("no field named %q was found under type Cost", field.Name)
 }
 
+func (ec *executionContext) childFields_CostDecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "options":
+		return ec.fieldContext_CostDecision_options(ctx, field)
+	case "cheapest":
+		return ec.fieldContext_CostDecision_cheapest(ctx, field)
+	case "assumed":
+		return ec.fieldContext_CostDecision_assumed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CostDecision", field.Name)
+}
+
+func (ec *executionContext) childFields_CostEstimate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "params":
+		return ec.fieldContext_CostEstimate_params(ctx, field)
+	case "parts":
+		return ec.fieldContext_CostEstimate_parts(ctx, field)
+	case "tokens":
+		return ec.fieldContext_CostEstimate_tokens(ctx, field)
+	case "tokensPerParameter":
+		return ec.fieldContext_CostEstimate_tokensPerParameter(ctx, field)
+	case "flopsPerToken":
+		return ec.fieldContext_CostEstimate_flopsPerToken(ctx, field)
+	case "flops":
+		return ec.fieldContext_CostEstimate_flops(ctx, field)
+	case "regime":
+		return ec.fieldContext_CostEstimate_regime(ctx, field)
+	case "says":
+		return ec.fieldContext_CostEstimate_says(ctx, field)
+	case "loss":
+		return ec.fieldContext_CostEstimate_loss(ctx, field)
+	case "deviceHours":
+		return ec.fieldContext_CostEstimate_deviceHours(ctx, field)
+	case "days":
+		return ec.fieldContext_CostEstimate_days(ctx, field)
+	case "count":
+		return ec.fieldContext_CostEstimate_count(ctx, field)
+	case "rent":
+		return ec.fieldContext_CostEstimate_rent(ctx, field)
+	case "energy":
+		return ec.fieldContext_CostEstimate_energy(ctx, field)
+	case "purchase":
+		return ec.fieldContext_CostEstimate_purchase(ctx, field)
+	case "own":
+		return ec.fieldContext_CostEstimate_own(ctx, field)
+	case "even":
+		return ec.fieldContext_CostEstimate_even(ctx, field)
+	case "team":
+		return ec.fieldContext_CostEstimate_team(ctx, field)
+	case "training":
+		return ec.fieldContext_CostEstimate_training(ctx, field)
+	case "serving":
+		return ec.fieldContext_CostEstimate_serving(ctx, field)
+	case "assumed":
+		return ec.fieldContext_CostEstimate_assumed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CostEstimate", field.Name)
+}
+
+func (ec *executionContext) childFields_CostOption(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_CostOption_name(ctx, field)
+	case "upFront":
+		return ec.fieldContext_CostOption_upFront(ctx, field)
+	case "perMonth":
+		return ec.fieldContext_CostOption_perMonth(ctx, field)
+	case "total":
+		return ec.fieldContext_CostOption_total(ctx, field)
+	case "evenMonths":
+		return ec.fieldContext_CostOption_evenMonths(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CostOption", field.Name)
+}
+
+func (ec *executionContext) childFields_CostPlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "law":
+		return ec.fieldContext_CostPlan_law(ctx, field)
+	case "params":
+		return ec.fieldContext_CostPlan_params(ctx, field)
+	case "tokens":
+		return ec.fieldContext_CostPlan_tokens(ctx, field)
+	case "flops":
+		return ec.fieldContext_CostPlan_flops(ctx, field)
+	case "loss":
+		return ec.fieldContext_CostPlan_loss(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CostPlan", field.Name)
+}
+
+func (ec *executionContext) childFields_CostPlans(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "budget":
+		return ec.fieldContext_CostPlans_budget(ctx, field)
+	case "plans":
+		return ec.fieldContext_CostPlans_plans(ctx, field)
+	case "curve":
+		return ec.fieldContext_CostPlans_curve(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CostPlans", field.Name)
+}
+
+func (ec *executionContext) childFields_CostRange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "low":
+		return ec.fieldContext_CostRange_low(ctx, field)
+	case "typical":
+		return ec.fieldContext_CostRange_typical(ctx, field)
+	case "high":
+		return ec.fieldContext_CostRange_high(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CostRange", field.Name)
+}
+
 func (ec *executionContext) childFields_Dataset(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -7098,6 +8472,28 @@ func (ec *executionContext) childFields_DeleteRunPayload(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type DeleteRunPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_DeviceMemory(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "weights":
+		return ec.fieldContext_DeviceMemory_weights(ctx, field)
+	case "gradients":
+		return ec.fieldContext_DeviceMemory_gradients(ctx, field)
+	case "moments":
+		return ec.fieldContext_DeviceMemory_moments(ctx, field)
+	case "master":
+		return ec.fieldContext_DeviceMemory_master(ctx, field)
+	case "activations":
+		return ec.fieldContext_DeviceMemory_activations(ctx, field)
+	case "logits":
+		return ec.fieldContext_DeviceMemory_logits(ctx, field)
+	case "cache":
+		return ec.fieldContext_DeviceMemory_cache(ctx, field)
+	case "total":
+		return ec.fieldContext_DeviceMemory_total(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeviceMemory", field.Name)
+}
+
 func (ec *executionContext) childFields_DeviceSpent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "kind":
@@ -7214,6 +8610,18 @@ func (ec *executionContext) childFields_Durability(ctx context.Context, field gr
 		return ec.fieldContext_Durability_warnings(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Durability", field.Name)
+}
+
+func (ec *executionContext) childFields_EnergyEstimate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "devices":
+		return ec.fieldContext_EnergyEstimate_devices(ctx, field)
+	case "building":
+		return ec.fieldContext_EnergyEstimate_building(ctx, field)
+	case "dollars":
+		return ec.fieldContext_EnergyEstimate_dollars(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EnergyEstimate", field.Name)
 }
 
 func (ec *executionContext) childFields_Environment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7456,6 +8864,46 @@ func (ec *executionContext) childFields_LoggedInput(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type LoggedInput", field.Name)
 }
 
+func (ec *executionContext) childFields_LossFit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "points":
+		return ec.fieldContext_LossFit_points(ctx, field)
+	case "refused":
+		return ec.fieldContext_LossFit_refused(ctx, field)
+	case "law":
+		return ec.fieldContext_LossFit_law(ctx, field)
+	case "low":
+		return ec.fieldContext_LossFit_low(ctx, field)
+	case "high":
+		return ec.fieldContext_LossFit_high(ctx, field)
+	case "error":
+		return ec.fieldContext_LossFit_error(ctx, field)
+	case "predicted":
+		return ec.fieldContext_LossFit_predicted(ctx, field)
+	case "near":
+		return ec.fieldContext_LossFit_near(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LossFit", field.Name)
+}
+
+func (ec *executionContext) childFields_LossLaw(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "by":
+		return ec.fieldContext_LossLaw_by(ctx, field)
+	case "e":
+		return ec.fieldContext_LossLaw_e(ctx, field)
+	case "a":
+		return ec.fieldContext_LossLaw_a(ctx, field)
+	case "b":
+		return ec.fieldContext_LossLaw_b(ctx, field)
+	case "alpha":
+		return ec.fieldContext_LossLaw_alpha(ctx, field)
+	case "beta":
+		return ec.fieldContext_LossLaw_beta(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LossLaw", field.Name)
+}
+
 func (ec *executionContext) childFields_Measurement(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -7586,6 +9034,26 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_ParameterCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "total":
+		return ec.fieldContext_ParameterCount_total(ctx, field)
+	case "embedding":
+		return ec.fieldContext_ParameterCount_embedding(ctx, field)
+	case "position":
+		return ec.fieldContext_ParameterCount_position(ctx, field)
+	case "attention":
+		return ec.fieldContext_ParameterCount_attention(ctx, field)
+	case "mlp":
+		return ec.fieldContext_ParameterCount_mlp(ctx, field)
+	case "norm":
+		return ec.fieldContext_ParameterCount_norm(ctx, field)
+	case "head":
+		return ec.fieldContext_ParameterCount_head(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ParameterCount", field.Name)
+}
+
 func (ec *executionContext) childFields_Place(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "split":
@@ -7626,6 +9094,22 @@ func (ec *executionContext) childFields_Price(ctx context.Context, field graphql
 		return ec.fieldContext_Price_from(ctx, field)
 	case "source":
 		return ec.fieldContext_Price_source(ctx, field)
+	case "perHourLow":
+		return ec.fieldContext_Price_perHourLow(ctx, field)
+	case "perHourHigh":
+		return ec.fieldContext_Price_perHourHigh(ctx, field)
+	case "pue":
+		return ec.fieldContext_Price_pue(ctx, field)
+	case "peakFlops":
+		return ec.fieldContext_Price_peakFlops(ctx, field)
+	case "memory":
+		return ec.fieldContext_Price_memory(ctx, field)
+	case "watts":
+		return ec.fieldContext_Price_watts(ctx, field)
+	case "serverWatts":
+		return ec.fieldContext_Price_serverWatts(ctx, field)
+	case "purchase":
+		return ec.fieldContext_Price_purchase(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Price", field.Name)
 }
@@ -7644,6 +9128,22 @@ func (ec *executionContext) childFields_Progress(ctx context.Context, field grap
 		return ec.fieldContext_Progress_secondsLeft(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Progress", field.Name)
+}
+
+func (ec *executionContext) childFields_PurchaseEstimate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "devices":
+		return ec.fieldContext_PurchaseEstimate_devices(ctx, field)
+	case "host":
+		return ec.fieldContext_PurchaseEstimate_host(ctx, field)
+	case "interconnect":
+		return ec.fieldContext_PurchaseEstimate_interconnect(ctx, field)
+	case "total":
+		return ec.fieldContext_PurchaseEstimate_total(ctx, field)
+	case "perDay":
+		return ec.fieldContext_PurchaseEstimate_perDay(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PurchaseEstimate", field.Name)
 }
 
 func (ec *executionContext) childFields_Redecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8104,6 +9604,32 @@ func (ec *executionContext) childFields_TextSample(ctx context.Context, field gr
 		return ec.fieldContext_TextSample_writer(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TextSample", field.Name)
+}
+
+func (ec *executionContext) childFields_TokenFlops(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "forward":
+		return ec.fieldContext_TokenFlops_forward(ctx, field)
+	case "backward":
+		return ec.fieldContext_TokenFlops_backward(ctx, field)
+	case "attention":
+		return ec.fieldContext_TokenFlops_attention(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TokenFlops", field.Name)
+}
+
+func (ec *executionContext) childFields_TrainedPoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "run":
+		return ec.fieldContext_TrainedPoint_run(ctx, field)
+	case "params":
+		return ec.fieldContext_TrainedPoint_params(ctx, field)
+	case "tokens":
+		return ec.fieldContext_TrainedPoint_tokens(ctx, field)
+	case "loss":
+		return ec.fieldContext_TrainedPoint_loss(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TrainedPoint", field.Name)
 }
 
 func (ec *executionContext) childFields_Usage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

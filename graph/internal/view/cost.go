@@ -38,7 +38,43 @@ type DeviceSpent struct {
 
 // Price is one line of the price book.
 type Price struct {
-	Device                      string
-	PerHour, PerKwh, PerGbMonth float64
-	From, Source                string
+	Device                           string
+	PerHour, PerHourLow, PerHourHigh float64
+	PerKwh, Pue, PerGbMonth          float64
+	PeakFlops                        float64
+	Memory, Watts, ServerWatts       float64
+	Purchase                         *cost.Range
+	From, Source                     string
+}
+
+// ShapeInput is a model's dimensions as somebody gives them.
+type ShapeInput struct {
+	Kind                                     string
+	Vocab, DModel, NLayer, EncoderLayers     int
+	NHead, KvHeads, HeadDim, Hidden, Context int
+	Gated, Tied, Bias                        bool
+	Positions, Norm                          string
+}
+
+// Plans are what laws advise for a budget.
+type Plans struct {
+	Budget *cost.Range
+	Plans  []cost.Plan
+	Curve  []cost.Plan
+}
+
+// TrainedPoint is a run as a point of a fit.
+type TrainedPoint struct {
+	Run event.RunID
+	cost.Trained
+}
+
+// LossFit is a law of one's own runs, or why there is none.
+type LossFit struct {
+	Points         []TrainedPoint
+	Refused        *string
+	Law, Low, High *cost.Parametric
+	Error          *float64
+	Predicted      *cost.Range
+	Near           *bool
 }
