@@ -87,9 +87,8 @@ func (b Batch) Number() ([]Envelope, error) {
 			out = append(out, Envelope{Event: MetricsLogged{Gateway: m.Gateway, Frames: frames}})
 			continue
 		}
-		env := Envelope{Event: e}
-		if seq := next(); seq > 0 {
-			env.Writer, env.Sequence = b.Writer, seq
+		env := Envelope{Event: e, Writer: b.Writer, Sequence: next()}
+		if seq := env.Sequence; seq > 0 {
 			env.ID = DerivedID("logged", string(b.Run), string(b.Writer), fmt.Sprint(seq))
 		}
 		out = append(out, env)

@@ -25,7 +25,7 @@ type Envelope struct {
 	// Seq is the fact's place in the log, counted from 1; 0 until the log has it.
 	Seq uint64
 	// Writer and Sequence, where there are some, number the facts of one process that logs a run, rising: the fold ignores one that is
-	// not greater than the writer's last (Batch tells how they are made).
+	// not greater than the writer's last (Batch tells how they are made). Without a number (0) a fact counts always.
 	Writer   WriterID
 	Sequence uint64
 	// Event is the fact itself.

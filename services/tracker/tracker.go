@@ -32,10 +32,12 @@ type Tracker struct {
 	Deterministic func(key string) bool
 	// Stored tells the size in bytes of a stored object; an error that is fs.ErrNotExist says that it is not there. nil: not asked.
 	Stored func(ctx context.Context, digest event.Digest) (int64, error)
-	Code   event.Code
-	Now    func() time.Time
-	Random io.Reader
-	Log    *slog.Logger
+	// WatchEvery is how often it is looked whether external runs are silent; 0: 5 s.
+	WatchEvery time.Duration
+	Code       event.Code
+	Now        func() time.Time
+	Random     io.Reader
+	Log        *slog.Logger
 }
 
 // Run folds the log into the read model, from where it stopped, until ctx ends, and judges every reproduction that is open or
@@ -57,6 +59,7 @@ func (t *Tracker) Run(ctx context.Context) error {
 	for _, run := range open {
 		judge(run)
 	}
+	g.Go(func() error { return t.watchdog(ctx) })
 	g.Go(func() error {
 		return t.Bus.Follow(ctx, t.Model.Cursor().Committed+1, nil, func(env event.Envelope) error {
 			if err := t.Model.Apply(env); err != nil {

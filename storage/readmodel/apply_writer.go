@@ -10,7 +10,7 @@ import (
 // repeated tells whether the fact at hand is one that its writer has brought before: its sequence is not greater than the writer's last.
 // A fact with a writer is a sign of life of its run.
 func (f *fold) repeated() bool {
-	if f.env.Writer == "" || f.env.Sequence == 0 {
+	if f.env.Writer == "" {
 		return false
 	}
 	run := event.RunOf(f.env.Event)
@@ -18,7 +18,7 @@ func (f *fold) repeated() bool {
 		return false // whatever the fact does, it does not find its run
 	}
 	f.alive(run)
-	return !f.next(run, f.env.Writer, f.env.Sequence)
+	return f.env.Sequence > 0 && !f.next(run, f.env.Writer, f.env.Sequence)
 }
 
 // next moves a writer's last sequence, and tells whether it moved.
