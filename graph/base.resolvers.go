@@ -7,12 +7,10 @@ package graph
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"millrace/event"
 	"millrace/graph/internal/gen"
 	"millrace/graph/internal/view"
-	"millrace/storage/readmodel"
 	"time"
 )
 
@@ -42,22 +40,7 @@ func (r *mutationResolver) SetPrice(ctx context.Context, input gen.SetPriceInput
 }
 
 func (r *queryResolver) Node(ctx context.Context, id string) (view.Node, error) {
-	if event.Digest(id).Valid() {
-		d, err := r.dataset(id)
-		if d == nil || err != nil {
-			return nil, err
-		}
-		return d, nil
-	}
-	run, err := r.run(event.RunID(id))
-	if run != nil || err != nil {
-		return run, err
-	}
-	x, err := r.Model.Experiment(event.ExperimentID(id))
-	if errors.Is(err, readmodel.ErrNotFound) {
-		return nil, nil
-	}
-	return &view.Experiment{Experiment: x}, err
+	return r.node(id)
 }
 
 func (r *queryResolver) System(ctx context.Context) (*view.System, error) {

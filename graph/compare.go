@@ -3,45 +3,64 @@ package graph
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
+	"strings"
+	"sync"
 
 	"millrace/event"
 	"millrace/graph/internal/view"
 	"millrace/storage/readmodel"
 )
 
-// compare puts runs side by side.
+// compare puts runs side by side. What differs between them is looked for when it is asked for.
 func (r *resolver) compare(ids []string) (*view.Comparison, error) {
 	if len(ids) < 2 || len(ids) > maxCompared {
 		return nil, badInput("%d runs, want 2 to %d to compare", len(ids), maxCompared)
 	}
-	asOf, now := r.Model.Cursor().Applied, r.Now()
-	runs := make([]event.RunID, len(ids))
+	out := &view.Comparison{IDs: make([]event.RunID, len(ids)), Runs: make([]view.Run, len(ids))}
 	for i, id := range ids {
-		if _, err := r.mustRun(id); err != nil {
+		run, err := r.mustRun(id)
+		if err != nil {
 			return nil, err
 		}
-		runs[i] = event.RunID(id)
+		out.IDs[i], out.Runs[i] = run.ID, *run
 	}
-	found, err := r.Model.Compare(runs)
-	if err != nil {
-		return nil, err
+	out.Differ = sync.OnceValues(func() (readmodel.Comparison, error) { return r.Model.Compare(out.IDs) })
+	return out, nil
+}
+
+// atMost refuses what would take too long for so many runs.
+func atMost(c *view.Comparison, n int, what string) error {
+	if len(c.IDs) > n {
+		return badInput("%s of %d runs, at most %d are compared", what, len(c.IDs), n)
 	}
-	out := &view.Comparison{
-		Environment: append(fields("", found.Environment), fields("code.", found.Code)...),
-		Inputs:      fields("", found.Inputs),
+	return nil
+}
+
+// nested lays differences out as the configuration is. Where one run has a value and another an object, the values are under "=".
+func nested(differences []readmodel.Difference) map[string]any {
+	tree := map[string]any{}
+	for _, d := range differences {
+		at, names := tree, strings.Split(d.Path, ".")
+		for _, n := range names[:len(names)-1] {
+			next, ok := at[n].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				if leaf := at[n]; leaf != nil {
+					next["="] = leaf
+				}
+				at[n] = next
+			}
+			at = next
+		}
+		last := names[len(names)-1]
+		if object, ok := at[last].(map[string]any); ok {
+			at, last = object, "="
+		}
+		at[last] = d.Values
 	}
-	for _, run := range found.Runs {
-		out.Runs = append(out.Runs, view.Run{Run: run, At: now, AsOf: asOf})
-	}
-	for _, d := range found.Config {
-		out.Config = append(out.Config, view.ConfigDifference{Path: d.Path, Values: d.Values})
-	}
-	if out.Metrics, err = r.compareMetrics(runs); err != nil {
-		return nil, err
-	}
-	out.Scores, err = r.compareScores(runs)
-	return out, err
+	return tree
 }
 
 // fields shows differences as text: a JSON string without its quotes, anything else as JSON.
@@ -61,39 +80,74 @@ func fields(prefix string, list []readmodel.Difference) []view.FieldDifference {
 	return out
 }
 
-func (r *resolver) compareMetrics(runs []event.RunID) ([]view.MetricComparison, error) {
+// compareMetrics lists what the runs have of some keys, or without keys of all that at least two have.
+func (r *resolver) compareMetrics(c *view.Comparison, keys []string) ([]view.MetricComparison, error) {
+	if keys == nil {
+		if err := atMost(c, maxDiffered, "all metrics"); err != nil {
+			return nil, err
+		}
+		return r.commonMetrics(c)
+	}
+	if len(keys) > maxKeys {
+		return nil, badInput("%d keys, at most %d at once", len(keys), maxKeys)
+	}
+	runs := make([]*view.Run, len(c.Runs))
+	for i := range c.Runs {
+		runs[i] = &c.Runs[i]
+	}
+	out := make([]view.MetricComparison, len(keys))
+	for i, key := range keys {
+		out[i] = emptyMetric(key, len(runs))
+		if strings.HasSuffix(key, "*") {
+			return nil, badInput("%q: keys are given in full here", key)
+		}
+		all, err := r.metricsOf(runs, &key)
+		if err != nil {
+			return nil, err
+		}
+		for j, of := range all {
+			if len(of) > 0 {
+				setMetric(&out[i], j, of[0])
+			}
+		}
+	}
+	return out, nil
+}
+
+func (r *resolver) commonMetrics(c *view.Comparison) ([]view.MetricComparison, error) {
 	byKey := map[string]*view.MetricComparison{}
 	count := map[string]int{}
-	var keys []string
-	for i, id := range runs {
+	for i, id := range c.IDs {
 		metrics, err := r.metrics(id, nil)
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range metrics {
-			c := byKey[m.Key]
-			if c == nil {
-				n := len(runs)
-				c = &view.MetricComparison{
-					Key: m.Key, Last: make([]*event.Number, n), Min: make([]*event.Number, n),
-					Max: make([]*event.Number, n), LastStep: make([]*int64, n),
-				}
-				byKey[m.Key] = c
-				keys = append(keys, m.Key)
+			if byKey[m.Key] == nil {
+				byKey[m.Key] = ptr(emptyMetric(m.Key, len(c.IDs)))
 			}
 			count[m.Key]++
-			c.Last[i], c.Min[i], c.Max[i] = ptr(event.Number(m.Last)), ptr(event.Number(m.Min)), ptr(event.Number(m.Max))
-			c.LastStep[i] = &m.LastStep
+			setMetric(byKey[m.Key], i, m)
 		}
 	}
-	slices.Sort(keys)
 	var out []view.MetricComparison
-	for _, k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(byKey)) {
 		if count[k] >= 2 {
 			out = append(out, *byKey[k])
 		}
 	}
 	return out, nil
+}
+
+func emptyMetric(key string, n int) view.MetricComparison {
+	return view.MetricComparison{
+		Key: key, Last: make([]*event.Number, n), Min: make([]*event.Number, n), Max: make([]*event.Number, n), LastStep: make([]*int64, n),
+	}
+}
+
+func setMetric(c *view.MetricComparison, i int, m view.Metric) {
+	c.Last[i], c.Min[i], c.Max[i] = ptr(event.Number(m.Last)), ptr(event.Number(m.Min)), ptr(event.Number(m.Max))
+	c.LastStep[i] = &m.LastStep
 }
 
 type scoreKey struct{ suite, task, metric string }

@@ -9,7 +9,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"millrace/event"
 	"millrace/graph/internal/gen"
+	"millrace/storage/readmodel"
 )
 
 // Bounds on what one operation may ask for.
@@ -21,7 +23,12 @@ const (
 	maxPoints     = 200_000 // of a series
 	maxKeys       = 200
 	maxSeriesRuns = 200
-	maxCompared   = 50
+	maxCompared   = 1000
+	maxDiffered   = 100 // of whose configurations, inputs and so on is told what differs
+	maxDetailed   = 50  // of whose samples and usage is told
+	maxPlaces     = 2_000
+	maxLineage    = 2_000
+	maxHops       = 20
 	maxLines      = 10_000
 	defaultLines  = 200
 	maxUsage      = 5_000
@@ -51,7 +58,6 @@ func setComplexity(c *gen.ComplexityRoot) {
 	c.Dataset.Report = func(child int) int { return 100 + child }
 	c.Dataset.Why = func(child int, _, _ *string) int { return 2_000 + child }
 	c.Dataset.Redecide = func(child int, _ json.RawMessage) int { return 100_000 + child }
-	c.Query.CompareRuns = func(child int, ids []string) int { return 1 + len(ids)*child }
 	c.Query.MetricSeries = func(_ int, runs, keys []string, _, _ *int64, points *int) int {
 		return series(len(runs), len(keys), points)
 	}
@@ -83,6 +89,46 @@ func setComplexity(c *gen.ComplexityRoot) {
 	c.Lineage.Children, c.Lineage.Parents, c.Lineage.EvaluatedBy, c.Lineage.Datasets = few, few, few, few
 	c.Experiment.Aliases = few
 	c.Run.LoggedInputs, c.Run.MetricDefinitions, c.Collection.Aliases = few, few, few
+	setPagesComplexity(c, page)
+	setCompareComplexity(c)
+}
+
+// setPagesComplexity is about lists of what belongs to one thing.
+func setPagesComplexity(c *gen.ComplexityRoot, page func(first *int, child int) int) {
+	of := func(child int, first *int, _ *string) int { return page(first, child) }
+	c.Run.CheckpointsPage, c.Run.EvaluationsPage, c.Run.Artifacts, c.Run.AlertsPage, c.Query.Rules = of, of, of, of, of
+	keyed := func(child int, _ *string, first *int, _ *string) int { return page(first, child) }
+	c.Run.TextsPage = keyed
+	c.Run.ConsolePage = func(child int, _ string, first *int, _ *string) int { return page(first, child) }
+	c.Query.Nodes = func(child int, ids []string) int { return 1 + len(ids)*child }
+	traced := func(child int, first *int) int {
+		n := 200
+		if first != nil {
+			n = max(0, min(*first, maxLineage))
+		}
+		return 1 + n*child
+	}
+	c.Query.Lineage = func(child int, _ string, _ *int, _ *gen.LineageDirection, first *int) int {
+		return traced(child, first)
+	}
+	c.Lineage.Graph = func(child int, _ *int, _ *gen.LineageDirection, first *int) int { return traced(child, first) }
+	c.Subscription.RunList = func(child int, _ *gen.RunFilter, _ *gen.RunOrder, first *int) int { return page(first, child) }
+	c.Subscription.Jobs = func(child int, _ []event.RunKind, first *int) int { return page(first, child) }
+}
+
+// setCompareComplexity is about runs side by side: for each run.
+func setCompareComplexity(c *gen.ComplexityRoot) {
+	c.Query.CompareRuns = func(child int, ids []string) int { return 1 + len(ids)*child }
+	c.Comparison.Metrics = func(child int, keys []string) int { return 1 + max(1, len(keys)) + child }
+	c.Comparison.Aligned = func(child int, keys []string, _ *readmodel.Axis, places *int) int {
+		n := 100
+		if places != nil {
+			n = max(0, min(*places, maxPlaces))
+		}
+		return 1 + child + len(keys)*(1+n/100)
+	}
+	dear := func(child int) int { return 100 + child }
+	c.Comparison.Usage, c.Comparison.Samples, c.Comparison.Seeds, c.DatasetComparison.Recipe, c.DatasetComparison.Sources = dear, dear, dear, dear, dear
 }
 
 // pageSize is how many items a page has: what was asked for, within bounds.

@@ -103,8 +103,16 @@ func (r *mutationResolver) EvaluateCheckpoint(ctx context.Context, input gen.Eva
 	return r.wish(ctx, wish, "")
 }
 
-func (r *queryResolver) Experiment(ctx context.Context, id string) (*view.Experiment, error) {
-	return r.experiment(id)
+func (r *queryResolver) Experiment(ctx context.Context, id *string, by *gen.ExperimentBy) (*view.Experiment, error) {
+	var name, own *string
+	if by != nil {
+		name, own = by.Name, by.ID
+	}
+	which, err := nameBy(id, by != nil, own, name)
+	if err != nil {
+		return nil, err
+	}
+	return r.experiment(which)
 }
 
 func (r *queryResolver) Experiments(ctx context.Context, first *int, after *string, archived *bool) (*view.ExperimentConnection, error) {
@@ -124,8 +132,16 @@ func (r *queryResolver) Experiments(ctx context.Context, first *int, after *stri
 	return &view.ExperimentConnection{Page: page}, err
 }
 
-func (r *queryResolver) Dataset(ctx context.Context, id string) (*view.Dataset, error) {
-	return r.dataset(id)
+func (r *queryResolver) Dataset(ctx context.Context, id *string, by *gen.DatasetBy) (*view.Dataset, error) {
+	var name, digest *string
+	if by != nil {
+		name, digest = by.Name, by.Digest
+	}
+	which, err := nameBy(id, by != nil, digest, name)
+	if err != nil {
+		return nil, err
+	}
+	return r.dataset(which)
 }
 
 func (r *queryResolver) Datasets(ctx context.Context, first *int, after *string, recipeDigest *string) (*view.DatasetConnection, error) {

@@ -19,6 +19,36 @@ func (r *branchResolver) Run(ctx context.Context, obj *event.Branch) (*view.Run,
 	return r.run(obj.From)
 }
 
+func (r *comparisonResolver) Config(ctx context.Context, obj *view.Comparison) ([]view.ConfigDifference, error) {
+	found, err := obj.Differ()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]view.ConfigDifference, len(found.Config))
+	for i, d := range found.Config {
+		out[i] = view.ConfigDifference{Path: d.Path, Values: d.Values}
+	}
+	return out, nil
+}
+
+func (r *comparisonResolver) Environment(ctx context.Context, obj *view.Comparison) ([]view.FieldDifference, error) {
+	found, err := obj.Differ()
+	return append(fields("", found.Environment), fields("code.", found.Code)...), err
+}
+
+func (r *comparisonResolver) Inputs(ctx context.Context, obj *view.Comparison) ([]view.FieldDifference, error) {
+	found, err := obj.Differ()
+	return fields("", found.Inputs), err
+}
+
+func (r *comparisonResolver) Metrics(ctx context.Context, obj *view.Comparison, keys []string) ([]view.MetricComparison, error) {
+	return r.compareMetrics(obj, keys)
+}
+
+func (r *comparisonResolver) Scores(ctx context.Context, obj *view.Comparison) ([]view.ScoreComparison, error) {
+	return r.compareScores(obj.IDs)
+}
+
 func (r *lineageResolver) Datasets(ctx context.Context, obj *view.Lineage) ([]view.Dataset, error) {
 	l, err := r.lineage(obj.Of)
 	if err != nil {
@@ -113,8 +143,8 @@ func (r *mutationResolver) DeleteRun(ctx context.Context, input gen.DeleteRunInp
 	return &gen.DeleteRunPayload{DeletedID: &input.ID, UserErrors: errs}, nil
 }
 
-func (r *queryResolver) Run(ctx context.Context, id string) (*view.Run, error) {
-	return r.run(event.RunID(id))
+func (r *queryResolver) Run(ctx context.Context, id *string, by *gen.RunBy) (*view.Run, error) {
+	return r.runBy(ctx, id, by)
 }
 
 func (r *queryResolver) Runs(ctx context.Context, filter *gen.RunFilter, orderBy *gen.RunOrder, first *int, after *string) (*view.RunConnection, error) {
@@ -183,17 +213,13 @@ func (r *runResolver) Cost(ctx context.Context, obj *view.Run) (*view.Cost, erro
 }
 
 func (r *runResolver) Checkpoints(ctx context.Context, obj *view.Run) ([]view.Checkpoint, error) {
-	list, err := r.Model.Checkpoints(obj.ID)
-	out := make([]view.Checkpoint, len(list))
-	for i, c := range list {
-		out[i] = view.Checkpoint{Checkpoint: c}
-	}
-	return out, err
+	all, err := r.checkpoints(obj.ID)
+	return lastOf(all), err
 }
 
 func (r *runResolver) Evaluations(ctx context.Context, obj *view.Run) ([]view.Evaluation, error) {
 	list, err := r.Model.Evaluations(readmodel.EvaluationFilter{Of: obj.ID})
-	return evaluations(list), err
+	return evaluations(lastOf(list)), err
 }
 
 func (r *runResolver) Texts(ctx context.Context, obj *view.Run, key *string, last *int) ([]readmodel.Text, error) {
@@ -238,6 +264,8 @@ func (r *subscriptionResolver) Points(ctx context.Context, run string, keys []st
 
 func (r *resolver) Branch() gen.BranchResolver { return &branchResolver{r} }
 
+func (r *resolver) Comparison() gen.ComparisonResolver { return &comparisonResolver{r} }
+
 func (r *resolver) Lineage() gen.LineageResolver { return &lineageResolver{r} }
 
 func (r *resolver) Reproduction() gen.ReproductionResolver { return &reproductionResolver{r} }
@@ -246,6 +274,7 @@ func (r *resolver) Run() gen.RunResolver { return &runResolver{r} }
 
 type (
 	branchResolver       struct{ *resolver }
+	comparisonResolver   struct{ *resolver }
 	lineageResolver      struct{ *resolver }
 	reproductionResolver struct{ *resolver }
 	runResolver          struct{ *resolver }

@@ -115,6 +115,8 @@ func story(t testing.TB) []event.Event {
 		event.RunArchived{Run: "old-1", Archived: true},
 		event.PriceSet{Device: "cpu:*xeon*", PerHour: 0.1, From: "2026-06-01", Source: "our own"},
 		judgedPublished(),
+		event.ArtifactLogged{Run: "train-1", Path: "plots/loss.png", Role: "image", Step: ptr(int64(200)), File: event.File{Name: "loss.png", Digest: event.DigestOf([]byte("png")), Size: 4096}, Media: "image/png"},
+		event.RuleSaved{Rule: "keep-best", Name: "keep the best", On: "millrace.evaluation.completed", When: "better", Then: event.RawJSON(`{"alias":"best"}`), Enabled: true, By: "ada"},
 	}
 }
 

@@ -14,6 +14,28 @@ import (
 	"time"
 )
 
+// One metric of several runs at common places.
+type AlignedMetric struct {
+	// Its key.
+	Key string `json:"key"`
+	// The places, rising, in the axis's unit.
+	X []event.Number `json:"x"`
+	// One for each run.
+	Runs []AlignedRun `json:"runs"`
+}
+
+// One run's values at the places.
+type AlignedRun struct {
+	// Whose they are.
+	Run string `json:"run"`
+	// One for each place; null before the run's first point.
+	Values []*event.Number `json:"values"`
+	// The steps at which they were logged; null before the run's first point.
+	Steps []*int64 `json:"steps"`
+	// Why there is nothing at all: no such metric, or nothing to tell the axis by. Null otherwise.
+	Missing *string `json:"missing,omitempty"`
+}
+
 // Puts a run out of sight, or back.
 type ArchiveRunInput struct {
 	// Which run.
@@ -52,6 +74,20 @@ type ConfigFilter struct {
 	Number *NumberFilter `json:"number,omitempty"`
 	// Compared as text.
 	Text *StringFilter `json:"text,omitempty"`
+}
+
+// What compared runs have spent.
+type CostComparison struct {
+	// US dollars.
+	Dollars []event.Number `json:"dollars"`
+	// Seconds times devices.
+	DeviceSeconds []event.Number `json:"deviceSeconds"`
+	// Energy; null where no device tells.
+	Joules []*event.Number `json:"joules"`
+	// Floating point operations.
+	Flops []event.Number `json:"flops"`
+	// Tokens worked through.
+	Tokens []int64 `json:"tokens"`
 }
 
 // One of preset, shape, run and params names the model.
@@ -140,6 +176,14 @@ type CreateExperimentInput struct {
 	By *string `json:"by,omitempty"`
 }
 
+// Names one dataset.
+type DatasetBy struct {
+	// Digest of its manifest.
+	Digest *string `json:"digest,omitempty"`
+	// Its name: the newest that is called so.
+	Name *string `json:"name,omitempty"`
+}
+
 // Deletes a run for good.
 type DeleteRunInput struct {
 	// Which run.
@@ -166,6 +210,14 @@ type EvaluateCheckpointInput struct {
 	Suite string `json:"suite"`
 	// Who wishes it, for the record.
 	By *string `json:"by,omitempty"`
+}
+
+// Names one experiment.
+type ExperimentBy struct {
+	// Its id.
+	ID *string `json:"id,omitempty"`
+	// Its name.
+	Name *string `json:"name,omitempty"`
 }
 
 // An experiment after a wish.
@@ -212,6 +264,26 @@ type InputRef struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// One thing came of another.
+type LineageEdge struct {
+	// What was there before.
+	From string `json:"from"`
+	// What came of it.
+	To string `json:"to"`
+	// How: "dataset", "checkpoint", "tokenizer", "source", "evaluation", "reproduction", "fork", …
+	Role string `json:"role"`
+}
+
+// What a thing came from and what came of it, and so on: each thing once, nearer ones first.
+type LineageGraph struct {
+	// The things, the one asked about first.
+	Nodes []view.LineageNode `json:"nodes"`
+	// How they hang together; both ends are among `nodes`.
+	Edges []LineageEdge `json:"edges"`
+	// Whether there is more than was asked for.
+	Truncated bool `json:"truncated"`
+}
+
 // Which runs count, and what to predict.
 type LossFitInput struct {
 	// Only runs of this experiment, by id.
@@ -222,6 +294,14 @@ type LossFitInput struct {
 	Params *float64 `json:"params,omitempty"`
 	// …trained on so many tokens.
 	Tokens *float64 `json:"tokens,omitempty"`
+}
+
+// Mean and highest of a number over time.
+type MeanMax struct {
+	// Over all samples.
+	Mean event.Number `json:"mean"`
+	// The highest sample.
+	Max event.Number `json:"max"`
 }
 
 // A condition on a metric. A run without the metric does not fit.
@@ -318,6 +398,14 @@ type ReproduceRunPayload struct {
 	UserErrors []UserError `json:"userErrors"`
 }
 
+// A run and the one it reproduces.
+type ReproducedPair struct {
+	// The reproduction.
+	Run *view.Run `json:"run"`
+	// How it compares with the other one, which is among the compared runs too.
+	Verdict *view.Reproduction `json:"verdict"`
+}
+
 // What restoreRun takes.
 type RestoreRunInput struct {
 	// The run.
@@ -340,6 +428,16 @@ type RewindRunInput struct {
 	ID string `json:"id"`
 	// The last step to keep.
 	Step int64 `json:"step"`
+}
+
+// Names one run.
+type RunBy struct {
+	// Its id.
+	ID *string `json:"id,omitempty"`
+	// Its name: the newest run that is called exactly so.
+	Name *string `json:"name,omitempty"`
+	// The digest of its spec: the newest run of exactly this spec.
+	SpecDigest *string `json:"specDigest,omitempty"`
 }
 
 // All that are given must hold.
@@ -376,6 +474,22 @@ type RunFilter struct {
 	Archived *bool `json:"archived,omitempty"`
 }
 
+// How the first page of a list of runs has changed.
+type RunListChange struct {
+	// Runs that have come onto the page.
+	Added []view.Run `json:"added"`
+	// Runs on the page that have changed.
+	Changed []view.Run `json:"changed"`
+	// Ids of runs that have left the page.
+	Removed []string `json:"removed"`
+	// Ids of all runs of the page, in its order.
+	Order []string `json:"order"`
+	// How many runs the whole list has.
+	TotalCount int `json:"totalCount"`
+	// Whether the list goes on after this page.
+	HasNextPage bool `json:"hasNextPage"`
+}
+
 // `key` names the config path or metric for CONFIG and METRIC.
 type RunOrder struct {
 	// By what.
@@ -392,6 +506,30 @@ type RunPayload struct {
 	Run *view.Run `json:"run,omitempty"`
 	// What was wrong with the wish; empty when it was granted.
 	UserErrors []UserError `json:"userErrors"`
+}
+
+// What several models wrote for one prompt.
+type SampleComparison struct {
+	// Where it comes from: the key of logged texts, or suite/task.
+	Source string `json:"source"`
+	// What they were given.
+	Prompt string `json:"prompt"`
+	// What they wrote, in the order of the runs; null where a run has none.
+	Texts []*string `json:"texts"`
+	// At which steps.
+	Steps []*int64 `json:"steps"`
+}
+
+// Runs whose specs differ in nothing but keys called seed.
+type SeedGroup struct {
+	// The runs.
+	Runs []view.Run `json:"runs"`
+	// Paths of the configuration that hold the seeds.
+	Paths []string `json:"paths"`
+	// Last values of metrics that at least two of the runs have.
+	Metrics []Spread `json:"metrics"`
+	// Newest scores that at least two of the runs have; the key is suite/task/metric.
+	Scores []Spread `json:"scores"`
 }
 
 // Points a name at a checkpoint.
@@ -464,6 +602,24 @@ type SetRunBudgetInput struct {
 	Budget *BudgetInput `json:"budget"`
 	// Who asks.
 	By *string `json:"by,omitempty"`
+}
+
+// How far one number spreads over several runs. NaN is left out.
+type Spread struct {
+	// Of what.
+	Key string `json:"key"`
+	// How many runs have it.
+	N int `json:"n"`
+	// Their mean.
+	Mean event.Number `json:"mean"`
+	// Their standard deviation (n-1).
+	Std event.Number `json:"std"`
+	// The lowest.
+	Min event.Number `json:"min"`
+	// The highest.
+	Max event.Number `json:"max"`
+	// The run that is best: lowest, or highest where a score says so. A metric is better when it is lower, unless the experiment's objective says otherwise.
+	Best *view.Run `json:"best,omitempty"`
 }
 
 // What starRun takes.
@@ -578,6 +734,24 @@ type UpdateExperimentInput struct {
 	Archived *bool `json:"archived,omitempty"`
 	// What is taken away.
 	Clear []ExperimentField `json:"clear,omitempty"`
+}
+
+// What a run's workers consumed, over all samples.
+type UsageSummary struct {
+	// Samples there are.
+	Samples int64 `json:"samples"`
+	// Mean and highest share of one core, by the process; 800 is eight cores.
+	CPUPercent *MeanMax `json:"cpuPercent"`
+	// Bytes of the process in memory.
+	Rss *MeanMax `json:"rss"`
+	// Bytes in use on the machine.
+	MemoryUsed *MeanMax `json:"memoryUsed"`
+	// Share of the time in which GPUs were busy, over all GPUs; null without one.
+	GpuPercent *MeanMax `json:"gpuPercent,omitempty"`
+	// Bytes in use on one GPU, over all GPUs; null without one.
+	GpuMemoryUsed *MeanMax `json:"gpuMemoryUsed,omitempty"`
+	// Watts of one GPU, over all GPUs; null where none tells.
+	GpuWatts *MeanMax `json:"gpuWatts,omitempty"`
 }
 
 // What was wrong with a wish, for the person who made it. `field` is the path of the input; `code` is stable for programs.
@@ -773,6 +947,134 @@ func (e *ExperimentField) UnmarshalJSON(b []byte) error {
 }
 
 func (e ExperimentField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Which way a lineage is followed.
+type LineageDirection string
+
+const (
+	// What the thing came from.
+	LineageDirectionUp LineageDirection = "UP"
+	// What came of it.
+	LineageDirectionDown LineageDirection = "DOWN"
+	// Both.
+	LineageDirectionBoth LineageDirection = "BOTH"
+)
+
+var AllLineageDirection = []LineageDirection{
+	LineageDirectionUp,
+	LineageDirectionDown,
+	LineageDirectionBoth,
+}
+
+func (e LineageDirection) IsValid() bool {
+	switch e {
+	case LineageDirectionUp, LineageDirectionDown, LineageDirectionBoth:
+		return true
+	}
+	return false
+}
+
+func (e LineageDirection) String() string {
+	return string(e)
+}
+
+func (e *LineageDirection) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = LineageDirection(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid LineageDirection", str)
+	}
+	return nil
+}
+
+func (e LineageDirection) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *LineageDirection) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e LineageDirection) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a thing is in a lineage.
+type LineageKind string
+
+const (
+	// An execution.
+	LineageKindRun LineageKind = "RUN"
+	// A dataset.
+	LineageKindDataset LineageKind = "DATASET"
+	// A model at a step.
+	LineageKindCheckpoint LineageKind = "CHECKPOINT"
+	// Scores of a checkpoint: the run that judged it.
+	LineageKindEvaluation LineageKind = "EVALUATION"
+	// Anything else that is named by its digest: a tokenizer, a source, a table.
+	LineageKindArtifact LineageKind = "ARTIFACT"
+)
+
+var AllLineageKind = []LineageKind{
+	LineageKindRun,
+	LineageKindDataset,
+	LineageKindCheckpoint,
+	LineageKindEvaluation,
+	LineageKindArtifact,
+}
+
+func (e LineageKind) IsValid() bool {
+	switch e {
+	case LineageKindRun, LineageKindDataset, LineageKindCheckpoint, LineageKindEvaluation, LineageKindArtifact:
+		return true
+	}
+	return false
+}
+
+func (e LineageKind) String() string {
+	return string(e)
+}
+
+func (e *LineageKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = LineageKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid LineageKind", str)
+	}
+	return nil
+}
+
+func (e LineageKind) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *LineageKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e LineageKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"millrace/event"
+	"millrace/storage/readmodel"
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -27,12 +29,16 @@ type ResolverRoot interface {
 	Checkpoint() CheckpointResolver
 	Collection() CollectionResolver
 	CollectionVersion() CollectionVersionResolver
+	Comparison() ComparisonResolver
 	Dataset() DatasetResolver
+	DatasetComparison() DatasetComparisonResolver
 	Evaluation() EvaluationResolver
 	Experiment() ExperimentResolver
 	Lineage() LineageResolver
+	LineageNode() LineageNodeResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
+	RaisedAlert() RaisedAlertResolver
 	Reproduction() ReproductionResolver
 	Run() RunResolver
 	Subscription() SubscriptionResolver
@@ -49,11 +55,36 @@ type ComplexityRoot struct {
 		Title func(childComplexity int) int
 	}
 
+	AlertConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	AlertEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Alias struct {
 		By         func(childComplexity int) int
 		Checkpoint func(childComplexity int) int
 		Name       func(childComplexity int) int
 		Run        func(childComplexity int) int
+	}
+
+	AlignedMetric struct {
+		Key  func(childComplexity int) int
+		Runs func(childComplexity int) int
+		X    func(childComplexity int) int
+	}
+
+	AlignedRun struct {
+		Missing func(childComplexity int) int
+		Run     func(childComplexity int) int
+		Steps   func(childComplexity int) int
+		Values  func(childComplexity int) int
 	}
 
 	Artifact struct {
@@ -90,6 +121,7 @@ type ComplexityRoot struct {
 		Digest      func(childComplexity int) int
 		Evaluations func(childComplexity int) int
 		Files       func(childComplexity int) int
+		ID          func(childComplexity int) int
 		Last        func(childComplexity int) int
 		Run         func(childComplexity int) int
 		RunID       func(childComplexity int) int
@@ -97,6 +129,18 @@ type ComplexityRoot struct {
 		Size        func(childComplexity int) int
 		Step        func(childComplexity int) int
 		Tokens      func(childComplexity int) int
+	}
+
+	CheckpointConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	CheckpointEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	Code struct {
@@ -169,12 +213,23 @@ type ComplexityRoot struct {
 	}
 
 	Comparison struct {
-		Config      func(childComplexity int) int
-		Environment func(childComplexity int) int
-		Inputs      func(childComplexity int) int
-		Metrics     func(childComplexity int) int
-		Runs        func(childComplexity int) int
-		Scores      func(childComplexity int) int
+		Aligned       func(childComplexity int, keys []string, by *readmodel.Axis, places *int) int
+		Code          func(childComplexity int) int
+		Config        func(childComplexity int) int
+		ConfigTree    func(childComplexity int) int
+		Costs         func(childComplexity int) int
+		Datasets      func(childComplexity int) int
+		Environment   func(childComplexity int) int
+		Inputs        func(childComplexity int) int
+		Machine       func(childComplexity int) int
+		Metrics       func(childComplexity int, keys []string) int
+		Reproductions func(childComplexity int) int
+		Runs          func(childComplexity int) int
+		Samples       func(childComplexity int) int
+		Scores        func(childComplexity int) int
+		Seeds         func(childComplexity int) int
+		Tokenizers    func(childComplexity int) int
+		Usage         func(childComplexity int) int
 	}
 
 	ConfigDifference struct {
@@ -188,6 +243,18 @@ type ComplexityRoot struct {
 		Text   func(childComplexity int) int
 	}
 
+	ConsoleLineConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ConsoleLineEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Cost struct {
 		DeviceDollars  func(childComplexity int) int
 		DeviceSeconds  func(childComplexity int) int
@@ -199,6 +266,14 @@ type ComplexityRoot struct {
 		StorageDollars func(childComplexity int) int
 		Tokens         func(childComplexity int) int
 		Unpriced       func(childComplexity int) int
+	}
+
+	CostComparison struct {
+		DeviceSeconds func(childComplexity int) int
+		Dollars       func(childComplexity int) int
+		Flops         func(childComplexity int) int
+		Joules        func(childComplexity int) int
+		Tokens        func(childComplexity int) int
 	}
 
 	CostDecision struct {
@@ -275,6 +350,13 @@ type ComplexityRoot struct {
 		UsedBy    func(childComplexity int, first *int, after *string) int
 		VocabSize func(childComplexity int) int
 		Why       func(childComplexity int, document *string, text *string) int
+	}
+
+	DatasetComparison struct {
+		Fields  func(childComplexity int) int
+		Of      func(childComplexity int) int
+		Recipe  func(childComplexity int) int
+		Sources func(childComplexity int) int
 	}
 
 	DatasetConnection struct {
@@ -417,6 +499,7 @@ type ComplexityRoot struct {
 	Evaluation struct {
 		At            func(childComplexity int) int
 		Checkpoint    func(childComplexity int) int
+		ID            func(childComplexity int) int
 		Of            func(childComplexity int) int
 		OfID          func(childComplexity int) int
 		Run           func(childComplexity int) int
@@ -427,6 +510,18 @@ type ComplexityRoot struct {
 		Step          func(childComplexity int) int
 		Suite         func(childComplexity int) int
 		SuiteDigest   func(childComplexity int) int
+	}
+
+	EvaluationConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	EvaluationEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	Experiment struct {
@@ -490,12 +585,71 @@ type ComplexityRoot struct {
 		Watts       func(childComplexity int) int
 	}
 
+	Job struct {
+		Attempt  func(childComplexity int) int
+		Progress func(childComplexity int) int
+		Run      func(childComplexity int) int
+		Waited   func(childComplexity int) int
+		Worker   func(childComplexity int) int
+	}
+
+	JobQueue struct {
+		Active  func(childComplexity int, first *int) int
+		Pending func(childComplexity int) int
+		Running func(childComplexity int) int
+		Waiting func(childComplexity int, first *int) int
+	}
+
 	Lineage struct {
 		Children    func(childComplexity int) int
 		Datasets    func(childComplexity int) int
 		EvaluatedBy func(childComplexity int) int
+		Graph       func(childComplexity int, depth *int, direction *LineageDirection, first *int) int
 		MadeDataset func(childComplexity int) int
 		Parents     func(childComplexity int) int
+	}
+
+	LineageEdge struct {
+		From func(childComplexity int) int
+		Role func(childComplexity int) int
+		To   func(childComplexity int) int
+	}
+
+	LineageGraph struct {
+		Edges     func(childComplexity int) int
+		Nodes     func(childComplexity int) int
+		Truncated func(childComplexity int) int
+	}
+
+	LineageNode struct {
+		Distance func(childComplexity int) int
+		ID       func(childComplexity int) int
+		Kind     func(childComplexity int) int
+		Name     func(childComplexity int) int
+		Object   func(childComplexity int) int
+	}
+
+	LoggedArtifact struct {
+		At     func(childComplexity int) int
+		Digest func(childComplexity int) int
+		ID     func(childComplexity int) int
+		Media  func(childComplexity int) int
+		Path   func(childComplexity int) int
+		Role   func(childComplexity int) int
+		Size   func(childComplexity int) int
+		Step   func(childComplexity int) int
+	}
+
+	LoggedArtifactConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	LoggedArtifactEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	LoggedEvent struct {
@@ -537,6 +691,11 @@ type ComplexityRoot struct {
 		Beta  func(childComplexity int) int
 		By    func(childComplexity int) int
 		E     func(childComplexity int) int
+	}
+
+	MeanMax struct {
+		Max  func(childComplexity int) int
+		Mean func(childComplexity int) int
 	}
 
 	Measurement struct {
@@ -692,20 +851,29 @@ type ComplexityRoot struct {
 		CostEstimate func(childComplexity int, input CostEstimateInput) int
 		CostOptions  func(childComplexity int, input CostOptionsInput) int
 		CostPlan     func(childComplexity int, input CostPlanInput) int
-		Dataset      func(childComplexity int, id string) int
+		Dataset      func(childComplexity int, id *string, by *DatasetBy) int
 		Datasets     func(childComplexity int, first *int, after *string, recipeDigest *string) int
 		Durability   func(childComplexity int) int
-		Experiment   func(childComplexity int, id string) int
+		Experiment   func(childComplexity int, id *string, by *ExperimentBy) int
 		Experiments  func(childComplexity int, first *int, after *string, archived *bool) int
+		Lineage      func(childComplexity int, of string, depth *int, direction *LineageDirection, first *int) int
 		LossFit      func(childComplexity int, input LossFitInput) int
 		MetricSeries func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int) int
 		ModelPresets func(childComplexity int) int
 		Node         func(childComplexity int, id string) int
+		Nodes        func(childComplexity int, ids []string) int
 		PriceBook    func(childComplexity int) int
 		Prices       func(childComplexity int) int
-		Run          func(childComplexity int, id string) int
+		Rules        func(childComplexity int, first *int, after *string) int
+		Run          func(childComplexity int, id *string, by *RunBy) int
 		Runs         func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int, after *string) int
 		System       func(childComplexity int) int
+	}
+
+	RaisedAlert struct {
+		Alert func(childComplexity int) int
+		Run   func(childComplexity int) int
+		RunID func(childComplexity int) int
 	}
 
 	Redecision struct {
@@ -732,6 +900,11 @@ type ComplexityRoot struct {
 		Warnings   func(childComplexity int) int
 	}
 
+	ReproducedPair struct {
+		Run     func(childComplexity int) int
+		Verdict func(childComplexity int) int
+	}
+
 	Reproduction struct {
 		Digests         func(childComplexity int) int
 		Environment     func(childComplexity int) int
@@ -747,6 +920,19 @@ type ComplexityRoot struct {
 		Row    func(childComplexity int) int
 	}
 
+	Rule struct {
+		By        func(childComplexity int) int
+		CreatedAt func(childComplexity int) int
+		Enabled   func(childComplexity int) int
+		Firings   func(childComplexity int) int
+		ID        func(childComplexity int) int
+		Name      func(childComplexity int) int
+		On        func(childComplexity int) int
+		Then      func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+		When      func(childComplexity int) int
+	}
+
 	RuleChange struct {
 		After    func(childComplexity int) int
 		Before   func(childComplexity int) int
@@ -756,22 +942,39 @@ type ComplexityRoot struct {
 		Rule     func(childComplexity int) int
 	}
 
+	RuleConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	RuleEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
 	Run struct {
 		Alerts            func(childComplexity int) int
+		AlertsPage        func(childComplexity int, first *int, after *string) int
 		Archived          func(childComplexity int) int
+		Artifacts         func(childComplexity int, first *int, after *string) int
 		Attempts          func(childComplexity int) int
 		Branch            func(childComplexity int) int
 		Budget            func(childComplexity int) int
 		By                func(childComplexity int) int
 		Checkpoints       func(childComplexity int) int
+		CheckpointsPage   func(childComplexity int, first *int, after *string) int
 		Code              func(childComplexity int) int
 		Config            func(childComplexity int) int
 		Console           func(childComplexity int, stream *string, last *int) int
+		ConsolePage       func(childComplexity int, stream string, first *int, after *string) int
 		Cost              func(childComplexity int) int
 		CreatedAt         func(childComplexity int) int
 		EndedAt           func(childComplexity int) int
 		Environment       func(childComplexity int) int
 		Evaluations       func(childComplexity int) int
+		EvaluationsPage   func(childComplexity int, first *int, after *string) int
 		Experiment        func(childComplexity int) int
 		Failure           func(childComplexity int) int
 		ForeignID         func(childComplexity int) int
@@ -808,6 +1011,7 @@ type ComplexityRoot struct {
 		Summary           func(childComplexity int) int
 		Tags              func(childComplexity int) int
 		Texts             func(childComplexity int, key *string, last *int) int
+		TextsPage         func(childComplexity int, key *string, first *int, after *string) int
 		Usage             func(childComplexity int) int
 		UsageHistory      func(childComplexity int, maxPoints *int) int
 		Worker            func(childComplexity int) int
@@ -825,6 +1029,15 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	RunListChange struct {
+		Added       func(childComplexity int) int
+		Changed     func(childComplexity int) int
+		HasNextPage func(childComplexity int) int
+		Order       func(childComplexity int) int
+		Removed     func(childComplexity int) int
+		TotalCount  func(childComplexity int) int
+	}
+
 	RunPayload struct {
 		Run        func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -834,6 +1047,13 @@ type ComplexityRoot struct {
 		Prompt func(childComplexity int) int
 		Task   func(childComplexity int) int
 		Text   func(childComplexity int) int
+	}
+
+	SampleComparison struct {
+		Prompt func(childComplexity int) int
+		Source func(childComplexity int) int
+		Steps  func(childComplexity int) int
+		Texts  func(childComplexity int) int
 	}
 
 	Score struct {
@@ -853,6 +1073,13 @@ type ComplexityRoot struct {
 		Suite          func(childComplexity int) int
 		Task           func(childComplexity int) int
 		Values         func(childComplexity int) int
+	}
+
+	SeedGroup struct {
+		Metrics func(childComplexity int) int
+		Paths   func(childComplexity int) int
+		Runs    func(childComplexity int) int
+		Scores  func(childComplexity int) int
 	}
 
 	Series struct {
@@ -905,6 +1132,16 @@ type ComplexityRoot struct {
 		Tokens    func(childComplexity int) int
 	}
 
+	Spread struct {
+		Best func(childComplexity int) int
+		Key  func(childComplexity int) int
+		Max  func(childComplexity int) int
+		Mean func(childComplexity int) int
+		Min  func(childComplexity int) int
+		N    func(childComplexity int) int
+		Std  func(childComplexity int) int
+	}
+
 	StopWish struct {
 		At     func(childComplexity int) int
 		By     func(childComplexity int) int
@@ -913,10 +1150,14 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
+		Alerts     func(childComplexity int, run *string) int
+		Console    func(childComplexity int, run string, stream *string, from *int64) int
 		Events     func(childComplexity int, from *int64, types []string) int
+		Jobs       func(childComplexity int, kinds []event.RunKind, first *int) int
 		Points     func(childComplexity int, run string, keys []string, afterStep *int64) int
 		Run        func(childComplexity int, id string) int
 		RunChanged func(childComplexity int, filter *RunFilter) int
+		RunList    func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int) int
 	}
 
 	System struct {
@@ -943,6 +1184,18 @@ type ComplexityRoot struct {
 		Step   func(childComplexity int) int
 		Text   func(childComplexity int) int
 		Writer func(childComplexity int) int
+	}
+
+	TextSampleConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	TextSampleEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	TokenFlops struct {
@@ -972,6 +1225,16 @@ type ComplexityRoot struct {
 		NetReceived    func(childComplexity int) int
 		NetSent        func(childComplexity int) int
 		RSS            func(childComplexity int) int
+	}
+
+	UsageSummary struct {
+		CPUPercent    func(childComplexity int) int
+		GpuMemoryUsed func(childComplexity int) int
+		GpuPercent    func(childComplexity int) int
+		GpuWatts      func(childComplexity int) int
+		MemoryUsed    func(childComplexity int) int
+		Rss           func(childComplexity int) int
+		Samples       func(childComplexity int) int
 	}
 
 	UserError struct {
@@ -1031,6 +1294,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Alert.Title(childComplexity), true
 
+	case "AlertConnection.edges":
+		if e.ComplexityRoot.AlertConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlertConnection.Edges(childComplexity), true
+	case "AlertConnection.nodes":
+		if e.ComplexityRoot.AlertConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlertConnection.Nodes(childComplexity), true
+	case "AlertConnection.pageInfo":
+		if e.ComplexityRoot.AlertConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlertConnection.PageInfo(childComplexity), true
+	case "AlertConnection.totalCount":
+		if e.ComplexityRoot.AlertConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlertConnection.TotalCount(childComplexity), true
+
+	case "AlertEdge.cursor":
+		if e.ComplexityRoot.AlertEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlertEdge.Cursor(childComplexity), true
+	case "AlertEdge.node":
+		if e.ComplexityRoot.AlertEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlertEdge.Node(childComplexity), true
+
 	case "Alias.by":
 		if e.ComplexityRoot.Alias.By == nil {
 			break
@@ -1055,6 +1356,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Alias.Run(childComplexity), true
+
+	case "AlignedMetric.key":
+		if e.ComplexityRoot.AlignedMetric.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlignedMetric.Key(childComplexity), true
+	case "AlignedMetric.runs":
+		if e.ComplexityRoot.AlignedMetric.Runs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlignedMetric.Runs(childComplexity), true
+	case "AlignedMetric.x":
+		if e.ComplexityRoot.AlignedMetric.X == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlignedMetric.X(childComplexity), true
+
+	case "AlignedRun.missing":
+		if e.ComplexityRoot.AlignedRun.Missing == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlignedRun.Missing(childComplexity), true
+	case "AlignedRun.run":
+		if e.ComplexityRoot.AlignedRun.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlignedRun.Run(childComplexity), true
+	case "AlignedRun.steps":
+		if e.ComplexityRoot.AlignedRun.Steps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlignedRun.Steps(childComplexity), true
+	case "AlignedRun.values":
+		if e.ComplexityRoot.AlignedRun.Values == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AlignedRun.Values(childComplexity), true
 
 	case "Artifact.digest":
 		if e.ComplexityRoot.Artifact.Digest == nil {
@@ -1169,6 +1514,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Checkpoint.Files(childComplexity), true
+	case "Checkpoint.id":
+		if e.ComplexityRoot.Checkpoint.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Checkpoint.ID(childComplexity), true
 	case "Checkpoint.last":
 		if e.ComplexityRoot.Checkpoint.Last == nil {
 			break
@@ -1211,6 +1562,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Checkpoint.Tokens(childComplexity), true
+
+	case "CheckpointConnection.edges":
+		if e.ComplexityRoot.CheckpointConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CheckpointConnection.Edges(childComplexity), true
+	case "CheckpointConnection.nodes":
+		if e.ComplexityRoot.CheckpointConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CheckpointConnection.Nodes(childComplexity), true
+	case "CheckpointConnection.pageInfo":
+		if e.ComplexityRoot.CheckpointConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CheckpointConnection.PageInfo(childComplexity), true
+	case "CheckpointConnection.totalCount":
+		if e.ComplexityRoot.CheckpointConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CheckpointConnection.TotalCount(childComplexity), true
+
+	case "CheckpointEdge.cursor":
+		if e.ComplexityRoot.CheckpointEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CheckpointEdge.Cursor(childComplexity), true
+	case "CheckpointEdge.node":
+		if e.ComplexityRoot.CheckpointEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CheckpointEdge.Node(childComplexity), true
 
 	case "Code.modified":
 		if e.ComplexityRoot.Code.Modified == nil {
@@ -1495,12 +1884,47 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ComparedEvaluations.Texts(childComplexity), true
 
+	case "Comparison.aligned":
+		if e.ComplexityRoot.Comparison.Aligned == nil {
+			break
+		}
+
+		args, err := ec.field_Comparison_aligned_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Comparison.Aligned(childComplexity, args["keys"].([]string), args["by"].(*readmodel.Axis), args["places"].(*int)), true
+	case "Comparison.code":
+		if e.ComplexityRoot.Comparison.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Code(childComplexity), true
 	case "Comparison.config":
 		if e.ComplexityRoot.Comparison.Config == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Comparison.Config(childComplexity), true
+	case "Comparison.configTree":
+		if e.ComplexityRoot.Comparison.ConfigTree == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.ConfigTree(childComplexity), true
+	case "Comparison.costs":
+		if e.ComplexityRoot.Comparison.Costs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Costs(childComplexity), true
+	case "Comparison.datasets":
+		if e.ComplexityRoot.Comparison.Datasets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Datasets(childComplexity), true
 	case "Comparison.environment":
 		if e.ComplexityRoot.Comparison.Environment == nil {
 			break
@@ -1513,24 +1937,65 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Comparison.Inputs(childComplexity), true
+	case "Comparison.machine":
+		if e.ComplexityRoot.Comparison.Machine == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Machine(childComplexity), true
 	case "Comparison.metrics":
 		if e.ComplexityRoot.Comparison.Metrics == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Comparison.Metrics(childComplexity), true
+		args, err := ec.field_Comparison_metrics_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Comparison.Metrics(childComplexity, args["keys"].([]string)), true
+	case "Comparison.reproductions":
+		if e.ComplexityRoot.Comparison.Reproductions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Reproductions(childComplexity), true
 	case "Comparison.runs":
 		if e.ComplexityRoot.Comparison.Runs == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Comparison.Runs(childComplexity), true
+	case "Comparison.samples":
+		if e.ComplexityRoot.Comparison.Samples == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Samples(childComplexity), true
 	case "Comparison.scores":
 		if e.ComplexityRoot.Comparison.Scores == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Comparison.Scores(childComplexity), true
+	case "Comparison.seeds":
+		if e.ComplexityRoot.Comparison.Seeds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Seeds(childComplexity), true
+	case "Comparison.tokenizers":
+		if e.ComplexityRoot.Comparison.Tokenizers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Tokenizers(childComplexity), true
+	case "Comparison.usage":
+		if e.ComplexityRoot.Comparison.Usage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Usage(childComplexity), true
 
 	case "ConfigDifference.path":
 		if e.ComplexityRoot.ConfigDifference.Path == nil {
@@ -1563,6 +2028,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ConsoleLine.Text(childComplexity), true
+
+	case "ConsoleLineConnection.edges":
+		if e.ComplexityRoot.ConsoleLineConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsoleLineConnection.Edges(childComplexity), true
+	case "ConsoleLineConnection.nodes":
+		if e.ComplexityRoot.ConsoleLineConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsoleLineConnection.Nodes(childComplexity), true
+	case "ConsoleLineConnection.pageInfo":
+		if e.ComplexityRoot.ConsoleLineConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsoleLineConnection.PageInfo(childComplexity), true
+	case "ConsoleLineConnection.totalCount":
+		if e.ComplexityRoot.ConsoleLineConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsoleLineConnection.TotalCount(childComplexity), true
+
+	case "ConsoleLineEdge.cursor":
+		if e.ComplexityRoot.ConsoleLineEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsoleLineEdge.Cursor(childComplexity), true
+	case "ConsoleLineEdge.node":
+		if e.ComplexityRoot.ConsoleLineEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsoleLineEdge.Node(childComplexity), true
 
 	case "Cost.deviceDollars":
 		if e.ComplexityRoot.Cost.DeviceDollars == nil {
@@ -1624,6 +2127,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Cost.Unpriced(childComplexity), true
+
+	case "CostComparison.deviceSeconds":
+		if e.ComplexityRoot.CostComparison.DeviceSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostComparison.DeviceSeconds(childComplexity), true
+	case "CostComparison.dollars":
+		if e.ComplexityRoot.CostComparison.Dollars == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostComparison.Dollars(childComplexity), true
+	case "CostComparison.flops":
+		if e.ComplexityRoot.CostComparison.Flops == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostComparison.Flops(childComplexity), true
+	case "CostComparison.joules":
+		if e.ComplexityRoot.CostComparison.Joules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostComparison.Joules(childComplexity), true
+	case "CostComparison.tokens":
+		if e.ComplexityRoot.CostComparison.Tokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostComparison.Tokens(childComplexity), true
 
 	case "CostDecision.assumed":
 		if e.ComplexityRoot.CostDecision.Assumed == nil {
@@ -1976,6 +2510,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Dataset.Why(childComplexity, args["document"].(*string), args["text"].(*string)), true
+
+	case "DatasetComparison.fields":
+		if e.ComplexityRoot.DatasetComparison.Fields == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetComparison.Fields(childComplexity), true
+	case "DatasetComparison.of":
+		if e.ComplexityRoot.DatasetComparison.Of == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetComparison.Of(childComplexity), true
+	case "DatasetComparison.recipe":
+		if e.ComplexityRoot.DatasetComparison.Recipe == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetComparison.Recipe(childComplexity), true
+	case "DatasetComparison.sources":
+		if e.ComplexityRoot.DatasetComparison.Sources == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DatasetComparison.Sources(childComplexity), true
 
 	case "DatasetConnection.edges":
 		if e.ComplexityRoot.DatasetConnection.Edges == nil {
@@ -2544,6 +3103,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Evaluation.Checkpoint(childComplexity), true
+	case "Evaluation.id":
+		if e.ComplexityRoot.Evaluation.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Evaluation.ID(childComplexity), true
 	case "Evaluation.of":
 		if e.ComplexityRoot.Evaluation.Of == nil {
 			break
@@ -2604,6 +3169,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Evaluation.SuiteDigest(childComplexity), true
+
+	case "EvaluationConnection.edges":
+		if e.ComplexityRoot.EvaluationConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationConnection.Edges(childComplexity), true
+	case "EvaluationConnection.nodes":
+		if e.ComplexityRoot.EvaluationConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationConnection.Nodes(childComplexity), true
+	case "EvaluationConnection.pageInfo":
+		if e.ComplexityRoot.EvaluationConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationConnection.PageInfo(childComplexity), true
+	case "EvaluationConnection.totalCount":
+		if e.ComplexityRoot.EvaluationConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationConnection.TotalCount(childComplexity), true
+
+	case "EvaluationEdge.cursor":
+		if e.ComplexityRoot.EvaluationEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationEdge.Cursor(childComplexity), true
+	case "EvaluationEdge.node":
+		if e.ComplexityRoot.EvaluationEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationEdge.Node(childComplexity), true
 
 	case "Experiment.aliases":
 		if e.ComplexityRoot.Experiment.Aliases == nil {
@@ -2840,6 +3443,72 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.GpuUsage.Watts(childComplexity), true
 
+	case "Job.attempt":
+		if e.ComplexityRoot.Job.Attempt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Attempt(childComplexity), true
+	case "Job.progress":
+		if e.ComplexityRoot.Job.Progress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Progress(childComplexity), true
+	case "Job.run":
+		if e.ComplexityRoot.Job.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Run(childComplexity), true
+	case "Job.waited":
+		if e.ComplexityRoot.Job.Waited == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Waited(childComplexity), true
+	case "Job.worker":
+		if e.ComplexityRoot.Job.Worker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Worker(childComplexity), true
+
+	case "JobQueue.active":
+		if e.ComplexityRoot.JobQueue.Active == nil {
+			break
+		}
+
+		args, err := ec.field_JobQueue_active_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.JobQueue.Active(childComplexity, args["first"].(*int)), true
+	case "JobQueue.pending":
+		if e.ComplexityRoot.JobQueue.Pending == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobQueue.Pending(childComplexity), true
+	case "JobQueue.running":
+		if e.ComplexityRoot.JobQueue.Running == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobQueue.Running(childComplexity), true
+	case "JobQueue.waiting":
+		if e.ComplexityRoot.JobQueue.Waiting == nil {
+			break
+		}
+
+		args, err := ec.field_JobQueue_waiting_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.JobQueue.Waiting(childComplexity, args["first"].(*int)), true
+
 	case "Lineage.children":
 		if e.ComplexityRoot.Lineage.Children == nil {
 			break
@@ -2858,6 +3527,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Lineage.EvaluatedBy(childComplexity), true
+	case "Lineage.graph":
+		if e.ComplexityRoot.Lineage.Graph == nil {
+			break
+		}
+
+		args, err := ec.field_Lineage_graph_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Lineage.Graph(childComplexity, args["depth"].(*int), args["direction"].(*LineageDirection), args["first"].(*int)), true
 	case "Lineage.madeDataset":
 		if e.ComplexityRoot.Lineage.MadeDataset == nil {
 			break
@@ -2870,6 +3550,162 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Lineage.Parents(childComplexity), true
+
+	case "LineageEdge.from":
+		if e.ComplexityRoot.LineageEdge.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageEdge.From(childComplexity), true
+	case "LineageEdge.role":
+		if e.ComplexityRoot.LineageEdge.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageEdge.Role(childComplexity), true
+	case "LineageEdge.to":
+		if e.ComplexityRoot.LineageEdge.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageEdge.To(childComplexity), true
+
+	case "LineageGraph.edges":
+		if e.ComplexityRoot.LineageGraph.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageGraph.Edges(childComplexity), true
+	case "LineageGraph.nodes":
+		if e.ComplexityRoot.LineageGraph.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageGraph.Nodes(childComplexity), true
+	case "LineageGraph.truncated":
+		if e.ComplexityRoot.LineageGraph.Truncated == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageGraph.Truncated(childComplexity), true
+
+	case "LineageNode.distance":
+		if e.ComplexityRoot.LineageNode.Distance == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageNode.Distance(childComplexity), true
+	case "LineageNode.id":
+		if e.ComplexityRoot.LineageNode.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageNode.ID(childComplexity), true
+	case "LineageNode.kind":
+		if e.ComplexityRoot.LineageNode.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageNode.Kind(childComplexity), true
+	case "LineageNode.name":
+		if e.ComplexityRoot.LineageNode.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageNode.Name(childComplexity), true
+	case "LineageNode.object":
+		if e.ComplexityRoot.LineageNode.Object == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LineageNode.Object(childComplexity), true
+
+	case "LoggedArtifact.at":
+		if e.ComplexityRoot.LoggedArtifact.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifact.At(childComplexity), true
+	case "LoggedArtifact.digest":
+		if e.ComplexityRoot.LoggedArtifact.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifact.Digest(childComplexity), true
+	case "LoggedArtifact.id":
+		if e.ComplexityRoot.LoggedArtifact.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifact.ID(childComplexity), true
+	case "LoggedArtifact.media":
+		if e.ComplexityRoot.LoggedArtifact.Media == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifact.Media(childComplexity), true
+	case "LoggedArtifact.path":
+		if e.ComplexityRoot.LoggedArtifact.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifact.Path(childComplexity), true
+	case "LoggedArtifact.role":
+		if e.ComplexityRoot.LoggedArtifact.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifact.Role(childComplexity), true
+	case "LoggedArtifact.size":
+		if e.ComplexityRoot.LoggedArtifact.Size == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifact.Size(childComplexity), true
+	case "LoggedArtifact.step":
+		if e.ComplexityRoot.LoggedArtifact.Step == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifact.Step(childComplexity), true
+
+	case "LoggedArtifactConnection.edges":
+		if e.ComplexityRoot.LoggedArtifactConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifactConnection.Edges(childComplexity), true
+	case "LoggedArtifactConnection.nodes":
+		if e.ComplexityRoot.LoggedArtifactConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifactConnection.Nodes(childComplexity), true
+	case "LoggedArtifactConnection.pageInfo":
+		if e.ComplexityRoot.LoggedArtifactConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifactConnection.PageInfo(childComplexity), true
+	case "LoggedArtifactConnection.totalCount":
+		if e.ComplexityRoot.LoggedArtifactConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifactConnection.TotalCount(childComplexity), true
+
+	case "LoggedArtifactEdge.cursor":
+		if e.ComplexityRoot.LoggedArtifactEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifactEdge.Cursor(childComplexity), true
+	case "LoggedArtifactEdge.node":
+		if e.ComplexityRoot.LoggedArtifactEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifactEdge.Node(childComplexity), true
 
 	case "LoggedEvent.body":
 		if e.ComplexityRoot.LoggedEvent.Body == nil {
@@ -3048,6 +3884,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LossLaw.E(childComplexity), true
+
+	case "MeanMax.max":
+		if e.ComplexityRoot.MeanMax.Max == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MeanMax.Max(childComplexity), true
+	case "MeanMax.mean":
+		if e.ComplexityRoot.MeanMax.Mean == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MeanMax.Mean(childComplexity), true
 
 	case "Measurement.name":
 		if e.ComplexityRoot.Measurement.Name == nil {
@@ -3856,7 +4705,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Dataset(childComplexity, args["id"].(string)), true
+		return e.ComplexityRoot.Query.Dataset(childComplexity, args["id"].(*string), args["by"].(*DatasetBy)), true
 	case "Query.datasets":
 		if e.ComplexityRoot.Query.Datasets == nil {
 			break
@@ -3884,7 +4733,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Experiment(childComplexity, args["id"].(string)), true
+		return e.ComplexityRoot.Query.Experiment(childComplexity, args["id"].(*string), args["by"].(*ExperimentBy)), true
 	case "Query.experiments":
 		if e.ComplexityRoot.Query.Experiments == nil {
 			break
@@ -3897,6 +4746,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Experiments(childComplexity, args["first"].(*int), args["after"].(*string), args["archived"].(*bool)), true
 
+	case "Query.lineage":
+		if e.ComplexityRoot.Query.Lineage == nil {
+			break
+		}
+
+		args, err := ec.field_Query_lineage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Lineage(childComplexity, args["of"].(string), args["depth"].(*int), args["direction"].(*LineageDirection), args["first"].(*int)), true
 	case "Query.lossFit":
 		if e.ComplexityRoot.Query.LossFit == nil {
 			break
@@ -3936,6 +4796,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Node(childComplexity, args["id"].(string)), true
+	case "Query.nodes":
+		if e.ComplexityRoot.Query.Nodes == nil {
+			break
+		}
+
+		args, err := ec.field_Query_nodes_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Nodes(childComplexity, args["ids"].([]string)), true
 	case "Query.priceBook":
 		if e.ComplexityRoot.Query.PriceBook == nil {
 			break
@@ -3948,6 +4819,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Prices(childComplexity), true
+	case "Query.rules":
+		if e.ComplexityRoot.Query.Rules == nil {
+			break
+		}
+
+		args, err := ec.field_Query_rules_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Rules(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Query.run":
 		if e.ComplexityRoot.Query.Run == nil {
 			break
@@ -3958,7 +4840,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Run(childComplexity, args["id"].(string)), true
+		return e.ComplexityRoot.Query.Run(childComplexity, args["id"].(*string), args["by"].(*RunBy)), true
 	case "Query.runs":
 		if e.ComplexityRoot.Query.Runs == nil {
 			break
@@ -3976,6 +4858,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.System(childComplexity), true
+
+	case "RaisedAlert.alert":
+		if e.ComplexityRoot.RaisedAlert.Alert == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaisedAlert.Alert(childComplexity), true
+	case "RaisedAlert.run":
+		if e.ComplexityRoot.RaisedAlert.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaisedAlert.Run(childComplexity), true
+	case "RaisedAlert.runId":
+		if e.ComplexityRoot.RaisedAlert.RunID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaisedAlert.RunID(childComplexity), true
 
 	case "Redecision.all":
 		if e.ComplexityRoot.Redecision.All == nil {
@@ -4053,6 +4954,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ReproduceRunPayload.Warnings(childComplexity), true
 
+	case "ReproducedPair.run":
+		if e.ComplexityRoot.ReproducedPair.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReproducedPair.Run(childComplexity), true
+	case "ReproducedPair.verdict":
+		if e.ComplexityRoot.ReproducedPair.Verdict == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReproducedPair.Verdict(childComplexity), true
+
 	case "Reproduction.digests":
 		if e.ComplexityRoot.Reproduction.Digests == nil {
 			break
@@ -4109,6 +5023,67 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Row.Row(childComplexity), true
 
+	case "Rule.by":
+		if e.ComplexityRoot.Rule.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.By(childComplexity), true
+	case "Rule.createdAt":
+		if e.ComplexityRoot.Rule.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.CreatedAt(childComplexity), true
+	case "Rule.enabled":
+		if e.ComplexityRoot.Rule.Enabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.Enabled(childComplexity), true
+	case "Rule.firings":
+		if e.ComplexityRoot.Rule.Firings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.Firings(childComplexity), true
+	case "Rule.id":
+		if e.ComplexityRoot.Rule.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.ID(childComplexity), true
+	case "Rule.name":
+		if e.ComplexityRoot.Rule.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.Name(childComplexity), true
+	case "Rule.on":
+		if e.ComplexityRoot.Rule.On == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.On(childComplexity), true
+	case "Rule.then":
+		if e.ComplexityRoot.Rule.Then == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.Then(childComplexity), true
+	case "Rule.updatedAt":
+		if e.ComplexityRoot.Rule.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.UpdatedAt(childComplexity), true
+	case "Rule.when":
+		if e.ComplexityRoot.Rule.When == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.When(childComplexity), true
+
 	case "RuleChange.after":
 		if e.ComplexityRoot.RuleChange.After == nil {
 			break
@@ -4146,18 +5121,78 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RuleChange.Rule(childComplexity), true
 
+	case "RuleConnection.edges":
+		if e.ComplexityRoot.RuleConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleConnection.Edges(childComplexity), true
+	case "RuleConnection.nodes":
+		if e.ComplexityRoot.RuleConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleConnection.Nodes(childComplexity), true
+	case "RuleConnection.pageInfo":
+		if e.ComplexityRoot.RuleConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleConnection.PageInfo(childComplexity), true
+	case "RuleConnection.totalCount":
+		if e.ComplexityRoot.RuleConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleConnection.TotalCount(childComplexity), true
+
+	case "RuleEdge.cursor":
+		if e.ComplexityRoot.RuleEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleEdge.Cursor(childComplexity), true
+	case "RuleEdge.node":
+		if e.ComplexityRoot.RuleEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleEdge.Node(childComplexity), true
+
 	case "Run.alerts":
 		if e.ComplexityRoot.Run.Alerts == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Run.Alerts(childComplexity), true
+	case "Run.alertsPage":
+		if e.ComplexityRoot.Run.AlertsPage == nil {
+			break
+		}
+
+		args, err := ec.field_Run_alertsPage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.AlertsPage(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Run.archived":
 		if e.ComplexityRoot.Run.Archived == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Run.Archived(childComplexity), true
+	case "Run.artifacts":
+		if e.ComplexityRoot.Run.Artifacts == nil {
+			break
+		}
+
+		args, err := ec.field_Run_artifacts_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.Artifacts(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Run.attempts":
 		if e.ComplexityRoot.Run.Attempts == nil {
 			break
@@ -4188,6 +5223,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Checkpoints(childComplexity), true
+	case "Run.checkpointsPage":
+		if e.ComplexityRoot.Run.CheckpointsPage == nil {
+			break
+		}
+
+		args, err := ec.field_Run_checkpointsPage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.CheckpointsPage(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Run.code":
 		if e.ComplexityRoot.Run.Code == nil {
 			break
@@ -4211,6 +5257,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Console(childComplexity, args["stream"].(*string), args["last"].(*int)), true
+	case "Run.consolePage":
+		if e.ComplexityRoot.Run.ConsolePage == nil {
+			break
+		}
+
+		args, err := ec.field_Run_consolePage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.ConsolePage(childComplexity, args["stream"].(string), args["first"].(*int), args["after"].(*string)), true
 	case "Run.cost":
 		if e.ComplexityRoot.Run.Cost == nil {
 			break
@@ -4241,6 +5298,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Evaluations(childComplexity), true
+	case "Run.evaluationsPage":
+		if e.ComplexityRoot.Run.EvaluationsPage == nil {
+			break
+		}
+
+		args, err := ec.field_Run_evaluationsPage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.EvaluationsPage(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Run.experiment":
 		if e.ComplexityRoot.Run.Experiment == nil {
 			break
@@ -4487,6 +5555,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Texts(childComplexity, args["key"].(*string), args["last"].(*int)), true
+	case "Run.textsPage":
+		if e.ComplexityRoot.Run.TextsPage == nil {
+			break
+		}
+
+		args, err := ec.field_Run_textsPage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.TextsPage(childComplexity, args["key"].(*string), args["first"].(*int), args["after"].(*string)), true
 	case "Run.usage":
 		if e.ComplexityRoot.Run.Usage == nil {
 			break
@@ -4549,6 +5628,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.RunEdge.Node(childComplexity), true
 
+	case "RunListChange.added":
+		if e.ComplexityRoot.RunListChange.Added == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunListChange.Added(childComplexity), true
+	case "RunListChange.changed":
+		if e.ComplexityRoot.RunListChange.Changed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunListChange.Changed(childComplexity), true
+	case "RunListChange.hasNextPage":
+		if e.ComplexityRoot.RunListChange.HasNextPage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunListChange.HasNextPage(childComplexity), true
+	case "RunListChange.order":
+		if e.ComplexityRoot.RunListChange.Order == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunListChange.Order(childComplexity), true
+	case "RunListChange.removed":
+		if e.ComplexityRoot.RunListChange.Removed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunListChange.Removed(childComplexity), true
+	case "RunListChange.totalCount":
+		if e.ComplexityRoot.RunListChange.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunListChange.TotalCount(childComplexity), true
+
 	case "RunPayload.run":
 		if e.ComplexityRoot.RunPayload.Run == nil {
 			break
@@ -4580,6 +5696,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Sample.Text(childComplexity), true
+
+	case "SampleComparison.prompt":
+		if e.ComplexityRoot.SampleComparison.Prompt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SampleComparison.Prompt(childComplexity), true
+	case "SampleComparison.source":
+		if e.ComplexityRoot.SampleComparison.Source == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SampleComparison.Source(childComplexity), true
+	case "SampleComparison.steps":
+		if e.ComplexityRoot.SampleComparison.Steps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SampleComparison.Steps(childComplexity), true
+	case "SampleComparison.texts":
+		if e.ComplexityRoot.SampleComparison.Texts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SampleComparison.Texts(childComplexity), true
 
 	case "Score.higherIsBetter":
 		if e.ComplexityRoot.Score.Higher == nil {
@@ -4660,6 +5801,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ScoreComparison.Values(childComplexity), true
+
+	case "SeedGroup.metrics":
+		if e.ComplexityRoot.SeedGroup.Metrics == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SeedGroup.Metrics(childComplexity), true
+	case "SeedGroup.paths":
+		if e.ComplexityRoot.SeedGroup.Paths == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SeedGroup.Paths(childComplexity), true
+	case "SeedGroup.runs":
+		if e.ComplexityRoot.SeedGroup.Runs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SeedGroup.Runs(childComplexity), true
+	case "SeedGroup.scores":
+		if e.ComplexityRoot.SeedGroup.Scores == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SeedGroup.Scores(childComplexity), true
 
 	case "Series.context":
 		if e.ComplexityRoot.Series.Context == nil {
@@ -4859,6 +6025,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Split.Tokens(childComplexity), true
 
+	case "Spread.best":
+		if e.ComplexityRoot.Spread.Best == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Best(childComplexity), true
+	case "Spread.key":
+		if e.ComplexityRoot.Spread.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Key(childComplexity), true
+	case "Spread.max":
+		if e.ComplexityRoot.Spread.Max == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Max(childComplexity), true
+	case "Spread.mean":
+		if e.ComplexityRoot.Spread.Mean == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Mean(childComplexity), true
+	case "Spread.min":
+		if e.ComplexityRoot.Spread.Min == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Min(childComplexity), true
+	case "Spread.n":
+		if e.ComplexityRoot.Spread.N == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.N(childComplexity), true
+	case "Spread.std":
+		if e.ComplexityRoot.Spread.Std == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Spread.Std(childComplexity), true
+
 	case "StopWish.at":
 		if e.ComplexityRoot.StopWish.At == nil {
 			break
@@ -4884,6 +6093,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.StopWish.Reason(childComplexity), true
 
+	case "Subscription.alerts":
+		if e.ComplexityRoot.Subscription.Alerts == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_alerts_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.Alerts(childComplexity, args["run"].(*string)), true
+	case "Subscription.console":
+		if e.ComplexityRoot.Subscription.Console == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_console_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.Console(childComplexity, args["run"].(string), args["stream"].(*string), args["from"].(*int64)), true
 	case "Subscription.events":
 		if e.ComplexityRoot.Subscription.Events == nil {
 			break
@@ -4895,6 +6126,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.Events(childComplexity, args["from"].(*int64), args["types"].([]string)), true
+	case "Subscription.jobs":
+		if e.ComplexityRoot.Subscription.Jobs == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_jobs_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.Jobs(childComplexity, args["kinds"].([]event.RunKind), args["first"].(*int)), true
 	case "Subscription.points":
 		if e.ComplexityRoot.Subscription.Points == nil {
 			break
@@ -4928,6 +6170,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.RunChanged(childComplexity, args["filter"].(*RunFilter)), true
+	case "Subscription.runList":
+		if e.ComplexityRoot.Subscription.RunList == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_runList_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.RunList(childComplexity, args["filter"].(*RunFilter), args["orderBy"].(*RunOrder), args["first"].(*int)), true
 
 	case "System.appliedSeq":
 		if e.ComplexityRoot.System.AppliedSeq == nil {
@@ -5016,6 +6269,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TextSample.Writer(childComplexity), true
+
+	case "TextSampleConnection.edges":
+		if e.ComplexityRoot.TextSampleConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSampleConnection.Edges(childComplexity), true
+	case "TextSampleConnection.nodes":
+		if e.ComplexityRoot.TextSampleConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSampleConnection.Nodes(childComplexity), true
+	case "TextSampleConnection.pageInfo":
+		if e.ComplexityRoot.TextSampleConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSampleConnection.PageInfo(childComplexity), true
+	case "TextSampleConnection.totalCount":
+		if e.ComplexityRoot.TextSampleConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSampleConnection.TotalCount(childComplexity), true
+
+	case "TextSampleEdge.cursor":
+		if e.ComplexityRoot.TextSampleEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSampleEdge.Cursor(childComplexity), true
+	case "TextSampleEdge.node":
+		if e.ComplexityRoot.TextSampleEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TextSampleEdge.Node(childComplexity), true
 
 	case "TokenFlops.attention":
 		if e.ComplexityRoot.TokenFlops.Attention == nil {
@@ -5140,6 +6431,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Usage.RSS(childComplexity), true
 
+	case "UsageSummary.cpuPercent":
+		if e.ComplexityRoot.UsageSummary.CPUPercent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSummary.CPUPercent(childComplexity), true
+	case "UsageSummary.gpuMemoryUsed":
+		if e.ComplexityRoot.UsageSummary.GpuMemoryUsed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSummary.GpuMemoryUsed(childComplexity), true
+	case "UsageSummary.gpuPercent":
+		if e.ComplexityRoot.UsageSummary.GpuPercent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSummary.GpuPercent(childComplexity), true
+	case "UsageSummary.gpuWatts":
+		if e.ComplexityRoot.UsageSummary.GpuWatts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSummary.GpuWatts(childComplexity), true
+	case "UsageSummary.memoryUsed":
+		if e.ComplexityRoot.UsageSummary.MemoryUsed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSummary.MemoryUsed(childComplexity), true
+	case "UsageSummary.rss":
+		if e.ComplexityRoot.UsageSummary.Rss == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSummary.Rss(childComplexity), true
+	case "UsageSummary.samples":
+		if e.ComplexityRoot.UsageSummary.Samples == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UsageSummary.Samples(childComplexity), true
+
 	case "UserError.code":
 		if e.ComplexityRoot.UserError.Code == nil {
 			break
@@ -5208,8 +6542,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCostPlanInput,
 		ec.unmarshalInputCostRangeInput,
 		ec.unmarshalInputCreateExperimentInput,
+		ec.unmarshalInputDatasetBy,
 		ec.unmarshalInputDeleteRunInput,
 		ec.unmarshalInputEvaluateCheckpointInput,
+		ec.unmarshalInputExperimentBy,
 		ec.unmarshalInputForkRunInput,
 		ec.unmarshalInputInputRef,
 		ec.unmarshalInputLossFitInput,
@@ -5224,6 +6560,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRestoreRunInput,
 		ec.unmarshalInputResumeRunInput,
 		ec.unmarshalInputRewindRunInput,
+		ec.unmarshalInputRunBy,
 		ec.unmarshalInputRunFilter,
 		ec.unmarshalInputRunOrder,
 		ec.unmarshalInputSetAliasInput,
@@ -5441,7 +6778,7 @@ type Subscription {
   events(
     "Place in the log; only new facts when left out."
     from: Int64
-    "Only facts of these types, e.g. \"millrace.run.requested\"."
+    "Only facts of these types, e.g. \"run.requested\"."
     types: [String!]
   ): LoggedEvent!
 }
@@ -5452,7 +6789,7 @@ type LoggedEvent {
   seq: Int64!
   "Unique in the log."
   id: String!
-  "What kind of fact it is, e.g. \"millrace.run.requested\"."
+  "What kind of fact it is, e.g. \"run.requested\"."
   type: String!
   "Who published it."
   source: String!
@@ -5507,6 +6844,181 @@ type SetPricePayload {
   price: Price
   "What was wrong with the wish; empty when it was granted."
   userErrors: [UserError!]!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/compare.graphqls", Input: `"Along what metrics of several runs are laid side by side."
+enum Axis {
+  "Optimizer steps, as logged."
+  STEP
+  "Tokens trained on by then."
+  TOKENS
+  "Floating point operations by then."
+  FLOPS
+  "Seconds since the run started first."
+  TIME
+  "Seconds since 1970."
+  WALL
+  "US dollars spent by then."
+  DOLLARS
+}
+
+extend type Comparison {
+  """
+  What differs of the configuration, nested as the configuration is. Where it differs stands a list of values, one for each run, null where a run has
+  none; where the same place is an object in one run and a value in another, the list is under the key "=".
+  """
+  configTree: JSON!
+  "What differs between the programs: version, revision, uncommitted changes, engine."
+  code: [FieldDifference!]!
+  "What differs between the machines."
+  machine: [FieldDifference!]!
+  "What the runs read as dataset."
+  datasets: DatasetComparison!
+  "What differs between the tokenizers of those datasets: digest, number of tokens."
+  tokenizers: [FieldDifference!]!
+  "Metrics at common places of an axis: of each run the last value at or before each place."
+  aligned(
+    "1 to 20 keys."
+    keys: [String!]!
+    "Along what; steps when left out."
+    by: Axis
+    "How many places, evenly from where the first run begins to where the last one ends; 100 when left out, 2,000 at most."
+    places: Int
+  ): [AlignedMetric!]!
+  "Runs among these that differ in nothing but their seed, two or more together, and how far they spread; no reproductions. Of at most 100 runs."
+  seeds: [SeedGroup!]!
+  "What each run has cost."
+  costs: CostComparison!
+  "What each run's workers consumed, in the order of ` + "`" + `runs` + "`" + `; null where nothing was sampled. At most 50 runs."
+  usage: [UsageSummary]!
+  "What the models wrote for the same prompt, newest of each run; prompts that at least one run has. At most 50 runs and 200 prompts."
+  samples: [SampleComparison!]!
+  "Of every pair of these runs of which one reproduces the other: the verdict."
+  reproductions: [ReproducedPair!]!
+}
+
+"The datasets of compared runs."
+type DatasetComparison {
+  "In the order of the runs; null where a run reads none, or one that nobody knows."
+  of: [Dataset]!
+  "What differs: name, digests, bytes, and tokens, documents and bytes of each split."
+  fields: [FieldDifference!]!
+  "What differs between their recipes, by dotted path; empty where storage does not have the manifests any more. At most 50 runs."
+  recipe: [ConfigDifference!]!
+  "What each source gave: documents kept, as far as it differs, by the source's name. At most 50 runs."
+  sources: [FieldDifference!]!
+}
+
+"One metric of several runs at common places."
+type AlignedMetric {
+  "Its key."
+  key: String!
+  "The places, rising, in the axis's unit."
+  x: [Number!]!
+  "One for each run."
+  runs: [AlignedRun!]!
+}
+
+"One run's values at the places."
+type AlignedRun {
+  "Whose they are."
+  run: ID!
+  "One for each place; null before the run's first point."
+  values: [Number]!
+  "The steps at which they were logged; null before the run's first point."
+  steps: [Int64]!
+  "Why there is nothing at all: no such metric, or nothing to tell the axis by. Null otherwise."
+  missing: String
+}
+
+"Runs whose specs differ in nothing but keys called seed."
+type SeedGroup {
+  "The runs."
+  runs: [Run!]!
+  "Paths of the configuration that hold the seeds."
+  paths: [String!]!
+  "Last values of metrics that at least two of the runs have."
+  metrics: [Spread!]!
+  "Newest scores that at least two of the runs have; the key is suite/task/metric."
+  scores: [Spread!]!
+}
+
+"How far one number spreads over several runs. NaN is left out."
+type Spread {
+  "Of what."
+  key: String!
+  "How many runs have it."
+  n: Int!
+  "Their mean."
+  mean: Number!
+  "Their standard deviation (n-1)."
+  std: Number!
+  "The lowest."
+  min: Number!
+  "The highest."
+  max: Number!
+  "The run that is best: lowest, or highest where a score says so. A metric is better when it is lower, unless the experiment's objective says otherwise."
+  best: Run
+}
+
+"What compared runs have spent."
+type CostComparison {
+  "US dollars."
+  dollars: [Number!]!
+  "Seconds times devices."
+  deviceSeconds: [Number!]!
+  "Energy; null where no device tells."
+  joules: [Number]!
+  "Floating point operations."
+  flops: [Number!]!
+  "Tokens worked through."
+  tokens: [Int64!]!
+}
+
+"What a run's workers consumed, over all samples."
+type UsageSummary {
+  "Samples there are."
+  samples: Int64!
+  "Mean and highest share of one core, by the process; 800 is eight cores."
+  cpuPercent: MeanMax!
+  "Bytes of the process in memory."
+  rss: MeanMax!
+  "Bytes in use on the machine."
+  memoryUsed: MeanMax!
+  "Share of the time in which GPUs were busy, over all GPUs; null without one."
+  gpuPercent: MeanMax
+  "Bytes in use on one GPU, over all GPUs; null without one."
+  gpuMemoryUsed: MeanMax
+  "Watts of one GPU, over all GPUs; null where none tells."
+  gpuWatts: MeanMax
+}
+
+"Mean and highest of a number over time."
+type MeanMax {
+  "Over all samples."
+  mean: Number!
+  "The highest sample."
+  max: Number!
+}
+
+"What several models wrote for one prompt."
+type SampleComparison {
+  "Where it comes from: the key of logged texts, or suite/task."
+  source: String!
+  "What they were given."
+  prompt: String!
+  "What they wrote, in the order of the runs; null where a run has none."
+  texts: [String]!
+  "At which steps."
+  steps: [Int64]!
+}
+
+"A run and the one it reproduces."
+type ReproducedPair {
+  "The reproduction."
+  run: Run!
+  "How it compares with the other one, which is among the compared runs too."
+  verdict: Reproduction!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/cost.graphqls", Input: `"A figure that nobody knows exactly: what is typical, and what it may be at the ends. An end that is never reached is \"Infinity\"."
@@ -6448,6 +7960,178 @@ type ReproduceRunPayload {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/lineage.graphqls", Input: `"What a thing is in a lineage."
+enum LineageKind {
+  "An execution."
+  RUN
+  "A dataset."
+  DATASET
+  "A model at a step."
+  CHECKPOINT
+  "Scores of a checkpoint: the run that judged it."
+  EVALUATION
+  "Anything else that is named by its digest: a tokenizer, a source, a table."
+  ARTIFACT
+}
+
+"Which way a lineage is followed."
+enum LineageDirection {
+  "What the thing came from."
+  UP
+  "What came of it."
+  DOWN
+  "Both."
+  BOTH
+}
+
+"What a thing came from and what came of it, and so on: each thing once, nearer ones first."
+type LineageGraph {
+  "The things, the one asked about first."
+  nodes: [LineageNode!]!
+  "How they hang together; both ends are among ` + "`" + `nodes` + "`" + `."
+  edges: [LineageEdge!]!
+  "Whether there is more than was asked for."
+  truncated: Boolean!
+}
+
+"A thing in a lineage."
+type LineageNode {
+  "A run's id, or a digest."
+  id: ID!
+  "What it is."
+  kind: LineageKind!
+  "What it is called; \"\" where it has no name."
+  name: String!
+  "Edges between it and the thing asked about; negative for what that came from."
+  distance: Int!
+  "The thing itself, as ` + "`" + `node(id)` + "`" + ` shows it; null where only its digest is known."
+  object: Node
+}
+
+"One thing came of another."
+type LineageEdge {
+  "What was there before."
+  from: ID!
+  "What came of it."
+  to: ID!
+  "How: \"dataset\", \"checkpoint\", \"tokenizer\", \"source\", \"evaluation\", \"reproduction\", \"fork\", …"
+  role: String!
+}
+
+extend type Query {
+  "Lineage of anything that has an id, or a digest that some run has read or made. A thing that nobody knows stands alone."
+  lineage(
+    "A run, dataset, checkpoint or evaluation by its id, or any digest."
+    of: ID!
+    "How many edges far; 3 when left out, 20 at most."
+    depth: Int
+    "Which way; both when left out."
+    direction: LineageDirection
+    "How many things at most; 200 when left out, 2,000 at most."
+    first: Int
+  ): LineageGraph!
+}
+
+extend type Lineage {
+  "The same, transitively: dataset, run, checkpoint, evaluation, fork, both ways."
+  graph(
+    "How many edges far; 3 when left out, 20 at most."
+    depth: Int
+    "Which way; both when left out."
+    direction: LineageDirection
+    "How many things at most; 200 when left out, 2,000 at most."
+    first: Int
+  ): LineageGraph!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/live.graphqls", Input: `extend type Subscription {
+  "The first page of a list of runs, kept up to date: first all of it, then at each change what is new on it, what has changed and what has left it."
+  runList(
+    "Which runs; all that are not archived when left out."
+    filter: RunFilter
+    "In which order; newest first when left out."
+    orderBy: RunOrder
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+  ): RunListChange!
+  "Lines that a run prints, as they come; the newest 200 of each stream first. It ends when the run has ended."
+  console(
+    "Whose lines."
+    run: ID!
+    "One stream; all of them when left out."
+    stream: String
+    "From this line of each stream on, counted from 0, instead of the newest."
+    from: Int64
+  ): [ConsoleLine!]!
+  "The queue: runs that wait or are done just now, again at each change."
+  jobs(
+    "Only runs of these kinds."
+    kinds: [RunKind!]
+    "At most so many of each; 50 when left out, 500 at most."
+    first: Int
+  ): JobQueue!
+  "Alerts as they are raised."
+  alerts("Only this run's; all when left out." run: ID): RaisedAlert!
+}
+
+"How the first page of a list of runs has changed."
+type RunListChange {
+  "Runs that have come onto the page."
+  added: [Run!]!
+  "Runs on the page that have changed."
+  changed: [Run!]!
+  "Ids of runs that have left the page."
+  removed: [ID!]!
+  "Ids of all runs of the page, in its order."
+  order: [ID!]!
+  "How many runs the whole list has."
+  totalCount: Int!
+  "Whether the list goes on after this page."
+  hasNextPage: Boolean!
+}
+
+"Runs that wait and runs that are done."
+type JobQueue {
+  "How many wait."
+  pending: Int!
+  "How many are done just now."
+  running: Int!
+  "Those that wait, the one that waits longest first."
+  waiting(
+    "At most so many, within those that were subscribed to."
+    first: Int
+  ): [Job!]!
+  "Those that are done, the one that began last first."
+  active(
+    "At most so many, within those that were subscribed to."
+    first: Int
+  ): [Job!]!
+}
+
+"A run that waits or is done."
+type Job {
+  "The run."
+  run: Run!
+  "Who does it, or did it last; \"\" while nobody has."
+  worker: String!
+  "How often a worker has begun it."
+  attempt: Int!
+  "How far it is; null when it does not tell."
+  progress: Progress
+  "Seconds from the request to the first attempt, or to now."
+  waited: Number!
+}
+
+"An alert and whose it is."
+type RaisedAlert {
+  "The run; null when it was deleted."
+  run: Run
+  "The run's id."
+  runId: ID!
+  "The alert."
+  alert: Alert!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/made.graphqls", Input: `"A question with an objective: groups runs."
 type Experiment implements Node {
   "Its id."
@@ -6700,7 +8384,12 @@ type Sample {
 
 extend type Query {
   "By id or by name."
-  experiment("Id or name." id: String!): Experiment
+  experiment(
+    "Id or name."
+    id: String
+    "What else names it; one of both."
+    by: ExperimentBy
+  ): Experiment
   "Experiments, newest first."
   experiments(
     "At most so many; 50 when left out, 500 at most."
@@ -6711,7 +8400,12 @@ extend type Query {
     archived: Boolean
   ): ExperimentConnection!
   "By digest or by name (the newest of that name)."
-  dataset("Digest or name." id: String!): Dataset
+  dataset(
+    "Digest or name."
+    id: String
+    "What else names it; one of both."
+    by: DatasetBy
+  ): Dataset
   "Datasets, newest first."
   datasets(
     "At most so many; 50 when left out, 500 at most."
@@ -6831,6 +8525,287 @@ type SetAliasPayload {
   alias: Alias
   "What was wrong with the wish; empty when it was granted."
   userErrors: [UserError!]!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/node.graphqls", Input: `extend type Query {
+  "Objects by their ids, in that order; null for what is not there. At most 500."
+  nodes("The ids, as the objects themselves tell them." ids: [ID!]!): [Node]!
+  "Automations: when this event and this condition, then this action."
+  rules(
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): RuleConnection!
+}
+
+"Names one run."
+input RunBy @oneOf {
+  "Its id."
+  id: ID
+  "Its name: the newest run that is called exactly so."
+  name: String
+  "The digest of its spec: the newest run of exactly this spec."
+  specDigest: String
+}
+
+"Names one dataset."
+input DatasetBy @oneOf {
+  "Digest of its manifest."
+  digest: String
+  "Its name: the newest that is called so."
+  name: String
+}
+
+"Names one experiment."
+input ExperimentBy @oneOf {
+  "Its id."
+  id: ID
+  "Its name."
+  name: String
+}
+
+extend type Checkpoint implements Node {
+  "Unique among all objects: \"checkpoint:\", the run's id, \":\" and the step."
+  id: ID!
+}
+
+extend type Evaluation implements Node {
+  "Unique among all objects: \"evaluation:\" and the id of the run that judged."
+  id: ID!
+}
+
+"When this event and this condition, then this action."
+type Rule implements Node {
+  "Unique among all objects: \"rule:\" and the rule's own id."
+  id: ID!
+  "What people call it."
+  name: String!
+  "The type of event that it waits for."
+  on: String!
+  "The condition, over the event and the run's state."
+  when: String!
+  "The action and its arguments."
+  then: JSON!
+  "Whether it acts."
+  enabled: Boolean!
+  "Who made it."
+  by: String!
+  "When it was made."
+  createdAt: Time!
+  "When it was changed last."
+  updatedAt: Time!
+  "How often it has acted."
+  firings: Int64!
+}
+
+"A page of rules."
+type RuleConnection {
+  "The items of this page, each with its cursor."
+  edges: [RuleEdge!]!
+  "The items of this page."
+  nodes: [Rule!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "How many the whole list has."
+  totalCount: Int!
+}
+
+"A rule on a page."
+type RuleEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: Rule!
+}
+
+"A file that a run wrote or read, named by a path."
+type LoggedArtifact implements Node {
+  "Unique among all objects: \"artifact:\", the run's id, \":\" and the path."
+  id: ID!
+  "Where it lies among the run's files."
+  path: String!
+  "\"output\", \"input\", \"image\", \"table\", \"model\", …"
+  role: String!
+  "The step it belongs to; null when it belongs to none."
+  step: Int64
+  "\"sha256:…\" of its bytes, by which they can be fetched."
+  digest: String!
+  "Bytes."
+  size: Int64!
+  "MIME type; \"\" when nobody said."
+  media: String!
+  "When it was logged."
+  at: Time!
+}
+
+"A page of a run's files."
+type LoggedArtifactConnection {
+  "The items of this page, each with its cursor."
+  edges: [LoggedArtifactEdge!]!
+  "The items of this page."
+  nodes: [LoggedArtifact!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "How many the whole list has."
+  totalCount: Int!
+}
+
+"A file on a page."
+type LoggedArtifactEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: LoggedArtifact!
+}
+
+"A page of checkpoints."
+type CheckpointConnection {
+  "The items of this page, each with its cursor."
+  edges: [CheckpointEdge!]!
+  "The items of this page."
+  nodes: [Checkpoint!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "How many the whole list has."
+  totalCount: Int!
+}
+
+"A checkpoint on a page."
+type CheckpointEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: Checkpoint!
+}
+
+"A page of evaluations."
+type EvaluationConnection {
+  "The items of this page, each with its cursor."
+  edges: [EvaluationEdge!]!
+  "The items of this page."
+  nodes: [Evaluation!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "How many the whole list has."
+  totalCount: Int!
+}
+
+"An evaluation on a page."
+type EvaluationEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: Evaluation!
+}
+
+"A page of texts."
+type TextSampleConnection {
+  "The items of this page, each with its cursor."
+  edges: [TextSampleEdge!]!
+  "The items of this page."
+  nodes: [TextSample!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "How many the whole list has; 10,000 of a longer one."
+  totalCount: Int!
+}
+
+"A text on a page."
+type TextSampleEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: TextSample!
+}
+
+"A page of console lines."
+type ConsoleLineConnection {
+  "The items of this page, each with its cursor."
+  edges: [ConsoleLineEdge!]!
+  "The items of this page."
+  nodes: [ConsoleLine!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "The number of the last line, plus one."
+  totalCount: Int!
+}
+
+"A console line on a page."
+type ConsoleLineEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: ConsoleLine!
+}
+
+"A page of alerts."
+type AlertConnection {
+  "The items of this page, each with its cursor."
+  edges: [AlertEdge!]!
+  "The items of this page."
+  nodes: [Alert!]!
+  "Whether the list goes on."
+  pageInfo: PageInfo!
+  "How many the whole list has; 10,000 of a longer one."
+  totalCount: Int!
+}
+
+"An alert on a page."
+type AlertEdge {
+  "Continues the list after this item."
+  cursor: String!
+  "The item."
+  node: Alert!
+}
+
+extend type Run {
+  "What it saved and still has, by step, page by page."
+  checkpointsPage(
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): CheckpointConnection!
+  "Scores of its checkpoints, by step and suite, page by page."
+  evaluationsPage(
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): EvaluationConnection!
+  "Texts that the model wrote, newest first, page by page; at most 10,000."
+  textsPage(
+    "One key; all when left out."
+    key: String
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): TextSampleConnection!
+  "One stream of the console from its beginning, page by page."
+  consolePage(
+    "Which stream, e.g. \"stdout\"."
+    stream: String!
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): ConsoleLineConnection!
+  "Files it wrote or read, by path, page by page."
+  artifacts(
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): LoggedArtifactConnection!
+  "What a person should look at, newest first, page by page; at most 10,000."
+  alertsPage(
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): AlertConnection!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/registry.graphqls", Input: `"""
@@ -7166,7 +9141,7 @@ type Run implements Node {
   checkpoints: [Checkpoint!]!
   "Scores of its checkpoints."
   evaluations: [Evaluation!]!
-  "Texts that the model wrote, newest last."
+  "Texts that the model wrote, newest first."
   texts(
     "One key; all when left out."
     key: String
@@ -7180,7 +9155,7 @@ type Run implements Node {
     "How many of each stream; 200 when left out, 10,000 at most."
     last: Int
   ): [ConsoleLine!]!
-  "What a person should look at, newest last; the newest 10,000."
+  "What a person should look at, newest first; at most 10,000."
   alerts: [Alert!]!
   "When this run reproduces another: the verdict so far."
   reproduction: Reproduction
@@ -7388,7 +9363,7 @@ type Cost {
   deviceDollars: Number!
   "Energy, US dollars; where rent includes it, 0."
   energyDollars: Number!
-  "Objects in storage, US dollars so far."
+  "A month of what it stored, US dollars."
   storageDollars: Number!
   "Seconds times devices."
   deviceSeconds: Number!
@@ -7651,8 +9626,13 @@ input RunOrder {
 }
 
 extend type Query {
-  "A run by its id."
-  run("Its id." id: ID!): Run
+  "A run by its id, or by what else names it: one of both."
+  run(
+    "Its id."
+    id: ID
+    "What else names it."
+    by: RunBy
+  ): Run
   "Runs, newest first unless ordered otherwise. ` + "`" + `first` + "`" + ` is at most 500 (default 50)."
   runs(
     "Which runs; all that are not archived when left out."
@@ -7664,7 +9644,7 @@ extend type Query {
     "A cursor of this list: what follows it."
     after: String
   ): RunConnection!
-  "2 to 50 runs side by side: only what differs."
+  "2 to 1,000 runs side by side. What differs of configuration, machines, inputs and datasets is told of at most 100."
   compareRuns("The runs, in the order in which they are to be shown." ids: [ID!]!): Comparison!
   "One call for a chart: series of several runs."
   metricSeries(
@@ -7691,8 +9671,8 @@ type Comparison {
   environment: [FieldDifference!]!
   "Inputs that differ, by role: their digests."
   inputs: [FieldDifference!]!
-  "Last values of every metric that at least two have."
-  metrics: [MetricComparison!]!
+  "Last values of every metric that at least two have; of at most 100 runs unless keys are given."
+  metrics("Only these keys, whoever has them; at most 200." keys: [String!]): [MetricComparison!]!
   "Newest score of each suite, task and metric."
   scores: [ScoreComparison!]!
 }
@@ -7924,6 +9904,30 @@ func (ec *executionContext) childFields_Alert(ctx context.Context, field graphql
 	return nil, fmt.Errorf("no field named %q was found under type Alert", field.Name)
 }
 
+func (ec *executionContext) childFields_AlertConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_AlertConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_AlertConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_AlertConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_AlertConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AlertConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_AlertEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_AlertEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_AlertEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AlertEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Alias(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -7936,6 +9940,32 @@ func (ec *executionContext) childFields_Alias(ctx context.Context, field graphql
 		return ec.fieldContext_Alias_by(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Alias", field.Name)
+}
+
+func (ec *executionContext) childFields_AlignedMetric(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_AlignedMetric_key(ctx, field)
+	case "x":
+		return ec.fieldContext_AlignedMetric_x(ctx, field)
+	case "runs":
+		return ec.fieldContext_AlignedMetric_runs(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AlignedMetric", field.Name)
+}
+
+func (ec *executionContext) childFields_AlignedRun(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "run":
+		return ec.fieldContext_AlignedRun_run(ctx, field)
+	case "values":
+		return ec.fieldContext_AlignedRun_values(ctx, field)
+	case "steps":
+		return ec.fieldContext_AlignedRun_steps(ctx, field)
+	case "missing":
+		return ec.fieldContext_AlignedRun_missing(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AlignedRun", field.Name)
 }
 
 func (ec *executionContext) childFields_Artifact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8020,8 +10050,34 @@ func (ec *executionContext) childFields_Checkpoint(ctx context.Context, field gr
 		return ec.fieldContext_Checkpoint_size(ctx, field)
 	case "evaluations":
 		return ec.fieldContext_Checkpoint_evaluations(ctx, field)
+	case "id":
+		return ec.fieldContext_Checkpoint_id(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Checkpoint", field.Name)
+}
+
+func (ec *executionContext) childFields_CheckpointConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_CheckpointConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_CheckpointConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_CheckpointConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_CheckpointConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CheckpointConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_CheckpointEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_CheckpointEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_CheckpointEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CheckpointEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Code(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8176,6 +10232,28 @@ func (ec *executionContext) childFields_Comparison(ctx context.Context, field gr
 		return ec.fieldContext_Comparison_metrics(ctx, field)
 	case "scores":
 		return ec.fieldContext_Comparison_scores(ctx, field)
+	case "configTree":
+		return ec.fieldContext_Comparison_configTree(ctx, field)
+	case "code":
+		return ec.fieldContext_Comparison_code(ctx, field)
+	case "machine":
+		return ec.fieldContext_Comparison_machine(ctx, field)
+	case "datasets":
+		return ec.fieldContext_Comparison_datasets(ctx, field)
+	case "tokenizers":
+		return ec.fieldContext_Comparison_tokenizers(ctx, field)
+	case "aligned":
+		return ec.fieldContext_Comparison_aligned(ctx, field)
+	case "seeds":
+		return ec.fieldContext_Comparison_seeds(ctx, field)
+	case "costs":
+		return ec.fieldContext_Comparison_costs(ctx, field)
+	case "usage":
+		return ec.fieldContext_Comparison_usage(ctx, field)
+	case "samples":
+		return ec.fieldContext_Comparison_samples(ctx, field)
+	case "reproductions":
+		return ec.fieldContext_Comparison_reproductions(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Comparison", field.Name)
 }
@@ -8202,6 +10280,30 @@ func (ec *executionContext) childFields_ConsoleLine(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type ConsoleLine", field.Name)
 }
 
+func (ec *executionContext) childFields_ConsoleLineConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ConsoleLineConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ConsoleLineConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ConsoleLineConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ConsoleLineConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsoleLineConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ConsoleLineEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ConsoleLineEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ConsoleLineEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsoleLineEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_Cost(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "dollars":
@@ -8226,6 +10328,22 @@ func (ec *executionContext) childFields_Cost(ctx context.Context, field graphql.
 		return ec.fieldContext_Cost_unpriced(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Cost", field.Name)
+}
+
+func (ec *executionContext) childFields_CostComparison(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "dollars":
+		return ec.fieldContext_CostComparison_dollars(ctx, field)
+	case "deviceSeconds":
+		return ec.fieldContext_CostComparison_deviceSeconds(ctx, field)
+	case "joules":
+		return ec.fieldContext_CostComparison_joules(ctx, field)
+	case "flops":
+		return ec.fieldContext_CostComparison_flops(ctx, field)
+	case "tokens":
+		return ec.fieldContext_CostComparison_tokens(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CostComparison", field.Name)
 }
 
 func (ec *executionContext) childFields_CostDecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8378,6 +10496,20 @@ func (ec *executionContext) childFields_Dataset(ctx context.Context, field graph
 		return ec.fieldContext_Dataset_redecide(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Dataset", field.Name)
+}
+
+func (ec *executionContext) childFields_DatasetComparison(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "of":
+		return ec.fieldContext_DatasetComparison_of(ctx, field)
+	case "fields":
+		return ec.fieldContext_DatasetComparison_fields(ctx, field)
+	case "recipe":
+		return ec.fieldContext_DatasetComparison_recipe(ctx, field)
+	case "sources":
+		return ec.fieldContext_DatasetComparison_sources(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DatasetComparison", field.Name)
 }
 
 func (ec *executionContext) childFields_DatasetConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8680,8 +10812,34 @@ func (ec *executionContext) childFields_Evaluation(ctx context.Context, field gr
 		return ec.fieldContext_Evaluation_seconds(ctx, field)
 	case "at":
 		return ec.fieldContext_Evaluation_at(ctx, field)
+	case "id":
+		return ec.fieldContext_Evaluation_id(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Evaluation", field.Name)
+}
+
+func (ec *executionContext) childFields_EvaluationConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_EvaluationConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_EvaluationConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_EvaluationConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_EvaluationConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EvaluationConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_EvaluationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_EvaluationEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_EvaluationEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EvaluationEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Experiment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8806,6 +10964,36 @@ func (ec *executionContext) childFields_GpuUsage(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type GpuUsage", field.Name)
 }
 
+func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "run":
+		return ec.fieldContext_Job_run(ctx, field)
+	case "worker":
+		return ec.fieldContext_Job_worker(ctx, field)
+	case "attempt":
+		return ec.fieldContext_Job_attempt(ctx, field)
+	case "progress":
+		return ec.fieldContext_Job_progress(ctx, field)
+	case "waited":
+		return ec.fieldContext_Job_waited(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Job", field.Name)
+}
+
+func (ec *executionContext) childFields_JobQueue(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "pending":
+		return ec.fieldContext_JobQueue_pending(ctx, field)
+	case "running":
+		return ec.fieldContext_JobQueue_running(ctx, field)
+	case "waiting":
+		return ec.fieldContext_JobQueue_waiting(ctx, field)
+	case "active":
+		return ec.fieldContext_JobQueue_active(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobQueue", field.Name)
+}
+
 func (ec *executionContext) childFields_Lineage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "datasets":
@@ -8818,8 +11006,96 @@ func (ec *executionContext) childFields_Lineage(ctx context.Context, field graph
 		return ec.fieldContext_Lineage_children(ctx, field)
 	case "evaluatedBy":
 		return ec.fieldContext_Lineage_evaluatedBy(ctx, field)
+	case "graph":
+		return ec.fieldContext_Lineage_graph(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Lineage", field.Name)
+}
+
+func (ec *executionContext) childFields_LineageEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_LineageEdge_from(ctx, field)
+	case "to":
+		return ec.fieldContext_LineageEdge_to(ctx, field)
+	case "role":
+		return ec.fieldContext_LineageEdge_role(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LineageEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_LineageGraph(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_LineageGraph_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_LineageGraph_edges(ctx, field)
+	case "truncated":
+		return ec.fieldContext_LineageGraph_truncated(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LineageGraph", field.Name)
+}
+
+func (ec *executionContext) childFields_LineageNode(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_LineageNode_id(ctx, field)
+	case "kind":
+		return ec.fieldContext_LineageNode_kind(ctx, field)
+	case "name":
+		return ec.fieldContext_LineageNode_name(ctx, field)
+	case "distance":
+		return ec.fieldContext_LineageNode_distance(ctx, field)
+	case "object":
+		return ec.fieldContext_LineageNode_object(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LineageNode", field.Name)
+}
+
+func (ec *executionContext) childFields_LoggedArtifact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_LoggedArtifact_id(ctx, field)
+	case "path":
+		return ec.fieldContext_LoggedArtifact_path(ctx, field)
+	case "role":
+		return ec.fieldContext_LoggedArtifact_role(ctx, field)
+	case "step":
+		return ec.fieldContext_LoggedArtifact_step(ctx, field)
+	case "digest":
+		return ec.fieldContext_LoggedArtifact_digest(ctx, field)
+	case "size":
+		return ec.fieldContext_LoggedArtifact_size(ctx, field)
+	case "media":
+		return ec.fieldContext_LoggedArtifact_media(ctx, field)
+	case "at":
+		return ec.fieldContext_LoggedArtifact_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LoggedArtifact", field.Name)
+}
+
+func (ec *executionContext) childFields_LoggedArtifactConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_LoggedArtifactConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_LoggedArtifactConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_LoggedArtifactConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_LoggedArtifactConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LoggedArtifactConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_LoggedArtifactEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_LoggedArtifactEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_LoggedArtifactEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LoggedArtifactEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_LoggedEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -8902,6 +11178,16 @@ func (ec *executionContext) childFields_LossLaw(ctx context.Context, field graph
 		return ec.fieldContext_LossLaw_beta(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LossLaw", field.Name)
+}
+
+func (ec *executionContext) childFields_MeanMax(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "mean":
+		return ec.fieldContext_MeanMax_mean(ctx, field)
+	case "max":
+		return ec.fieldContext_MeanMax_max(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type MeanMax", field.Name)
 }
 
 func (ec *executionContext) childFields_Measurement(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9146,6 +11432,18 @@ func (ec *executionContext) childFields_PurchaseEstimate(ctx context.Context, fi
 	return nil, fmt.Errorf("no field named %q was found under type PurchaseEstimate", field.Name)
 }
 
+func (ec *executionContext) childFields_RaisedAlert(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "run":
+		return ec.fieldContext_RaisedAlert_run(ctx, field)
+	case "runId":
+		return ec.fieldContext_RaisedAlert_runId(ctx, field)
+	case "alert":
+		return ec.fieldContext_RaisedAlert_alert(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RaisedAlert", field.Name)
+}
+
 func (ec *executionContext) childFields_Redecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "recipeDigest":
@@ -9194,6 +11492,16 @@ func (ec *executionContext) childFields_ReproduceRunPayload(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type ReproduceRunPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ReproducedPair(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "run":
+		return ec.fieldContext_ReproducedPair_run(ctx, field)
+	case "verdict":
+		return ec.fieldContext_ReproducedPair_verdict(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReproducedPair", field.Name)
+}
+
 func (ec *executionContext) childFields_Reproduction(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "of":
@@ -9224,6 +11532,32 @@ func (ec *executionContext) childFields_Row(ctx context.Context, field graphql.C
 	return nil, fmt.Errorf("no field named %q was found under type Row", field.Name)
 }
 
+func (ec *executionContext) childFields_Rule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Rule_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Rule_name(ctx, field)
+	case "on":
+		return ec.fieldContext_Rule_on(ctx, field)
+	case "when":
+		return ec.fieldContext_Rule_when(ctx, field)
+	case "then":
+		return ec.fieldContext_Rule_then(ctx, field)
+	case "enabled":
+		return ec.fieldContext_Rule_enabled(ctx, field)
+	case "by":
+		return ec.fieldContext_Rule_by(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Rule_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Rule_updatedAt(ctx, field)
+	case "firings":
+		return ec.fieldContext_Rule_firings(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Rule", field.Name)
+}
+
 func (ec *executionContext) childFields_RuleChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "rule":
@@ -9240,6 +11574,30 @@ func (ec *executionContext) childFields_RuleChange(ctx context.Context, field gr
 		return ec.fieldContext_RuleChange_examples(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RuleChange", field.Name)
+}
+
+func (ec *executionContext) childFields_RuleConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_RuleConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_RuleConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_RuleConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_RuleConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RuleConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_RuleEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_RuleEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_RuleEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RuleEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9338,6 +11696,18 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_budgetReached(ctx, field)
 	case "sameSpec":
 		return ec.fieldContext_Run_sameSpec(ctx, field)
+	case "checkpointsPage":
+		return ec.fieldContext_Run_checkpointsPage(ctx, field)
+	case "evaluationsPage":
+		return ec.fieldContext_Run_evaluationsPage(ctx, field)
+	case "textsPage":
+		return ec.fieldContext_Run_textsPage(ctx, field)
+	case "consolePage":
+		return ec.fieldContext_Run_consolePage(ctx, field)
+	case "artifacts":
+		return ec.fieldContext_Run_artifacts(ctx, field)
+	case "alertsPage":
+		return ec.fieldContext_Run_alertsPage(ctx, field)
 	case "foreignId":
 		return ec.fieldContext_Run_foreignId(ctx, field)
 	case "state":
@@ -9380,6 +11750,24 @@ func (ec *executionContext) childFields_RunEdge(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type RunEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_RunListChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "added":
+		return ec.fieldContext_RunListChange_added(ctx, field)
+	case "changed":
+		return ec.fieldContext_RunListChange_changed(ctx, field)
+	case "removed":
+		return ec.fieldContext_RunListChange_removed(ctx, field)
+	case "order":
+		return ec.fieldContext_RunListChange_order(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_RunListChange_totalCount(ctx, field)
+	case "hasNextPage":
+		return ec.fieldContext_RunListChange_hasNextPage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RunListChange", field.Name)
+}
+
 func (ec *executionContext) childFields_RunPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "run":
@@ -9400,6 +11788,20 @@ func (ec *executionContext) childFields_Sample(ctx context.Context, field graphq
 		return ec.fieldContext_Sample_text(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Sample", field.Name)
+}
+
+func (ec *executionContext) childFields_SampleComparison(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "source":
+		return ec.fieldContext_SampleComparison_source(ctx, field)
+	case "prompt":
+		return ec.fieldContext_SampleComparison_prompt(ctx, field)
+	case "texts":
+		return ec.fieldContext_SampleComparison_texts(ctx, field)
+	case "steps":
+		return ec.fieldContext_SampleComparison_steps(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SampleComparison", field.Name)
 }
 
 func (ec *executionContext) childFields_Score(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9438,6 +11840,20 @@ func (ec *executionContext) childFields_ScoreComparison(ctx context.Context, fie
 		return ec.fieldContext_ScoreComparison_steps(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ScoreComparison", field.Name)
+}
+
+func (ec *executionContext) childFields_SeedGroup(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "runs":
+		return ec.fieldContext_SeedGroup_runs(ctx, field)
+	case "paths":
+		return ec.fieldContext_SeedGroup_paths(ctx, field)
+	case "metrics":
+		return ec.fieldContext_SeedGroup_metrics(ctx, field)
+	case "scores":
+		return ec.fieldContext_SeedGroup_scores(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SeedGroup", field.Name)
 }
 
 func (ec *executionContext) childFields_Series(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -9540,6 +11956,26 @@ func (ec *executionContext) childFields_Split(ctx context.Context, field graphql
 	return nil, fmt.Errorf("no field named %q was found under type Split", field.Name)
 }
 
+func (ec *executionContext) childFields_Spread(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_Spread_key(ctx, field)
+	case "n":
+		return ec.fieldContext_Spread_n(ctx, field)
+	case "mean":
+		return ec.fieldContext_Spread_mean(ctx, field)
+	case "std":
+		return ec.fieldContext_Spread_std(ctx, field)
+	case "min":
+		return ec.fieldContext_Spread_min(ctx, field)
+	case "max":
+		return ec.fieldContext_Spread_max(ctx, field)
+	case "best":
+		return ec.fieldContext_Spread_best(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Spread", field.Name)
+}
+
 func (ec *executionContext) childFields_StopWish(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "by":
@@ -9606,6 +12042,30 @@ func (ec *executionContext) childFields_TextSample(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type TextSample", field.Name)
 }
 
+func (ec *executionContext) childFields_TextSampleConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_TextSampleConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_TextSampleConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_TextSampleConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_TextSampleConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TextSampleConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_TextSampleEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_TextSampleEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_TextSampleEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TextSampleEdge", field.Name)
+}
+
 func (ec *executionContext) childFields_TokenFlops(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "forward":
@@ -9662,6 +12122,26 @@ func (ec *executionContext) childFields_Usage(ctx context.Context, field graphql
 		return ec.fieldContext_Usage_gpus(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Usage", field.Name)
+}
+
+func (ec *executionContext) childFields_UsageSummary(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "samples":
+		return ec.fieldContext_UsageSummary_samples(ctx, field)
+	case "cpuPercent":
+		return ec.fieldContext_UsageSummary_cpuPercent(ctx, field)
+	case "rss":
+		return ec.fieldContext_UsageSummary_rss(ctx, field)
+	case "memoryUsed":
+		return ec.fieldContext_UsageSummary_memoryUsed(ctx, field)
+	case "gpuPercent":
+		return ec.fieldContext_UsageSummary_gpuPercent(ctx, field)
+	case "gpuMemoryUsed":
+		return ec.fieldContext_UsageSummary_gpuMemoryUsed(ctx, field)
+	case "gpuWatts":
+		return ec.fieldContext_UsageSummary_gpuWatts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UsageSummary", field.Name)
 }
 
 func (ec *executionContext) childFields_UserError(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

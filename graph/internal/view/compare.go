@@ -4,16 +4,15 @@ import (
 	"encoding/json"
 
 	"millrace/event"
+	"millrace/storage/readmodel"
 )
 
-// Comparison is runs side by side; every list of values is in the order of the runs, nil where a run has none.
+// Comparison is runs side by side. What is told of them is worked out when it is asked for.
 type Comparison struct {
-	Runs        []Run
-	Config      []ConfigDifference
-	Environment []FieldDifference
-	Inputs      []FieldDifference
-	Metrics     []MetricComparison
-	Scores      []ScoreComparison
+	IDs  []event.RunID
+	Runs []Run
+	// Differ lays configurations, programs, machines and inputs side by side, once.
+	Differ func() (readmodel.Comparison, error)
 }
 
 // ConfigDifference is a path of the configuration on which the runs differ.
@@ -41,4 +40,10 @@ type ScoreComparison struct {
 	HigherIsBetter      bool
 	Values, Stderr      []*event.Number
 	Steps               []*int64
+}
+
+// DatasetComparison is the datasets of compared runs, nil where a run has none.
+type DatasetComparison struct {
+	Of     []*Dataset
+	Fields []FieldDifference
 }
