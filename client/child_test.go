@@ -26,6 +26,7 @@ import (
 const (
 	childNode   = "MILLRACE_TEST_NODE"   // data directory and address, by a space
 	childScript = "MILLRACE_TEST_SCRIPT" // server, journals' root, run and writer, by spaces
+	childFull   = "MILLRACE_TEST_FULL"   // server and journals' root, by a space
 )
 
 func TestMain(m *testing.M) {
@@ -34,6 +35,9 @@ func TestMain(m *testing.M) {
 	}
 	if what := os.Getenv(childScript); what != "" {
 		os.Exit(scriptChild(what))
+	}
+	if what := os.Getenv(childFull); what != "" {
+		os.Exit(fullChild(what))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -76,7 +80,6 @@ func spawn(t *testing.T, env string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), env)
-	cmd.Stderr = os.Stderr
 	return cmd
 }
 
@@ -84,6 +87,7 @@ func spawn(t *testing.T, env string) *exec.Cmd {
 func nodeAt(t *testing.T, data, addr string) *exec.Cmd {
 	t.Helper()
 	cmd := spawn(t, childNode+"="+data+" "+addr)
+	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +111,7 @@ func kill(cmd *exec.Cmd) {
 func scriptAt(t *testing.T, server, dir, run, writer string) func() int64 {
 	t.Helper()
 	cmd := spawn(t, childScript+"="+strings.Join([]string{server, dir, run, writer}, " "))
+	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
