@@ -190,21 +190,27 @@ func (r *resolver) align(ids []event.RunID, keys []string, axis readmodel.Axis, 
 		if err != nil {
 			return nil, err
 		}
-		out[i] = gen.AlignedMetric{Key: key, X: asNumbers(found.X), Runs: make([]gen.AlignedRun, len(found.Runs))}
-		for j, a := range found.Runs {
-			run := gen.AlignedRun{Run: string(a.Run), Values: make([]*event.Number, len(found.X)), Steps: make([]*int64, len(found.X))}
-			for k := range found.X {
-				if a.Has[k] {
-					run.Values[k], run.Steps[k] = ptr(event.Number(a.Values[k])), &a.Steps[k]
-				}
-			}
-			if a.Missing != "" {
-				run.Missing = &a.Missing
-			}
-			out[i].Runs[j] = run
-		}
+		out[i] = showAligned(found)
 	}
 	return out, nil
+}
+
+// showAligned is an alignment with nulls where there is nothing.
+func showAligned(found readmodel.Alignment) gen.AlignedMetric {
+	out := gen.AlignedMetric{Key: found.Key, X: asNumbers(found.X), Runs: make([]gen.AlignedRun, len(found.Runs))}
+	for i, a := range found.Runs {
+		run := gen.AlignedRun{Run: string(a.Run), Values: make([]*event.Number, len(found.X)), Steps: make([]*int64, len(found.X))}
+		for k := range found.X {
+			if a.Has[k] {
+				run.Values[k], run.Steps[k] = ptr(event.Number(a.Values[k])), &a.Steps[k]
+			}
+		}
+		if a.Missing != "" {
+			run.Missing = &a.Missing
+		}
+		out.Runs[i] = run
+	}
+	return out
 }
 
 func asNumbers(list []float64) []event.Number {

@@ -71,7 +71,7 @@ const maxForks = 50
 
 // inherited reads a run's series and, of a fork, in front of them its parents' up to where each begins.
 func (r *resolver) inherited(of *view.Run, keys []string, from, to *int64, maxPoints *int) ([]view.Series, error) {
-	out, err := r.columns(of.ID, keys, from, to, maxPoints)
+	out, err := r.columns(of.ID, keys, chart{from: from, to: to, points: maxPoints})
 	seen := map[event.RunID]bool{of.ID: true}
 	for run := of; err == nil && run != nil && run.Branch != nil && run.Branch.Kind == event.Fork && len(seen) <= maxForks; {
 		parent, until := run.Branch.From, run.Branch.Step
@@ -87,7 +87,7 @@ func (r *resolver) inherited(of *view.Run, keys []string, from, to *int64, maxPo
 			break
 		}
 		var older []view.Series
-		if older, err = r.columns(parent, keys, from, to, maxPoints); err == nil {
+		if older, err = r.columns(parent, keys, chart{from: from, to: to, points: maxPoints}); err == nil {
 			out = append(older, out...)
 		}
 	}

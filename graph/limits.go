@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
@@ -58,8 +59,11 @@ func setComplexity(c *gen.ComplexityRoot) {
 	c.Dataset.Report = func(child int) int { return 100 + child }
 	c.Dataset.Why = func(child int, _, _ *string) int { return 2_000 + child }
 	c.Dataset.Redecide = func(child int, _ json.RawMessage) int { return 100_000 + child }
-	c.Query.MetricSeries = func(_ int, runs, keys []string, _, _ *int64, points *int) int {
+	c.Query.MetricSeries = func(_ int, runs, keys []string, _, _ *int64, points *int, _, _ *time.Time, _ *readmodel.Axis, _ *gen.SmoothInput) int {
 		return series(len(runs), len(keys), points)
+	}
+	c.Query.AlignMetric = func(_ int, runs []string, _ string, _ *readmodel.Axis, _ []event.Number, _ *int) int {
+		return series(len(runs), 1, ptr(maxPlaces))
 	}
 	c.Run.Series = func(_ int, keys []string, _, _ *int64, points *int, inherit *bool) int {
 		if deref(inherit) {

@@ -13,6 +13,7 @@ import (
 	"millrace/graph/internal/gen"
 	"millrace/graph/internal/view"
 	"millrace/storage/readmodel"
+	"time"
 )
 
 func (r *branchResolver) Run(ctx context.Context, obj *event.Branch) (*view.Run, error) {
@@ -155,13 +156,13 @@ func (r *queryResolver) CompareRuns(ctx context.Context, ids []string) (*view.Co
 	return r.compare(ids)
 }
 
-func (r *queryResolver) MetricSeries(ctx context.Context, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int) ([]view.Series, error) {
+func (r *queryResolver) MetricSeries(ctx context.Context, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int, fromTime *time.Time, toTime *time.Time, axis *readmodel.Axis, smooth *gen.SmoothInput) ([]view.Series, error) {
 	if len(runs) > maxSeriesRuns {
 		return nil, badInput("%d runs, at most %d at once", len(runs), maxSeriesRuns)
 	}
 	out := []view.Series{}
 	for _, id := range runs {
-		of, err := r.columns(event.RunID(id), keys, fromStep, toStep, maxPoints)
+		of, err := r.columns(event.RunID(id), keys, chart{fromStep, toStep, maxPoints, fromTime, toTime, axis, smooth})
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +202,7 @@ func (r *runResolver) Series(ctx context.Context, obj *view.Run, keys []string, 
 	if deref(inherit) {
 		return r.inherited(obj, keys, fromStep, toStep, maxPoints)
 	}
-	return r.columns(obj.ID, keys, fromStep, toStep, maxPoints)
+	return r.columns(obj.ID, keys, chart{from: fromStep, to: toStep, points: maxPoints})
 }
 
 func (r *runResolver) UsageHistory(ctx context.Context, obj *view.Run, maxPoints *int) ([]view.Usage, error) {

@@ -5,8 +5,10 @@ import (
 	"math"
 	"sort"
 	"strings"
+	"time"
 
 	"millrace/event"
+	"millrace/graph/internal/gen"
 	"millrace/graph/internal/view"
 	"millrace/storage/readmodel"
 )
@@ -70,12 +72,13 @@ func merge(infos []readmodel.SeriesInfo, pattern *string) []view.Metric {
 		i, known := at[s.Key]
 		if !known {
 			at[s.Key] = len(out)
-			out = append(out, view.Metric{Key: s.Key, Points: s.Points, Last: s.Last, LastStep: s.LastStep, Min: s.Min, Max: s.Max, First: s.First})
+			out = append(out, view.Metric{Key: s.Key, Points: s.Points, Last: s.Last, LastStep: s.LastStep, Min: s.Min, Max: s.Max, First: s.First, Damaged: s.Damaged})
 			firstStep = append(firstStep, s.FirstStep)
 			continue
 		}
 		m := &out[i]
 		m.Points += s.Points
+		m.Damaged = m.Damaged || s.Damaged
 		if s.LastStep > m.LastStep {
 			m.Last, m.LastStep = s.Last, s.LastStep
 		}
@@ -93,29 +96,90 @@ func merge(infos []readmodel.SeriesInfo, pattern *string) []view.Metric {
 	return out
 }
 
-// columns are the points of some keys of one run.
-func (r *resolver) columns(id event.RunID, keys []string, from, to *int64, points *int) ([]view.Series, error) {
-	q := readmodel.SeriesQuery{Keys: keys, MinStep: from, MaxStep: to, MaxPoints: defaultPoints}
+// chart is what is wanted of series beside their keys.
+type chart struct {
+	from, to         *int64 // steps
+	points           *int
+	fromTime, toTime *time.Time
+	axis             *readmodel.Axis
+	smooth           *gen.SmoothInput
+}
+
+// query makes the read model's question of a chart.
+func (c chart) query(keys []string) (readmodel.SeriesQuery, error) {
+	q := readmodel.SeriesQuery{Keys: keys, MinStep: c.from, MaxStep: c.to, MaxPoints: defaultPoints, Axis: deref(c.axis)}
 	switch {
-	case len(keys) == 0:
-		return []view.Series{}, nil // to the read model no key means every key
 	case len(keys) > maxKeys:
-		return nil, badInput("%d keys, at most %d at once", len(keys), maxKeys)
-	case points != nil && *points < 1:
-		return nil, badInput("maxPoints is %d, want 1 or more", *points)
-	case points != nil:
-		q.MaxPoints = min(*points, maxPoints)
+		return q, badInput("%d keys, at most %d at once", len(keys), maxKeys)
+	case c.points != nil && *c.points < 1:
+		return q, badInput("maxPoints is %d, want 1 or more", *c.points)
+	case c.points != nil:
+		q.MaxPoints = min(*c.points, maxPoints)
+	}
+	if c.fromTime != nil {
+		q.MinTime = ptr(c.fromTime.UnixMicro())
+	}
+	if c.toTime != nil {
+		q.MaxTime = ptr(c.toTime.UnixMicro())
+	}
+	if c.smooth != nil {
+		q.Smooth = readmodel.Smoothing{Weight: deref(c.smooth.Weight), Window: deref(c.smooth.Window)}
+		if err := q.Smooth.Check(); err != nil {
+			return q, badInput("%v", err)
+		}
+	}
+	return q, nil
+}
+
+// columns are the points of some keys of one run.
+func (r *resolver) columns(id event.RunID, keys []string, c chart) ([]view.Series, error) {
+	q, err := c.query(keys)
+	if err != nil || len(keys) == 0 { // to the read model no key means every key
+		return []view.Series{}, err
 	}
 	got, err := r.Model.Series(id, q)
 	if errors.Is(err, readmodel.ErrNotFound) {
 		return nil, notFound("there is no run %q", id)
 	}
-	return columns(got), err
+	return columns(got, c.axis != nil), err
 }
 
-func columns(list []readmodel.Series) []view.Series {
+// alignMetric lays one metric of runs side by side.
+func (r *resolver) alignMetric(runs []string, key string, axis *readmodel.Axis, at []event.Number, places *int) (*gen.AlignedMetric, error) {
+	switch {
+	case len(runs) > maxSeriesRuns:
+		return nil, badInput("%d runs, at most %d at once", len(runs), maxSeriesRuns)
+	case len(at) > maxPlaces || places != nil && (*places < 1 || *places > maxPlaces):
+		return nil, badInput("an alignment has 1 to %d places", maxPlaces)
+	}
+	ids, grid := make([]event.RunID, len(runs)), make([]float64, len(at))
+	for i, id := range runs {
+		ids[i] = event.RunID(id)
+	}
+	for i, x := range at {
+		grid[i] = float64(x)
+	}
+	got, err := r.Model.Align(ids, key, deref(axis), grid, deref(places))
+	switch {
+	case errors.Is(err, readmodel.ErrNotFound):
+		return nil, notFound("%v", err)
+	case errors.Is(err, readmodel.ErrBadQuery):
+		return nil, badInput("%v", err)
+	case err != nil:
+		return nil, err
+	}
+	return ptr(showAligned(got)), nil
+}
+
+func columns(list []readmodel.Series, wantX bool) []view.Series {
 	out := make([]view.Series, len(list))
 	for i, s := range list {
+		if wantX && s.X == nil && s.NoAxis == "" { // the axis is that of steps
+			s.X = make([]float64, len(s.Steps))
+			for j, step := range s.Steps {
+				s.X[j] = float64(step)
+			}
+		}
 		out[i] = view.Series{Series: s}
 	}
 	return out

@@ -64,7 +64,7 @@ func (m *Model) Align(runs []event.RunID, key string, axis Axis, grid []float64,
 	for i := range runs {
 		a := &out.Runs[i]
 		a.Steps, a.Values, a.Has = make([]int64, len(out.X)), make([]float64, len(out.X)), make([]bool, len(out.X))
-		if rulers[i] == nil || a.Missing != "" {
+		if rulers[i] == nil || a.Missing != "" || len(out.X) == 0 {
 			continue
 		}
 		if err := m.lay(a, key, rulers[i], out.X); err != nil {
@@ -147,7 +147,11 @@ func (m *Model) lay(a *Aligned, key string, r *ruler, grid []float64) error {
 			place++
 		}
 		reached := math.Inf(-1)
-		src.scan(shelfOf(tx), floor, ceiling, func(c columns) bool {
+		from := floor
+		if x := grid[0]; r.axis == AxisStep && x > math.MinInt64 && x < math.MaxInt64 { // the chunk that holds it is the first to look at
+			from = bound{step: int64(math.Floor(x)), time: math.MinInt64}
+		}
+		src.scan(shelfOf(tx), from, ceiling, func(c columns) bool {
 			for i := range c.len() {
 				// A clock that was set back does not take the curve back.
 				reached = max(reached, r.at(c.steps[i], c.times[i]))

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"time"
 
 	"millrace/cost"
 	"millrace/event"
@@ -22,7 +23,8 @@ const (
 	AxisTokens
 	// AxisFLOPs is tokens times the FLOPs that the run spent on a token on average.
 	AxisFLOPs
-	// AxisTime is seconds since the run started first (or was asked for; or since the series' first point, where neither is known).
+	// AxisTime is seconds since the run started first (or was asked for; or since the series' first point, where neither is known or
+	// both lie after it).
 	AxisTime
 	// AxisWall is seconds since 1970.
 	AxisWall
@@ -58,22 +60,22 @@ type billedFor struct {
 }
 
 // at is the place of a point on the axis.
-func (r *ruler) at(step, time int64) float64 {
+func (r *ruler) at(step, at int64) float64 {
 	switch r.axis {
 	case AxisTokens, AxisFLOPs:
 		return r.factor * r.along(float64(step))
 	case AxisTime:
-		return float64(time-r.origin) / 1e6
+		return float64(at-r.origin) / 1e6
 	case AxisWall:
-		return float64(time) / 1e6
+		return float64(at) / 1e6
 	case AxisDollars:
 		sum := 0.0
 		for _, b := range r.bills {
 			switch {
-			case time >= b.to:
+			case at >= b.to:
 				sum += b.dollars
-			case time > b.from:
-				sum += b.dollars * float64(time-b.from) / float64(b.to-b.from)
+			case at > b.from:
+				sum += b.dollars * float64(at-b.from) / float64(b.to-b.from)
 			}
 		}
 		return sum
@@ -133,10 +135,11 @@ func (m *Model) rulerOf(id event.RunID, axis Axis, first int64) (*ruler, error) 
 	}
 	switch axis {
 	case AxisTime:
-		if at := run.StartedAt; !at.IsZero() {
-			r.origin = at.UnixMicro()
-		} else if at := run.CreatedAt; !at.IsZero() && at.UnixMicro() <= first {
-			r.origin = at.UnixMicro()
+		for _, at := range []time.Time{run.StartedAt, run.CreatedAt} {
+			if !at.IsZero() && at.UnixMicro() <= first { // another machine's clock may say that it began later
+				r.origin = at.UnixMicro()
+				break
+			}
 		}
 		return r, nil
 	case AxisDollars:

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -75,6 +77,11 @@ type Series struct {
 	// them, it stands for. Nil unless Downsampled.
 	Mins, Maxs        []float64
 	Counts, NaNCounts []int64
+	// X is each value's place on the axis asked for, nil for steps; NoAxis says why there is none.
+	X      []float64
+	NoAxis string
+	// Smoothed is the values, smoothed, where that was asked for.
+	Smoothed []float64
 	// Mark is where to read on, Reset tells that what was read before is void, More that there is more to read. Set by Points only.
 	Mark        Mark
 	Reset, More bool
@@ -88,8 +95,14 @@ type SeriesQuery struct {
 	Writers []event.WriterID
 	// MinStep and MaxStep bound what is read, both inclusive.
 	MinStep, MaxStep *int64
+	// MinTime and MaxTime, µs since 1970, bound it too, both inclusive. With them all points of the steps asked for are looked at.
+	MinTime, MaxTime *int64
 	// MaxPoints bounds each series' columns; one that is longer is downsampled, keeping each bucket's envelope. 0: all points.
 	MaxPoints int
+	// Axis is what X is to be.
+	Axis Axis
+	// Smooth asks for Smoothed: over every point, before downsampling, where a series has at most 4,194,304 of them, else over buckets.
+	Smooth Smoothing
 }
 
 func wanted(n name, keys []string, context *string, writers []event.WriterID) bool {
@@ -132,19 +145,41 @@ func (m *Model) sources(id event.RunID, want func(name) bool, blocks bool) ([]so
 }
 
 // Series reads series of a run, by key, context and writer. Of a damaged one it reads what can be
-// read. Errors: ErrNotFound.
+// read. Errors: ErrNotFound, ErrBadQuery.
 func (m *Model) Series(id event.RunID, q SeriesQuery) ([]Series, error) {
+	if err := q.Smooth.Check(); err != nil {
+		return nil, err
+	}
 	sources, tx, err := m.sources(id, func(n name) bool { return wanted(n, q.Keys, q.Context, q.Writers) }, q.MaxPoints > 0)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = tx.Rollback() }()
 	out := make([]Series, 0, len(sources))
+	first := int64(math.MaxInt64)
 	for _, src := range sources {
 		if src.points == 0 && !src.damaged {
 			continue // all of it was rewound
 		}
+		first = min(first, src.first.time)
 		out = append(out, src.read(tx, q))
+	}
+	_ = tx.Rollback() // the axis is read in another one: two at once in one goroutine could wait for a growing file for ever
+	if q.Axis == AxisStep || len(out) == 0 {
+		return out, nil
+	}
+	r, err := m.rulerOf(id, q.Axis, first)
+	if err != nil && !errors.Is(err, ErrNoAxis) {
+		return nil, err
+	}
+	for i := range out {
+		if err != nil {
+			out[i].NoAxis = err.Error()
+			continue
+		}
+		out[i].X = make([]float64, len(out[i].Steps))
+		for j, step := range out[i].Steps {
+			out[i].X[j] = r.at(step, out[i].Times[j])
+		}
 	}
 	return out, nil
 }
@@ -170,14 +205,55 @@ func (src *source) fill(tx *bbolt.Tx, q SeriesQuery, s *Series) {
 	if lo > hi {
 		return
 	}
-	if q.MaxPoints > 0 && src.points > int64(q.MaxPoints) {
+	every := q.MinTime != nil || q.MaxTime != nil || q.Smooth.on() && src.points <= maxSmoothed
+	if q.MaxPoints > 0 && src.points > int64(q.MaxPoints) && !every {
 		if buckets, few := src.reduce(tx, lo, hi, q.MaxPoints); !few {
 			s.fill(buckets)
+			if q.Smooth.on() {
+				s.Smoothed = q.Smooth.apply(s.Values, s.Counts)
+			}
 			return
 		}
 	}
-	raw := src.raw(shelfOf(tx), lo, hi, 0)
-	s.Steps, s.Times, s.Values = raw.steps, raw.times, raw.values
+	raw := src.raw(shelfOf(tx), lo, hi, 0).during(q.MinTime, q.MaxTime)
+	var smooth []float64
+	if q.Smooth.on() {
+		smooth = q.Smooth.apply(raw.values, nil)
+	}
+	if q.MaxPoints <= 0 || raw.len() <= q.MaxPoints {
+		s.Steps, s.Times, s.Values, s.Smoothed = raw.steps, raw.times, raw.values, smooth
+		return
+	}
+	var buckets []bucket
+	if src.name.byContent() {
+		buckets, _ = reduceByCount(raw, q.MaxPoints)
+	} else {
+		level := levelFor(raw.steps[0], raw.steps[raw.len()-1], q.MaxPoints)
+		buckets = atMost(gather(raw, level), q.MaxPoints)
+	}
+	s.fill(buckets)
+	if smooth != nil {
+		s.Smoothed = make([]float64, len(buckets))
+		last := -1
+		for i, b := range buckets {
+			last += int(b.count)
+			s.Smoothed[i] = smooth[last]
+		}
+	}
+}
+
+// during keeps the points of a time.
+func (c columns) during(from, to *int64) columns {
+	if from == nil && to == nil {
+		return c
+	}
+	var out columns
+	for i, t := range c.times {
+		if (from == nil || t >= *from) && (to == nil || t <= *to) {
+			out.steps, out.times, out.values = append(out.steps, c.steps[i]), append(out.times, t), append(out.values, c.values[i])
+		}
+	}
+	return out
 }
 
 func (s *Series) fill(buckets []bucket) {

@@ -12,6 +12,7 @@ import (
 	"millrace/event"
 	"millrace/graph/internal/scalar"
 	"millrace/graph/internal/view"
+	"millrace/storage/readmodel"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -70,7 +71,8 @@ type QueryResolver interface {
 	Run(ctx context.Context, id *string, by *RunBy) (*view.Run, error)
 	Runs(ctx context.Context, filter *RunFilter, orderBy *RunOrder, first *int, after *string) (*view.RunConnection, error)
 	CompareRuns(ctx context.Context, ids []string) (*view.Comparison, error)
-	MetricSeries(ctx context.Context, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int) ([]view.Series, error)
+	MetricSeries(ctx context.Context, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int, fromTime *time.Time, toTime *time.Time, axis *readmodel.Axis, smooth *SmoothInput) ([]view.Series, error)
+	AlignMetric(ctx context.Context, runs []string, key string, axis *readmodel.Axis, at []event.Number, places *int) (*AlignedMetric, error)
 }
 type SubscriptionResolver interface {
 	Events(ctx context.Context, from *int64, types []string) (<-chan *view.LoggedEvent, error)
@@ -378,6 +380,52 @@ func (ec *executionContext) field_Query___type_args(ctx context.Context, rawArgs
 		return nil, err
 	}
 	args["name"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_alignMetric_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "runs",
+		func(ctx context.Context, v any) ([]string, error) {
+			return ec.unmarshalNID2ᚕstringᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["runs"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "key",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["key"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "axis",
+		func(ctx context.Context, v any) (*readmodel.Axis, error) {
+			return ec.unmarshalOAxis2ᚖmillraceᚋstorageᚋreadmodelᚐAxis(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["axis"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "at",
+		func(ctx context.Context, v any) ([]event.Number, error) {
+			return ec.unmarshalONumber2ᚕmillraceᚋeventᚐNumberᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["at"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "places",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["places"] = arg4
 	return args, nil
 }
 
@@ -724,6 +772,38 @@ func (ec *executionContext) field_Query_metricSeries_args(ctx context.Context, r
 		return nil, err
 	}
 	args["maxPoints"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "fromTime",
+		func(ctx context.Context, v any) (*time.Time, error) {
+			return ec.unmarshalOTime2ᚖtimeᚐTime(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["fromTime"] = arg5
+	arg6, err := graphql.ProcessArgField(ctx, rawArgs, "toTime",
+		func(ctx context.Context, v any) (*time.Time, error) {
+			return ec.unmarshalOTime2ᚖtimeᚐTime(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["toTime"] = arg6
+	arg7, err := graphql.ProcessArgField(ctx, rawArgs, "axis",
+		func(ctx context.Context, v any) (*readmodel.Axis, error) {
+			return ec.unmarshalOAxis2ᚖmillraceᚋstorageᚋreadmodelᚐAxis(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["axis"] = arg7
+	arg8, err := graphql.ProcessArgField(ctx, rawArgs, "smooth",
+		func(ctx context.Context, v any) (*SmoothInput, error) {
+			return ec.unmarshalOSmoothInput2ᚖmillraceᚋgraphᚋinternalᚋgenᚐSmoothInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["smooth"] = arg8
 	return args, nil
 }
 
@@ -3524,7 +3604,7 @@ func (ec *executionContext) _Query_metricSeries(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().MetricSeries(ctx, fc.Args["runs"].([]string), fc.Args["keys"].([]string), fc.Args["fromStep"].(*int64), fc.Args["toStep"].(*int64), fc.Args["maxPoints"].(*int))
+			return ec.Resolvers.Query().MetricSeries(ctx, fc.Args["runs"].([]string), fc.Args["keys"].([]string), fc.Args["fromStep"].(*int64), fc.Args["toStep"].(*int64), fc.Args["maxPoints"].(*int), fc.Args["fromTime"].(*time.Time), fc.Args["toTime"].(*time.Time), fc.Args["axis"].(*readmodel.Axis), fc.Args["smooth"].(*SmoothInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []view.Series) graphql.Marshaler {
@@ -3552,6 +3632,50 @@ func (ec *executionContext) fieldContext_Query_metricSeries(ctx context.Context,
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_metricSeries_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_alignMetric(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_alignMetric(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().AlignMetric(ctx, fc.Args["runs"].([]string), fc.Args["key"].(string), fc.Args["axis"].(*readmodel.Axis), fc.Args["at"].([]event.Number), fc.Args["places"].(*int))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *AlignedMetric) graphql.Marshaler {
+			return ec.marshalNAlignedMetric2ᚖmillraceᚋgraphᚋinternalᚋgenᚐAlignedMetric(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_alignMetric(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AlignedMetric(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_alignMetric_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -5454,6 +5578,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "alignMetric":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_alignMetric(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Query___type(ctx, field)
@@ -6088,6 +6234,22 @@ func (ec *executionContext) marshalNUserError2ᚕmillraceᚋgraphᚋinternalᚋg
 	return ret
 }
 
+func (ec *executionContext) unmarshalOBase642millraceᚋgraphᚋinternalᚋscalarᚐBase64(ctx context.Context, v any) (scalar.Base64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	var res scalar.Base64
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOBase642millraceᚋgraphᚋinternalᚋscalarᚐBase64(ctx context.Context, sel ast.SelectionSet, v scalar.Base64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) unmarshalOInt642ᚖint64(ctx context.Context, v any) (*int64, error) {
 	if v == nil {
 		return nil, nil
@@ -6145,6 +6307,41 @@ func (ec *executionContext) marshalONumber2millraceᚋgraphᚋinternalᚋscalar�
 		return graphql.Null
 	}
 	return v
+}
+
+func (ec *executionContext) unmarshalONumber2ᚕmillraceᚋeventᚐNumberᚄ(ctx context.Context, v any) ([]event.Number, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]event.Number, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNNumber2millraceᚋeventᚐNumber(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalONumber2ᚕmillraceᚋeventᚐNumberᚄ(ctx context.Context, sel ast.SelectionSet, v []event.Number) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNNumber2millraceᚋeventᚐNumber(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalONumber2ᚖfloat64(ctx context.Context, v any) (*float64, error) {

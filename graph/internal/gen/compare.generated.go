@@ -1792,6 +1792,16 @@ func (ec *executionContext) marshalNAlignedMetric2ᚕmillraceᚋgraphᚋinternal
 	return ret
 }
 
+func (ec *executionContext) marshalNAlignedMetric2ᚖmillraceᚋgraphᚋinternalᚋgenᚐAlignedMetric(ctx context.Context, sel ast.SelectionSet, v *AlignedMetric) graphql.Marshaler {
+	if v == nil {
+		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
+			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
+		}
+		return graphql.Null
+	}
+	return ec._AlignedMetric(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNAlignedRun2millraceᚋgraphᚋinternalᚋgenᚐAlignedRun(ctx context.Context, sel ast.SelectionSet, v AlignedRun) graphql.Marshaler {
 	return ec._AlignedRun(ctx, sel, &v)
 }

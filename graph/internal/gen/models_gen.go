@@ -604,6 +604,14 @@ type SetRunBudgetInput struct {
 	By *string `json:"by,omitempty"`
 }
 
+// How noise is taken off values: by one of the two.
+type SmoothInput struct {
+	// Weight of an exponential moving average, 0 to below 1, the start's bias taken out.
+	Weight *float64 `json:"weight,omitempty"`
+	// Mean of the last so many values.
+	Window *int `json:"window,omitempty"`
+}
+
 // How far one number spreads over several runs. NaN is left out.
 type Spread struct {
 	// Of what.

@@ -10,6 +10,7 @@ import (
 	"millrace/event"
 	"millrace/storage/readmodel"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	gqlparser "github.com/vektah/gqlparser/v2"
@@ -704,6 +705,7 @@ type ComplexityRoot struct {
 	}
 
 	Metric struct {
+		Damaged  func(childComplexity int) int
 		First    func(childComplexity int) int
 		Key      func(childComplexity int) int
 		Last     func(childComplexity int) int
@@ -843,6 +845,7 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
+		AlignMetric  func(childComplexity int, runs []string, key string, axis *readmodel.Axis, at []event.Number, places *int) int
 		BreakEven    func(childComplexity int, input BreakEvenInput) int
 		Checkpoint   func(childComplexity int, run string, step int64) int
 		Collection   func(childComplexity int, id string) int
@@ -858,7 +861,7 @@ type ComplexityRoot struct {
 		Experiments  func(childComplexity int, first *int, after *string, archived *bool) int
 		Lineage      func(childComplexity int, of string, depth *int, direction *LineageDirection, first *int) int
 		LossFit      func(childComplexity int, input LossFitInput) int
-		MetricSeries func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int) int
+		MetricSeries func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int, fromTime *time.Time, toTime *time.Time, axis *readmodel.Axis, smooth *SmoothInput) int
 		ModelPresets func(childComplexity int) int
 		Node         func(childComplexity int, id string) int
 		Nodes        func(childComplexity int, ids []string) int
@@ -1083,20 +1086,26 @@ type ComplexityRoot struct {
 	}
 
 	Series struct {
-		Context      func(childComplexity int) int
-		Key          func(childComplexity int) int
-		Max          func(childComplexity int) int
-		Min          func(childComplexity int) int
-		Points       func(childComplexity int) int
-		Reset        func(childComplexity int) int
-		Run          func(childComplexity int) int
-		Steps        func(childComplexity int) int
-		StepsBase64  func(childComplexity int) int
-		Thinned      func(childComplexity int) int
-		Times        func(childComplexity int) int
-		Values       func(childComplexity int) int
-		ValuesBase64 func(childComplexity int) int
-		Writer       func(childComplexity int) int
+		Context        func(childComplexity int) int
+		Damaged        func(childComplexity int) int
+		Key            func(childComplexity int) int
+		Max            func(childComplexity int) int
+		Min            func(childComplexity int) int
+		NoAxis         func(childComplexity int) int
+		Points         func(childComplexity int) int
+		Reset          func(childComplexity int) int
+		Run            func(childComplexity int) int
+		Smoothed       func(childComplexity int) int
+		SmoothedBase64 func(childComplexity int) int
+		Steps          func(childComplexity int) int
+		StepsBase64    func(childComplexity int) int
+		Thinned        func(childComplexity int) int
+		Times          func(childComplexity int) int
+		Values         func(childComplexity int) int
+		ValuesBase64   func(childComplexity int) int
+		Writer         func(childComplexity int) int
+		X              func(childComplexity int) int
+		XBase64        func(childComplexity int) int
 	}
 
 	SetAliasPayload struct {
@@ -3911,6 +3920,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Measurement.Value(childComplexity), true
 
+	case "Metric.damaged":
+		if e.ComplexityRoot.Metric.Damaged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Metric.Damaged(childComplexity), true
 	case "Metric.first":
 		if e.ComplexityRoot.Metric.First == nil {
 			break
@@ -4607,6 +4622,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PurchaseEstimate.Total(childComplexity), true
 
+	case "Query.alignMetric":
+		if e.ComplexityRoot.Query.AlignMetric == nil {
+			break
+		}
+
+		args, err := ec.field_Query_alignMetric_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AlignMetric(childComplexity, args["runs"].([]string), args["key"].(string), args["axis"].(*readmodel.Axis), args["at"].([]event.Number), args["places"].(*int)), true
 	case "Query.breakEven":
 		if e.ComplexityRoot.Query.BreakEven == nil {
 			break
@@ -4778,7 +4804,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.MetricSeries(childComplexity, args["runs"].([]string), args["keys"].([]string), args["fromStep"].(*int64), args["toStep"].(*int64), args["maxPoints"].(*int)), true
+		return e.ComplexityRoot.Query.MetricSeries(childComplexity, args["runs"].([]string), args["keys"].([]string), args["fromStep"].(*int64), args["toStep"].(*int64), args["maxPoints"].(*int), args["fromTime"].(*time.Time), args["toTime"].(*time.Time), args["axis"].(*readmodel.Axis), args["smooth"].(*SmoothInput)), true
 	case "Query.modelPresets":
 		if e.ComplexityRoot.Query.ModelPresets == nil {
 			break
@@ -5833,6 +5859,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Series.Context(childComplexity), true
+	case "Series.damaged":
+		if e.ComplexityRoot.Series.Damaged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Series.Damaged(childComplexity), true
 	case "Series.key":
 		if e.ComplexityRoot.Series.Key == nil {
 			break
@@ -5851,6 +5883,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Series.Min(childComplexity), true
+	case "Series.noAxis":
+		if e.ComplexityRoot.Series.NoAxis == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Series.NoAxis(childComplexity), true
 	case "Series.points":
 		if e.ComplexityRoot.Series.Points == nil {
 			break
@@ -5869,6 +5907,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Series.Run(childComplexity), true
+	case "Series.smoothed":
+		if e.ComplexityRoot.Series.Smoothed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Series.Smoothed(childComplexity), true
+	case "Series.smoothedBase64":
+		if e.ComplexityRoot.Series.SmoothedBase64 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Series.SmoothedBase64(childComplexity), true
 	case "Series.steps":
 		if e.ComplexityRoot.Series.Steps == nil {
 			break
@@ -5911,6 +5961,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Series.Writer(childComplexity), true
+	case "Series.x":
+		if e.ComplexityRoot.Series.X == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Series.X(childComplexity), true
+	case "Series.xBase64":
+		if e.ComplexityRoot.Series.XBase64 == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Series.XBase64(childComplexity), true
 
 	case "SetAliasPayload.alias":
 		if e.ComplexityRoot.SetAliasPayload.Alias == nil {
@@ -6566,6 +6628,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSetAliasInput,
 		ec.unmarshalInputSetPriceInput,
 		ec.unmarshalInputSetRunBudgetInput,
+		ec.unmarshalInputSmoothInput,
 		ec.unmarshalInputStarRunInput,
 		ec.unmarshalInputStartRunInput,
 		ec.unmarshalInputStopRunInput,
@@ -9658,6 +9721,14 @@ extend type Query {
     toStep: Int64
     "Of one series; 1000 when left out."
     maxPoints: Int
+    "No points logged before this time. With a time every point of the steps asked for is looked at."
+    fromTime: Time
+    "No points logged after this time."
+    toTime: Time
+    "What ` + "`" + `x` + "`" + ` is to be; nothing when left out."
+    axis: Axis
+    "What ` + "`" + `smoothed` + "`" + ` is to be; nothing when left out."
+    smooth: SmoothInput
   ): [Series!]!
 }
 
@@ -9881,6 +9952,50 @@ extend type Subscription {
     "No points up to this step."
     afterStep: Int64
   ): [Series!]!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/series.graphqls", Input: `"How noise is taken off values: by one of the two."
+input SmoothInput @oneOf {
+  "Weight of an exponential moving average, 0 to below 1, the start's bias taken out."
+  weight: Float
+  "Mean of the last so many values."
+  window: Int
+}
+
+extend type Series {
+  "Each value's place on the axis asked for; null when none was, or when nothing that was recorded leads to it."
+  x: [Number!]
+  "` + "`" + `x` + "`" + ` as float64."
+  xBase64: Base64
+  "Why there is no ` + "`" + `x` + "`" + `; null otherwise."
+  noAxis: String
+  "The values, smoothed over every point before thinning (over buckets, of a series of more than 4,194,304 points). NaN and infinities stay where they are."
+  smoothed: [Number!]
+  "` + "`" + `smoothed` + "`" + ` as float64."
+  smoothedBase64: Base64
+  "Whether a part of what is stored could not be read: it is left out here, the log has it still, and a rebuilt read model shows it again."
+  damaged: Boolean!
+}
+
+extend type Metric {
+  "Whether a part of what is stored could not be read: it is left out, the log has it still, and a rebuilt read model shows it again."
+  damaged: Boolean!
+}
+
+extend type Query {
+  "One metric of several runs at the same steps, tokens, FLOPs, times or dollars: the last value at or before each. With ` + "`" + `at` + "`" + ` of one step, the value at a step."
+  alignMetric(
+    "At most 200."
+    runs: [ID!]!
+    "The metric."
+    key: String!
+    "Against what; steps when left out."
+    axis: Axis
+    "At which places, rising; when left out, at ` + "`" + `places` + "`" + ` of them, evenly from where the first run begins to where the last one ends."
+    at: [Number!]
+    "How many places; 200 when left out, 2000 at most."
+    places: Int
+  ): AlignedMetric!
 }
 `, BuiltIn: false},
 }
@@ -11216,6 +11331,8 @@ func (ec *executionContext) childFields_Metric(ctx context.Context, field graphq
 		return ec.fieldContext_Metric_max(ctx, field)
 	case "first":
 		return ec.fieldContext_Metric_first(ctx, field)
+	case "damaged":
+		return ec.fieldContext_Metric_damaged(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Metric", field.Name)
 }
@@ -11886,6 +12003,18 @@ func (ec *executionContext) childFields_Series(ctx context.Context, field graphq
 		return ec.fieldContext_Series_thinned(ctx, field)
 	case "reset":
 		return ec.fieldContext_Series_reset(ctx, field)
+	case "x":
+		return ec.fieldContext_Series_x(ctx, field)
+	case "xBase64":
+		return ec.fieldContext_Series_xBase64(ctx, field)
+	case "noAxis":
+		return ec.fieldContext_Series_noAxis(ctx, field)
+	case "smoothed":
+		return ec.fieldContext_Series_smoothed(ctx, field)
+	case "smoothedBase64":
+		return ec.fieldContext_Series_smoothedBase64(ctx, field)
+	case "damaged":
+		return ec.fieldContext_Series_damaged(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Series", field.Name)
 }

@@ -2944,6 +2944,29 @@ func (ec *executionContext) fieldContext_Metric_first(_ context.Context, field g
 	return graphql.NewScalarFieldContext("Metric", field, false, false, errors.New("field of type Number does not have child fields"))
 }
 
+func (ec *executionContext) _Metric_damaged(ctx context.Context, field graphql.CollectedField, obj *view.Metric) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Metric_damaged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Damaged, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Metric_damaged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Metric", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _MetricComparison_key(ctx context.Context, field graphql.CollectedField, obj *view.MetricComparison) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5968,6 +5991,144 @@ func (ec *executionContext) _Series_reset(ctx context.Context, field graphql.Col
 	)
 }
 func (ec *executionContext) fieldContext_Series_reset(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Series", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
+func (ec *executionContext) _Series_x(ctx context.Context, field graphql.CollectedField, obj *view.Series) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Series_x(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.X(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v scalar.Numbers) graphql.Marshaler {
+			return ec.marshalONumber2millraceᚋgraphᚋinternalᚋscalarᚐNumbersᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Series_x(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Series", field, true, false, errors.New("field of type Number does not have child fields"))
+}
+
+func (ec *executionContext) _Series_xBase64(ctx context.Context, field graphql.CollectedField, obj *view.Series) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Series_xBase64(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.XBase64(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v scalar.Base64) graphql.Marshaler {
+			return ec.marshalOBase642millraceᚋgraphᚋinternalᚋscalarᚐBase64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Series_xBase64(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Series", field, true, false, errors.New("field of type Base64 does not have child fields"))
+}
+
+func (ec *executionContext) _Series_noAxis(ctx context.Context, field graphql.CollectedField, obj *view.Series) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Series_noAxis(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NoAxis(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Series_noAxis(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Series", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Series_smoothed(ctx context.Context, field graphql.CollectedField, obj *view.Series) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Series_smoothed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Smoothed(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v scalar.Numbers) graphql.Marshaler {
+			return ec.marshalONumber2millraceᚋgraphᚋinternalᚋscalarᚐNumbersᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Series_smoothed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Series", field, true, false, errors.New("field of type Number does not have child fields"))
+}
+
+func (ec *executionContext) _Series_smoothedBase64(ctx context.Context, field graphql.CollectedField, obj *view.Series) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Series_smoothedBase64(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SmoothedBase64(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v scalar.Base64) graphql.Marshaler {
+			return ec.marshalOBase642millraceᚋgraphᚋinternalᚋscalarᚐBase64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Series_smoothedBase64(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Series", field, true, false, errors.New("field of type Base64 does not have child fields"))
+}
+
+func (ec *executionContext) _Series_damaged(ctx context.Context, field graphql.CollectedField, obj *view.Series) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Series_damaged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Damaged, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Series_damaged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Series", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
@@ -9106,6 +9267,11 @@ func (ec *executionContext) _Metric(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "damaged":
+			out.Values[i] = ec._Metric_damaged(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -10788,6 +10954,36 @@ func (ec *executionContext) _Series(ctx context.Context, sel ast.SelectionSet, o
 			}
 		case "reset":
 			out.Values[i] = ec._Series_reset(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "x":
+			out.Values[i] = ec._Series_x(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "xBase64":
+			out.Values[i] = ec._Series_xBase64(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "noAxis":
+			out.Values[i] = ec._Series_noAxis(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "smoothed":
+			out.Values[i] = ec._Series_smoothed(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "smoothedBase64":
+			out.Values[i] = ec._Series_smoothedBase64(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "damaged":
+			out.Values[i] = ec._Series_damaged(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

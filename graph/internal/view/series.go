@@ -58,6 +58,35 @@ func (s Series) StepsBase64() scalar.Base64 { return scalar.Int64s(s.Series.Step
 // ValuesBase64 is the values, packed.
 func (s Series) ValuesBase64() scalar.Base64 { return scalar.Float64s(s.Series.Values) }
 
+// X is each value's place on the axis.
+func (s Series) X() scalar.Numbers { return s.Series.X }
+
+// XBase64 is X, packed; nil when there is none.
+func (s Series) XBase64() scalar.Base64 { return packed(s.Series.X) }
+
+// NoAxis says why there is no X.
+func (s Series) NoAxis() *string { return notEmpty(s.Series.NoAxis) }
+
+// Smoothed is the values, smoothed; nil when that was not asked for.
+func (s Series) Smoothed() scalar.Numbers { return s.Series.Smoothed }
+
+// SmoothedBase64 is Smoothed, packed.
+func (s Series) SmoothedBase64() scalar.Base64 { return packed(s.Series.Smoothed) }
+
+func packed(xs []float64) scalar.Base64 {
+	if xs == nil {
+		return nil
+	}
+	return scalar.Float64s(xs)
+}
+
+func notEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
 func notNull(xs []float64) scalar.Numbers {
 	if xs == nil {
 		return scalar.Numbers{}
@@ -73,4 +102,6 @@ type Metric struct {
 	LastStep int64
 	Min, Max float64
 	First    float64
+	// Damaged tells that a part of what is stored could not be read.
+	Damaged bool
 }
