@@ -17,6 +17,7 @@ type StartRun struct {
 	Engine     string          `json:"engine,omitempty"`
 	Suites     []string        `json:"suites,omitempty"`
 	StopAfter  int64           `json:"stopAfter,omitempty"`
+	Budget     *Budget         `json:"budget,omitempty"`
 	Tags       []Tag           `json:"tags,omitempty"`
 	By         string          `json:"by,omitempty"`
 }

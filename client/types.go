@@ -32,10 +32,10 @@ type Run struct {
 	Seq          int64           `json:"seq"`
 }
 
-// Ended tells whether nothing more is expected of the run.
+// Ended tells whether nothing more is expected of the run unless it is resumed.
 func (r Run) Ended() bool {
 	switch r.Status {
-	case "FINISHED", "FAILED", "STOPPED", "CRASHED":
+	case "FINISHED", "FAILED", "STOPPED", "CRASHED", "PAUSED":
 		return true
 	}
 	return false

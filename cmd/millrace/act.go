@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -99,9 +100,12 @@ func (cmd *reproduceCmd) Run(ctx context.Context, g *Global) error {
 	if err != nil {
 		return err
 	}
-	run, err := c.Reproduce(ctx, of.ID, cmd.Steps)
+	run, warnings, err := c.ReproduceWarned(ctx, of.ID, cmd.Steps)
 	if err != nil {
 		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(os.Stderr, "another than it was:", w)
 	}
 	if cmd.Detach {
 		return finish(g, run)
@@ -145,7 +149,7 @@ func verdictLine(v client.Reproduction) string {
 	if d := v.FirstDifference; d != nil {
 		s += fmt.Sprintf("; first difference at step %d: %s was %s, is %s", d.Step, d.Key, d.Was, d.Is)
 	}
-	if len(v.Environment) > 0 && v.Verdict != "identical" {
+	if len(v.Environment) > 0 {
 		s += "; the environment differs: " + strings.Join(v.Environment, ", ")
 	}
 	return s

@@ -85,6 +85,11 @@ type cli struct {
 	Track      trackCmd      `cmd:"" help:"Run any command as a run: millrace track -- python train.py"`
 	Log        logCmd        `cmd:"" help:"Log points to a run from a shell: millrace log RUN acc=0.71"`
 	Sync       syncCmd       `cmd:"" help:"Send what scripts logged while no node answered."`
+	Pause      pauseCmd      `cmd:"" help:"Let a run stand still at its next safe point."`
+	Resume     resumeCmd     `cmd:"" help:"Let a run that stands still go on from its newest checkpoint."`
+	Fork       forkCmd       `cmd:"" help:"Start a run that goes on from a step of another, with some settings changed."`
+	Rewind     rewindCmd     `cmd:"" help:"Hide what a run logged after a step; resumed, it goes on from there."`
+	Star       starCmd       `cmd:"" help:"Mark a run as worth coming back to."`
 	Events     eventsCmd     `cmd:"" help:"Print the log of events."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine, and the node if one answers."`
 	Tokenizer  tokenizerCmd  `cmd:"" help:"Train, use and inspect tokenizers, without a node."`

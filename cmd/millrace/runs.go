@@ -14,7 +14,7 @@ import (
 // runsCmd lists runs.
 type runsCmd struct {
 	Kind       []string `help:"Only these kinds: ${enum}." enum:"curate,train,finetune,evaluate,external" placeholder:"KIND,…"`
-	Status     []string `help:"Only these statuses: ${enum}." enum:"pending,running,finished,failed,stopped,crashed" placeholder:"STATUS,…"`
+	Status     []string `help:"Only these statuses: ${enum}." enum:"pending,running,finished,failed,stopped,crashed,paused" placeholder:"STATUS,…"`
 	Experiment string   `short:"e" help:"Only of this experiment (its id)."`
 	Text       string   `short:"t" help:"Words in name, note, tags or labels."`
 	Number     int      `short:"n" help:"How many." default:"20"`

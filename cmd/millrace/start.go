@@ -23,6 +23,7 @@ type trainCmd struct {
 	Experiment string   `short:"e" help:"Experiment it belongs to; a new name opens one."`
 	Suites     []string `help:"Suites to judge every checkpoint on; \"none\" for none." default:"quick" placeholder:"NAME,…"`
 	Engine     string   `help:"Device: auto, cpu or cpu-reference." default:"auto"`
+	Dollars    float64  `help:"Budget: it is asked to stop when so much is spent, and can be resumed with more." placeholder:"N"`
 	Detach     bool     `short:"d" help:"Do not wait for the end."`
 }
 
@@ -44,7 +45,7 @@ func (cmd *trainCmd) Run(ctx context.Context, g *Global) error {
 	}
 	return start(ctx, g, client.StartRun{
 		Kind: "TRAIN", Name: cmd.Name, Experiment: cmd.Experiment, Config: config, Engine: cmd.Engine, Suites: suites,
-		Inputs: []client.Input{{Role: "dataset", Digest: cmd.Dataset}},
+		Inputs: []client.Input{{Role: "dataset", Digest: cmd.Dataset}}, Budget: atMost(cmd.Dollars),
 	}, cmd.Detach)
 }
 
@@ -80,7 +81,7 @@ func finish(g *Global, run client.Run) error {
 	if err != nil {
 		return err
 	}
-	if run.Ended() && run.Status != "FINISHED" && run.Status != "STOPPED" {
+	if run.Ended() && run.Status != "FINISHED" && run.Status != "STOPPED" && run.Status != "PAUSED" {
 		return runFailed(run)
 	}
 	return nil

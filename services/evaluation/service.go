@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -130,9 +132,9 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 	if d := suite.Digest(); d != c.SuiteDigest {
 		return job.Outcome{}, job.Failf("other_suite", "run the evaluation with the version that asked for it", "evaluation: suite %s is %s here, %s was asked for", c.Suite, d.Short(), c.SuiteDigest.Short())
 	}
-	branch := j.Request.Branch
-	if branch == nil {
-		return job.Outcome{}, job.Failf("bad_config", "", "evaluation: the request does not say which run it judges")
+	of, step, err := judgedBy(j.Request)
+	if err != nil {
+		return job.Outcome{}, err
 	}
 	j.Progress("load", 0, 1, "checkpoints", 0)
 	net, err := s.load(ctx, j.Request.Spec.Input("checkpoint"))
@@ -158,11 +160,30 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 		j.Print(fmt.Sprintf("%s: the prompt %q was left out: %s", skip.Task, skip.Prompt, skip.Reason))
 	}
 	done := event.EvaluationCompleted{
-		Run: j.Request.Run, Of: branch.From, Step: branch.Step, Checkpoint: j.Request.Spec.Input("checkpoint"),
+		Run: j.Request.Run, Of: of, Step: step, Checkpoint: j.Request.Spec.Input("checkpoint"),
 		Suite: result.Suite, SuiteDigest: result.SuiteDigest, Scores: result.Scores, Samples: result.Samples,
 		SecondsWaited: event.Number(began.Sub(j.Requested).Seconds()), Seconds: event.Number(s.Now().Sub(began).Seconds()),
 	}
 	return job.Outcome{}, j.Publish(ctx, done)
+}
+
+// judgedBy is the run and step that an evaluation's scores are of. A reproduction judges the checkpoint again on its own account: its
+// scores are compared, and do not count for the checkpoint twice. The step is in the name of the checkpoint that its spec has.
+func judgedBy(req event.RunRequested) (event.RunID, int64, error) {
+	switch {
+	case req.Branch == nil:
+	case req.Branch.Kind != event.Reproduction:
+		return req.Branch.From, req.Branch.Step, nil
+	default:
+		for _, in := range req.Spec.Inputs {
+			if _, at, ok := strings.Cut(in.Name, "@"); ok && in.Role == "checkpoint" {
+				if step, err := strconv.ParseInt(at, 10, 64); err == nil {
+					return req.Run, step, nil
+				}
+			}
+		}
+	}
+	return "", 0, job.Failf("bad_config", "", "evaluation: the request does not say which run and step it judges")
 }
 
 // load fetches a checkpoint's files and makes a model of them.

@@ -29,7 +29,7 @@ func (n *Node) metrics() *prometheus.Registry {
 	if n.model != nil {
 		gauge("applied_seq", "Place in the log up to which the read model has folded.", func() float64 { return float64(n.model.Cursor().Applied) })
 		gauge("committed_seq", "Place in the log up to which the read model is durable.", func() float64 { return float64(n.model.Cursor().Committed) })
-		for _, status := range []event.RunStatus{event.Pending, event.Running, event.Finished, event.Failed, event.Stopped, event.Crashed} {
+		for _, status := range []event.RunStatus{event.Pending, event.Running, event.Finished, event.Failed, event.Stopped, event.Crashed, event.Paused} {
 			r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Namespace: "millrace", Name: "runs", Help: "Runs by status.", ConstLabels: prometheus.Labels{"status": string(status)},
 			}, func() float64 {

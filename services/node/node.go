@@ -46,6 +46,8 @@ type Node struct {
 	logging *ingest.Server
 	// listener is the door's; nil for a worker that was given no address.
 	listener net.Listener
+	// devices are what the working roles compute on.
+	devices map[Role]event.Environment
 	// jobs are what the working roles run.
 	jobs []func(context.Context) error
 }
@@ -163,6 +165,7 @@ func (n *Node) openTracker(ctx context.Context) error {
 	n.closes = append(n.closes, m.Close)
 	n.tracker = &tracker.Tracker{
 		Bus: n.bus, Model: m, Code: n.code, Now: time.Now, Random: rand.Reader, Log: n.log, Deterministic: training.Deterministic,
+		Environment: n.environmentOf,
 		CheckSuites: evaluation.Check, Continues: training.Continues,
 		Missing: func(ctx context.Context, spec event.Spec, from *event.CheckpointSaved) ([]string, error) {
 			return training.Missing(ctx, n.blobs, spec, from)
@@ -252,6 +255,17 @@ func (n *Node) openWorkers(ctx context.Context) error {
 	return nil
 }
 
+// environmentOf is what a run of a kind finds itself on in this process, nil when it does none.
+func (n *Node) environmentOf(kind event.RunKind) *event.Environment {
+	role := map[event.RunKind]Role{event.Curate: Curation, event.Train: Training, event.Evaluate: Evaluation}[kind]
+	on, ok := n.devices[role]
+	if !ok {
+		return nil
+	}
+	e := environment(on)
+	return &e
+}
+
 // closeLater closes what has something to close.
 func (n *Node) closeLater(k any) {
 	switch k := k.(type) {
@@ -264,6 +278,10 @@ func (n *Node) closeLater(k any) {
 
 // runner makes the frame in which a role does its jobs.
 func (n *Node) runner(role Role, on event.Environment) *job.Runner {
+	if n.devices == nil {
+		n.devices = map[Role]event.Environment{}
+	}
+	n.devices[role] = on
 	d := event.Device{Kind: "cpu", Name: on.CPU, Count: max(1, on.Threads)}
 	if on.Engine != "" && on.Engine != "cpu" {
 		d = event.Device{Kind: "gpu", Name: on.CPU, Count: 1}

@@ -32,7 +32,7 @@ func (t *Tracker) admitRun(ctx context.Context, w event.RunRequested) (event.Eve
 	if w.Branch != nil {
 		switch w.Branch.Kind {
 		case event.Reproduction:
-			return t.admitReproduction(w)
+			return t.admitReproduction(ctx, w)
 		case event.Fork:
 			return t.admitFork(ctx, w)
 		}
@@ -161,32 +161,6 @@ func (t *Tracker) madeBefore(config json.RawMessage) ([]event.Digest, error) {
 		}
 	}
 	return made, nil
-}
-
-// admitReproduction copies the recorded spec. Its checkpoints are not evaluated: they are compared.
-func (t *Tracker) admitReproduction(w event.RunRequested) (event.Event, error) {
-	of, err := t.run(w.Branch.From)
-	if err != nil {
-		return nil, err
-	}
-	if of.Kind != event.Train && of.Kind != event.Finetune {
-		return nil, refuse(Invalid, "id", "", "run %s is a %s run; training runs can be reproduced", of.ID, of.Kind)
-	}
-	if w.StopAfter < 0 {
-		return nil, refuse(Invalid, "steps", "", "%d steps", w.StopAfter)
-	}
-	if w.StopAfter == 0 {
-		w.StopAfter = of.StopAfter
-	}
-	id, err := t.newID()
-	if err != nil {
-		return nil, err
-	}
-	w.Run, w.Spec, w.SpecDigest, w.Experiment, w.Suites = event.RunID(id), of.Spec, of.SpecDigest, of.Experiment, nil
-	if w.Name == "" {
-		w.Name = "reproduction of " + of.Name
-	}
-	return w, nil
 }
 
 // admitEvaluation names the evaluation after (run, step, suite digest); asking twice is asking once.

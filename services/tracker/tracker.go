@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,10 +39,14 @@ type Tracker struct {
 	Now        func() time.Time
 	Random     io.Reader
 	Log        *slog.Logger
+	// Environment is what a run of a kind would find itself on in this process, nil where none is done; nil: not known.
+	Environment func(event.RunKind) *event.Environment
+
+	comparing sync.Map // event.RunID of a reproduction → *progress
 }
 
 // Run folds the log into the read model, from where it stopped, until ctx ends, and judges every reproduction that is open or
-// comes.
+// comes, and keeps budgets.
 func (t *Tracker) Run(ctx context.Context) error {
 	open, err := t.unverified(ctx)
 	if err != nil {
@@ -60,6 +65,8 @@ func (t *Tracker) Run(ctx context.Context) error {
 		judge(run)
 	}
 	g.Go(func() error { return t.watchdog(ctx) })
+	budgets := newTreasurer(t)
+	g.Go(func() error { return budgets.watch(ctx) })
 	g.Go(func() error {
 		return t.Bus.Follow(ctx, t.Model.Cursor().Committed+1, nil, func(env event.Envelope) error {
 			if err := t.Model.Apply(env); err != nil {
@@ -68,6 +75,7 @@ func (t *Tracker) Run(ctx context.Context) error {
 			if r, ok := env.Event.(event.RunRequested); ok && r.Branch != nil && r.Branch.Kind == event.Reproduction {
 				judge(r.Run)
 			}
+			budgets.note(env.Event)
 			return nil
 		})
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"millrace/event"
 	"millrace/services/bus"
@@ -17,18 +18,25 @@ func (t *Tracker) unverified(ctx context.Context) ([]event.RunID, error) {
 }
 
 // verify compares one reproduction with its original as points and checkpoints arrive. The first difference decides at once;
-// otherwise the end of the run does.
+// otherwise the end of the run does, which is not yet there while it is only paused.
 func (t *Tracker) verify(ctx context.Context, id event.RunID) error {
 	run, err := t.Model.Run(id)
+	if errors.Is(err, readmodel.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	w := t.Model.Watch(id)
-	defer w.Close()
 	c := comparison{t: t, is: id, was: run.Branch.From, after: map[string]readmodel.Mark{}, points: map[string]int64{}, limit: run.StopAfter, digests: map[int64]bool{}}
 	if c.limit == 0 {
 		c.limit = math.MaxInt64
 	}
+	if _, busy := t.comparing.LoadOrStore(id, &c.progress); busy {
+		return nil // it was resumed: whoever compares it goes on
+	}
+	defer t.comparing.Delete(id)
+	w := t.Model.Watch(id)
+	defer w.Close()
 	for {
 		run, err := t.Model.Run(id)
 		if errors.Is(err, readmodel.ErrNotFound) {
@@ -37,10 +45,12 @@ func (t *Tracker) verify(ctx context.Context, id event.RunID) error {
 		if err != nil {
 			return err
 		}
-		ended := run.Status.Ended() // asked before comparing: nothing comes after the end
-		if err := c.advance(); err != nil {
+		ended := run.Status.Ended() && run.Status != event.Paused // asked before comparing: nothing comes after the end
+		if err := c.advance(run, ended); err != nil {
 			return err
 		}
+		c.progress.points.Store(c.compared())
+		c.progress.digests.Store(int64(len(c.digests)))
 		if c.first != nil || ended {
 			return t.judge(ctx, run, &c)
 		}
@@ -52,7 +62,19 @@ func (t *Tracker) verify(ctx context.Context, id event.RunID) error {
 	}
 }
 
-// judge publishes the verdict, once.
+// progress is how much of a reproduction has been compared.
+type progress struct{ points, digests atomic.Int64 }
+
+// Compared is how many points and digests of a reproduction that has no verdict yet were the same so far.
+func (t *Tracker) Compared(id event.RunID) (points, digests int64) {
+	if p, ok := t.comparing.Load(id); ok {
+		p := p.(*progress)
+		return p.points.Load(), p.digests.Load()
+	}
+	return 0, 0
+}
+
+// judge publishes the verdict, once. That a reproduction was incomplete holds until it is resumed and ends again.
 func (t *Tracker) judge(ctx context.Context, run readmodel.Run, c *comparison) error {
 	v := event.ReproductionVerified{Run: c.is, Of: c.was, Points: c.compared(), Digests: int64(len(c.digests)), FirstDifference: c.first}
 	of, err := t.Model.Run(c.was)
@@ -60,18 +82,29 @@ func (t *Tracker) judge(ctx context.Context, run readmodel.Run, c *comparison) e
 		return err
 	}
 	v.Environment = environmentDifferences(of.Environment(), run.Environment())
-	complete, err := c.complete()
+	complete, err := c.complete(of, run)
 	switch {
 	case err != nil:
 		return err
 	case c.first != nil:
 		v.Verdict = "different"
-	case run.Status == event.Finished && complete:
+	case complete:
 		v.Verdict = "identical"
 	default:
 		v.Verdict = "incomplete"
 	}
-	_, err = t.Bus.PublishOnce(ctx, v)
+	env, err := t.Bus.Last(ctx, v.Subject())
+	switch {
+	case errors.Is(err, bus.ErrNone):
+	case err != nil:
+		return err
+	default:
+		asked, err := t.last(ctx, event.RunRequested{Run: run.ID, Spec: run.Spec}.Subject())
+		if old, ok := env.Event.(event.ReproductionVerified); err != nil || !ok || old.Verdict != "incomplete" || env.Seq > asked {
+			return err
+		}
+	}
+	_, err = t.Bus.PublishAfter(ctx, event.Envelope{Event: v}, env.Seq)
 	if errors.Is(err, bus.ErrExists) {
 		return nil // another tracker was first
 	}
@@ -87,10 +120,21 @@ type comparison struct {
 	points  map[string]int64          // by series: how many were compared
 	digests map[int64]bool            // steps of checkpoints compared
 	first   *event.Difference
+	progress
 }
 
-// advance compares what is new in the reproduction.
-func (c *comparison) advance() error {
+// advance compares what is new in the reproduction: of a training its points and checkpoints, of a curation the dataset, of an evaluation
+// the scores.
+func (c *comparison) advance(run readmodel.Run, ended bool) error {
+	switch run.Kind {
+	case event.Curate:
+		if !ended {
+			return nil
+		}
+		return c.advanceDataset(run)
+	case event.Evaluate:
+		return c.advanceScores()
+	}
 	for {
 		more, err := c.advancePoints()
 		if err != nil {
@@ -177,8 +221,20 @@ func (c *comparison) differ(d event.Difference) {
 	}
 }
 
-// complete tells whether everything deterministic that the original has up to the limit was there to compare.
-func (c *comparison) complete() (bool, error) {
+// complete tells whether the reproduction ended as its original did and everything deterministic that the original has up to the limit was
+// there to compare.
+func (c *comparison) complete(of, run readmodel.Run) (bool, error) {
+	// Of an original that failed the same failure is the same; one that was stopped is done again up to there.
+	if run.Status != event.Finished && !(of.Status == event.Failed && run.Status == event.Failed && of.Failure != nil && run.Failure != nil && of.Failure.Code == run.Failure.Code) {
+		return false, nil
+	}
+	switch run.Kind {
+	case event.Curate:
+		return len(c.digests) > 0, nil
+	case event.Evaluate:
+		want, err := c.scores(c.was)
+		return err == nil && len(want) > 0 && c.compared() == int64(len(want)), err
+	}
 	series, err := c.t.Model.Series(c.was, readmodel.SeriesQuery{MaxStep: &c.limit})
 	if err != nil {
 		return false, err
@@ -193,13 +249,12 @@ func (c *comparison) complete() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	digests := 0
 	for _, k := range checkpoints {
-		if k.Step <= c.limit {
-			digests++
+		if k.Step <= c.limit && !c.digests[k.Step] {
+			return false, nil
 		}
 	}
-	return points > 0 && c.compared() == points && len(c.digests) == digests, nil
+	return points > 0 && c.compared() == points, nil
 }
 
 // evaluationWriter writes scores into the series of the run it judges; a reproduction's checkpoints are not judged.

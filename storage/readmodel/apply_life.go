@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"millrace/event"
@@ -14,6 +15,11 @@ func (f *fold) runResumed(e event.RunRequested) error {
 			return
 		}
 		r.Resume, r.Status, r.EndedAt, r.Failure, r.Stop = e.Resume, event.Pending, time.Time{}, nil, nil
+		// The checkpoint where it stood still is a step on its way now, not what it made.
+		r.Outputs = slices.DeleteFunc(slices.Clone(r.Outputs), func(out event.Input) bool { return out.Role == "checkpoint" })
+		if len(r.Outputs) == 0 {
+			r.Outputs = nil
+		}
 	})
 }
 
