@@ -120,6 +120,9 @@ func (r *resolver) metricSpreads(c *view.Comparison, members []int) ([]gen.Sprea
 			return nil, err
 		}
 		for _, m := range metrics {
+			if strings.HasPrefix(m.Key, "eval/") { // scores, which know which way is better
+				continue
+			}
 			if last[m.Key] == nil {
 				last[m.Key] = map[int]*event.Number{}
 			}

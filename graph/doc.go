@@ -9,3 +9,4 @@
 package graph
 
 //go:generate go tool gqlgen generate --config gqlgen.yml
+//go:generate go test . -run TestTheSchemaChangesOnlyAsAnnounced -update

@@ -15,12 +15,13 @@ import (
 )
 
 // The codes of a question's errors (extensions.code), besides GraphQL's own: GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED,
-// COMPLEXITY_LIMIT_EXCEEDED, DEPTH_LIMIT_EXCEEDED.
+// COMPLEXITY_LIMIT_EXCEEDED, DEPTH_LIMIT_EXCEEDED; and of persisted operations PERSISTED_QUERY_NOT_FOUND, PERSISTED_QUERY_ONLY.
 const (
 	codeBadInput    = "BAD_USER_INPUT"
 	codeNotFound    = "NOT_FOUND"
 	codeUnavailable = "UNAVAILABLE"
 	codeCanceled    = "CANCELED"
+	codeTimeout     = "TIMEOUT"
 	codeInternal    = "INTERNAL"
 )
 

@@ -155,7 +155,16 @@ func (depthLimit) Validate(graphql.ExecutableSchema) error { return nil }
 // MutateOperationContext measures an operation before it runs.
 func (d depthLimit) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	def := op.Doc.Operations.ForName(op.OperationName)
-	if def == nil || !deeper(def.SelectionSet, int(d)) {
+	if def == nil {
+		return nil
+	}
+	if selections(def.SelectionSet, map[string]int{}) > maxSelections {
+		return &gqlerror.Error{
+			Message:    "the operation has too many fields once its fragments are put in",
+			Extensions: map[string]any{"code": "COMPLEXITY_LIMIT_EXCEEDED", "limit": maxSelections},
+		}
+	}
+	if !deeper(def.SelectionSet, int(d), map[fragmentAt]bool{}) {
 		return nil
 	}
 	return &gqlerror.Error{
@@ -165,28 +174,68 @@ func (d depthLimit) MutateOperationContext(_ context.Context, op *graphql.Operat
 }
 
 // deeper tells whether a selection goes deeper than left levels. Introspection is let through: its queries are deep by habit, and
-// validation bounds their lists. Fragments cannot contain themselves: validation comes first, too.
-func deeper(set ast.SelectionSet, left int) bool {
+// validation bounds their lists. Fragments cannot contain themselves: validation comes first, too. They may be spread twice in each other,
+// level by level, which would double the way each time: each is walked once for each depth that it is met at.
+func deeper(set ast.SelectionSet, left int, walked map[fragmentAt]bool) bool {
 	for _, s := range set {
 		switch s := s.(type) {
 		case *ast.Field:
 			if s.Name == "__schema" || s.Name == "__type" {
 				continue
 			}
-			if left == 0 || deeper(s.SelectionSet, left-1) {
+			if left == 0 || deeper(s.SelectionSet, left-1, walked) {
 				return true
 			}
 		case *ast.InlineFragment:
-			if deeper(s.SelectionSet, left) {
+			if deeper(s.SelectionSet, left, walked) {
 				return true
 			}
 		case *ast.FragmentSpread:
-			if s.Definition != nil && deeper(s.Definition.SelectionSet, left) {
+			at := fragmentAt{s.Name, left}
+			if s.Definition == nil || walked[at] {
+				continue
+			}
+			walked[at] = true
+			if deeper(s.Definition.SelectionSet, left, walked) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+type fragmentAt struct {
+	name string
+	left int
+}
+
+// maxSelections bounds the fields of an operation once its fragments are put in.
+const maxSelections = 50_000
+
+// selections counts the fields and spreads of a selection once its fragments are put in, up to maxSelections. Each fragment is counted once.
+func selections(set ast.SelectionSet, counted map[string]int) int {
+	n := 0
+	for _, s := range set {
+		n++
+		switch s := s.(type) {
+		case *ast.Field:
+			n += selections(s.SelectionSet, counted)
+		case *ast.InlineFragment:
+			n += selections(s.SelectionSet, counted)
+		case *ast.FragmentSpread:
+			if s.Definition == nil {
+				continue
+			}
+			of, known := counted[s.Name]
+			if !known {
+				of = selections(s.Definition.SelectionSet, counted)
+				counted[s.Name] = of
+			}
+			n += of
+		}
+		n = min(n, maxSelections+1)
+	}
+	return n
 }
 
 // queryCache keeps parsed operations, but not huge ones, so that it is bounded in bytes too.

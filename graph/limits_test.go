@@ -114,7 +114,7 @@ func TestTheDoorOfGraphQL(t *testing.T) {
 		{"no JSON", "POST", "/graphql", `{"query": secret`, []string{"Content-Type", jsonType}, 400, "not of the form"},
 		{"a list", "POST", "/graphql", `[` + ask + `]`, []string{"Content-Type", jsonType}, 400, "not of the form"},
 		{"no query", "POST", "/graphql", `{}`, []string{"Content-Type", jsonType}, 400, "not of the form"},
-		{"a persisted query that is not kept", "POST", "/graphql", `{"query":"","extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}}`, []string{"Content-Type", jsonType}, 422, "no operation"},
+		{"a persisted query that is not kept", "POST", "/graphql", `{"query":"","extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}}`, []string{"Content-Type", jsonType}, 200, "BAD_USER_INPUT"},
 		{"a method of its own", "PUT", "/graphql", "", nil, 400, "not supported"},
 	} {
 		w := l.do(c.method, c.target, c.body, c.header...)

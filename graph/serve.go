@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // maxBody bounds a request and a socket's message, in bytes.
@@ -21,7 +24,7 @@ const maxBody = 1 << 20
 // socketProtocol is the one subprotocol spoken over WebSocket.
 const socketProtocol = "graphql-transport-ws"
 
-// ServeHTTP answers questions and wishes by POST (application/json), questions by GET, and subscriptions over WebSocket
+// ServeHTTP answers questions and wishes by POST (application/json), questions by GET, browsers that open the address with a page, and subscriptions over WebSocket
 // (graphql-transport-ws) or as server-sent events (POST with Accept: text/event-stream). Pages of other origins are
 // refused, except those that a loopback address served.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -37,6 +40,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.stream(w, r.WithContext(context.WithValue(r.Context(), socketKey{}, true)))
 		return
+	case wantsPage(r):
+		w.Header().Add("Vary", "Accept")
+		s.page.ServeHTTP(w, r)
+		return
 	case r.Method == http.MethodPost:
 		if !s.readBody(w, r) {
 			return
@@ -44,7 +51,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 			p := &patient{ResponseWriter: w, idle: s.idle}
 			defer p.end()
-			s.stream(p, r)
+			s.stream(p, r.WithContext(context.WithValue(r.Context(), patientKey{}, p)))
 			return
 		}
 	}
@@ -88,12 +95,36 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) bool {
 		Variables     map[string]any `json:"variables"`
 		Extensions    map[string]any `json:"extensions"`
 	}
-	if err := json.Unmarshal(body, &shape); err != nil || shape.Query == nil {
+	if err := json.Unmarshal(body, &shape); err != nil || shape.Query == nil && shape.Extensions["persistedQuery"] == nil {
 		refuse(w, http.StatusBadRequest, "BAD_USER_INPUT", `the body is not of the form {"query": "…", "variables": {…}}`)
 		return false
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return true
+}
+
+// wantsPage tells whether a browser has opened the address: it prefers HTML and asks nothing.
+func wantsPage(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.URL.Query().Has("query") || r.URL.Query().Has("extensions") {
+		return false
+	}
+	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		media, _, _ := mime.ParseMediaType(part)
+		switch media {
+		case "text/html":
+			return true
+		case "application/json", "application/graphql-response+json":
+			return false
+		}
+	}
+	return false
+}
+
+// plainPage is shown where the pages were not built in.
+func plainPage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "This is GraphQL: POST {\"query\": \"{ runs { totalCount } }\"} as application/json.\n"+
+		"The page for asking by hand needs Node once to be built: make web, then make build.\n")
 }
 
 // refuse answers before any GraphQL is looked at.
@@ -146,7 +177,14 @@ type patient struct {
 
 	mu    sync.Mutex
 	ended bool
+	last  []byte // goes out before the end of the stream: why it ends
 }
+
+// patientKey finds the writer of a stream in the contexts of what it streams.
+type patientKey struct{}
+
+// streamEnd is how server-sent events say that no more come.
+var streamEnd = []byte("event: complete\n")
 
 func (p *patient) Write(b []byte) (int, error) {
 	p.mu.Lock()
@@ -155,6 +193,12 @@ func (p *patient) Write(b []byte) (int, error) {
 		return 0, io.ErrClosedPipe
 	}
 	p.extend()
+	if p.last != nil && bytes.HasPrefix(b, streamEnd) {
+		if _, err := p.ResponseWriter.Write(p.last); err != nil {
+			return 0, err
+		}
+		p.last = nil
+	}
 	return p.ResponseWriter.Write(b)
 }
 
@@ -172,6 +216,17 @@ func (p *patient) Flush() {
 func (p *patient) extend() {
 	// Not every writer has deadlines; then the server's own hold.
 	_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.idle))
+}
+
+// fail has the reader told why the stream ends, as a value that holds nothing but the error.
+func (p *patient) fail(err *gqlerror.Error) {
+	said, bad := json.Marshal(map[string]any{"data": nil, "errors": gqlerror.List{err}})
+	if bad != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = fmt.Appendf(nil, "event: next\ndata: %s\n\n", said)
 }
 
 func (p *patient) end() {

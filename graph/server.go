@@ -49,6 +49,14 @@ type Config struct {
 	KeepAlive time.Duration
 	// WriteTimeout is how long a subscriber may take nothing before it is dropped; 0: 30 s.
 	WriteTimeout time.Duration
+	// Timeout is how long a question or a wish may take before it is answered with TIMEOUT; 0: 30 s. Subscriptions last.
+	Timeout time.Duration
+	// Persisted are the only operations that are answered; nil: all are.
+	Persisted Persisted
+	// NoIntrospection keeps the schema from those who ask for it.
+	NoIntrospection bool
+	// Page is what a browser that opens the address is shown: GraphiQL. nil: a few plain words.
+	Page http.Handler
 	// MinInterval is the least time between two values of one subscription; 0: 50 ms.
 	MinInterval time.Duration
 }
@@ -82,6 +90,7 @@ type Server struct {
 	live *lives
 	log  *slog.Logger
 	idle time.Duration // a write to a stream may take so long
+	page http.Handler
 }
 
 // Handler makes a Server.
@@ -107,10 +116,15 @@ func Handler(c Config) *Server {
 	gql.SetParserTokenLimit(maxTokens)
 	gql.SetErrorPresenter(root.present)
 	gql.SetRecoverFunc(root.recovered)
-	gql.Use(extension.Introspection{})
+	if !c.NoIntrospection {
+		gql.Use(extension.Introspection{})
+	}
+	gql.Use(newPersisting(c.Persisted))
+	gql.AroundOperations(root.withinTime)
+	gql.AroundFields(unlessOver)
 	gql.Use(depthLimit(c.Depth))
 	gql.Use(extension.FixedComplexityLimit(c.Complexity))
-	return &Server{gql: gql, live: live, log: c.Log, idle: c.WriteTimeout}
+	return &Server{gql: gql, live: live, log: c.Log, idle: c.WriteTimeout, page: c.Page}
 }
 
 func (c Config) withDefaults() Config {
@@ -131,6 +145,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.WriteTimeout == 0 {
 		c.WriteTimeout = 30 * time.Second
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 30 * time.Second
+	}
+	if c.Page == nil {
+		c.Page = http.HandlerFunc(plainPage)
 	}
 	if c.RedecideTimeout == 0 {
 		c.RedecideTimeout = time.Minute

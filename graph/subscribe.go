@@ -73,11 +73,13 @@ func follow[T any](r *resolver, ctx context.Context, body func(ctx context.Conte
 	return out, nil
 }
 
-// complain tells a socket's reader why its subscription ends. Server-sent events have no word for it: there it only ends.
+// complain tells a reader why its subscription ends. Server-sent events have no word of their own for it: there it is a last value.
 func (r *resolver) complain(ctx context.Context, err error) {
 	shown := r.present(ctx, err)
 	if onSocket(ctx) {
 		transport.AddSubscriptionError(ctx, shown)
+	} else if p, ok := ctx.Value(patientKey{}).(*patient); ok {
+		p.fail(shown)
 	}
 }
 
