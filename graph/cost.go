@@ -45,6 +45,33 @@ func showCost(bill cost.Bill, spent []readmodel.DeviceSpending) *view.Cost {
 	return out
 }
 
+// forecast foretells a run's end, nil where nobody can.
+func (r *resolver) forecast(run *view.Run) (*view.Forecast, error) {
+	f, ok, err := r.Model.Forecast(run.ID)
+	if errors.Is(err, readmodel.ErrNotFound) || err == nil && !ok {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &view.Forecast{Forecast: f}, nil
+}
+
+// budgetLeft is what a bill leaves of a budget, nil without one.
+func budgetLeft(b *event.Budget, bill cost.Bill) *view.BudgetLeft {
+	if b == nil || b.Dollars <= 0 && b.DeviceSeconds <= 0 {
+		return nil
+	}
+	var left view.BudgetLeft
+	if d := float64(b.Dollars); d > 0 {
+		left.Dollars, left.Spent = ptr(d-bill.Dollars), bill.Dollars/d
+	}
+	if s := float64(b.DeviceSeconds); s > 0 {
+		left.DeviceSeconds, left.Spent = ptr(s-bill.DeviceSeconds), max(left.Spent, bill.DeviceSeconds/s)
+	}
+	return &left
+}
+
 // price shows one line of the book.
 func price(p cost.Price) view.Price {
 	out := view.Price{

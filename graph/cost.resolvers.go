@@ -7,11 +7,24 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"math"
 	"millrace/cost"
 	"millrace/graph/internal/gen"
 	"millrace/graph/internal/view"
+	"millrace/storage/readmodel"
 )
+
+func (r *experimentResolver) BudgetLeft(ctx context.Context, obj *view.Experiment) (*view.BudgetLeft, error) {
+	if obj.Budget == nil {
+		return nil, nil
+	}
+	bill, err := r.Model.ExperimentCost(obj.ID)
+	if err != nil {
+		return nil, err
+	}
+	return budgetLeft(obj.Budget, bill), nil
+}
 
 func (r *queryResolver) PriceBook(ctx context.Context) ([]view.Price, error) {
 	lines := r.Model.Book().InForce(r.Now())
@@ -64,4 +77,19 @@ func (r *queryResolver) CostOptions(ctx context.Context, input gen.CostOptionsIn
 
 func (r *queryResolver) LossFit(ctx context.Context, input gen.LossFitInput) (*view.LossFit, error) {
 	return r.lossFit(ctx, input)
+}
+
+func (r *runResolver) Forecast(ctx context.Context, obj *view.Run) (*view.Forecast, error) {
+	return r.forecast(obj)
+}
+
+func (r *runResolver) BudgetLeft(ctx context.Context, obj *view.Run) (*view.BudgetLeft, error) {
+	if obj.Budget == nil {
+		return nil, nil
+	}
+	bill, err := r.Model.RunCost(obj.ID)
+	if err != nil && !errors.Is(err, readmodel.ErrNotFound) {
+		return nil, err
+	}
+	return budgetLeft(obj.Budget, bill), nil
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/cost"
 	"millrace/event"
@@ -92,5 +93,57 @@ func TestCostQuestionsThatCannotBeAnswered(t *testing.T) {
 		if len(a.Errors) != 1 || !strings.Contains(a.Errors[0].Message, says) || strings.Contains(a.Errors[0].Message, "internal") {
 			t.Errorf("%s: %+v", question, a.Errors)
 		}
+	}
+}
+
+// A run that goes on has a forecast and what its budget leaves.
+func TestForecastOfARun(t *testing.T) {
+	l := newLab(t)
+	series := event.Series{Key: "train/loss"}
+	facts := []event.Event{
+		event.ExperimentCreated{Experiment: "x", Name: "x", Budget: &event.Budget{Dollars: 100, DeviceSeconds: 1000}},
+		event.PriceSet{Device: "gpu:*", PerHour: 3600, From: "2020-01-01", Source: "a dollar a second"},
+		event.RunRequested{Run: "r", Experiment: "x", Budget: &event.Budget{Dollars: 50}, Spec: event.Spec{Kind: event.Train}},
+		event.RunStarted{Run: "r", Attempt: 1, Worker: "w"},
+	}
+	l.write(t, facts...)
+	run, err := l.model.Run("r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step := int64(1); step <= 300; step++ {
+		at := run.Attempts[0].StartedAt.Add(time.Duration(step) * 200 * time.Millisecond)
+		series.Steps, series.Times, series.Values = append(series.Steps, step), append(series.Times, at.UnixMicro()), append(series.Values, 1)
+	}
+	l.write(t, event.MetricsLogged{Frames: []event.Frame{{Run: "r", Writer: "w", Series: []event.Series{series}}}},
+		event.RunProgressed{Run: "r", Phase: "train", Done: 300, Total: 900, Unit: "steps"},
+		event.ResourcesSpent{Run: "r", Attempt: 1, Worker: "w", Device: event.Device{Kind: "gpu", Name: "x", Count: 1}, Seconds: 25})
+	a := l.ask(t, `{ run(id: "r") { budgetLeft { dollars deviceSeconds spent } forecast { secondsLeft { low typical high } endsAt joules basis } } experiment(id: "x") { budgetLeft { dollars deviceSeconds spent } } }`, nil)
+	var got struct {
+		Run struct {
+			BudgetLeft struct{ Dollars, DeviceSeconds, Spent *float64 }
+			Forecast   struct {
+				SecondsLeft struct{ Low, Typical, High float64 }
+				EndsAt      time.Time
+				Joules      *float64
+				Basis       string
+			}
+		}
+		Experiment struct {
+			BudgetLeft struct{ Dollars, DeviceSeconds, Spent float64 }
+		}
+	}
+	if len(a.Errors) > 0 || json.Unmarshal(a.Data, &got) != nil {
+		t.Fatalf("%+v %s", a.Errors, a.Data)
+	}
+	f := got.Run.Forecast
+	if math.Abs(f.SecondsLeft.Typical-120) > 1 || !strings.Contains(f.Basis, "of 900") || f.Joules != nil || !f.EndsAt.After(run.Attempts[0].StartedAt.Add(3*time.Minute-2*time.Second)) {
+		t.Errorf("%+v", f)
+	}
+	if b := got.Run.BudgetLeft; b.Dollars == nil || *b.Dollars != 25 || b.DeviceSeconds != nil || *b.Spent != 0.5 {
+		t.Errorf("%s", a.Data)
+	}
+	if b := got.Experiment.BudgetLeft; b.Dollars != 75 || b.DeviceSeconds != 975 || b.Spent != 0.25 {
+		t.Errorf("%+v", b)
 	}
 }

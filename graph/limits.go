@@ -82,6 +82,7 @@ func setComplexity(c *gen.ComplexityRoot) {
 	c.Collection.Versions = func(child int, first *int, _ *string) int { return page(first, child) }
 	c.Query.LossFit = func(child int, _ gen.LossFitInput) int { return 50_000 + 100*child } // hundreds of fits
 	c.Query.CostPlan = func(child int, _ gen.CostPlanInput) int { return 100 + 50*child }
+	c.Run.Forecast = func(child int) int { return 50 + child } // reads a series
 	few := func(child int) int { return 1 + 10*child }
 	c.Run.Metrics = func(child int, match *string) int {
 		if match != nil {

@@ -11,6 +11,7 @@ import (
 	"millrace/graph/internal/view"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -88,6 +89,75 @@ func (ec *executionContext) fieldContext_BreakEven_days(_ context.Context, field
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _BudgetLeft_dollars(ctx context.Context, field graphql.CollectedField, obj *view.BudgetLeft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BudgetLeft_dollars(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Dollars, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalONumber2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_BudgetLeft_dollars(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BudgetLeft", field, false, false, errors.New("field of type Number does not have child fields"))
+}
+
+func (ec *executionContext) _BudgetLeft_deviceSeconds(ctx context.Context, field graphql.CollectedField, obj *view.BudgetLeft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BudgetLeft_deviceSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeviceSeconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalONumber2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_BudgetLeft_deviceSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BudgetLeft", field, false, false, errors.New("field of type Number does not have child fields"))
+}
+
+func (ec *executionContext) _BudgetLeft_spent(ctx context.Context, field graphql.CollectedField, obj *view.BudgetLeft) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BudgetLeft_spent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Spent, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNNumber2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BudgetLeft_spent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BudgetLeft", field, false, false, errors.New("field of type Number does not have child fields"))
 }
 
 func (ec *executionContext) _CostDecision_options(ctx context.Context, field graphql.CollectedField, obj *cost.Decision) (ret graphql.Marshaler) {
@@ -757,6 +827,171 @@ func (ec *executionContext) _CostEstimate_assumed(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_CostEstimate_assumed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CostEstimate", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _CostForecast_dollars(ctx context.Context, field graphql.CollectedField, obj *view.Forecast) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CostForecast_dollars(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Dollars, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v cost.Range) graphql.Marshaler {
+			return ec.marshalNCostRange2millraceᚋcostᚐRange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CostForecast_dollars(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CostForecast",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CostRange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CostForecast_deviceSeconds(ctx context.Context, field graphql.CollectedField, obj *view.Forecast) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CostForecast_deviceSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeviceSeconds, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v cost.Range) graphql.Marshaler {
+			return ec.marshalNCostRange2millraceᚋcostᚐRange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CostForecast_deviceSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CostForecast",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CostRange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CostForecast_secondsLeft(ctx context.Context, field graphql.CollectedField, obj *view.Forecast) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CostForecast_secondsLeft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SecondsLeft, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v cost.Range) graphql.Marshaler {
+			return ec.marshalNCostRange2millraceᚋcostᚐRange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CostForecast_secondsLeft(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "CostForecast",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_CostRange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _CostForecast_endsAt(ctx context.Context, field graphql.CollectedField, obj *view.Forecast) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CostForecast_endsAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EndsAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CostForecast_endsAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CostForecast", field, false, false, errors.New("field of type Time does not have child fields"))
+}
+
+func (ec *executionContext) _CostForecast_joules(ctx context.Context, field graphql.CollectedField, obj *view.Forecast) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CostForecast_joules(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Joules(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalONumber2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_CostForecast_joules(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CostForecast", field, true, false, errors.New("field of type Number does not have child fields"))
+}
+
+func (ec *executionContext) _CostForecast_basis(ctx context.Context, field graphql.CollectedField, obj *view.Forecast) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CostForecast_basis(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Basis, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CostForecast_basis(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CostForecast", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _CostOption_name(ctx context.Context, field graphql.CollectedField, obj *cost.Option) (ret graphql.Marshaler) {
@@ -2931,6 +3166,54 @@ func (ec *executionContext) _BreakEven(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
+var budgetLeftImplementors = []string{"BudgetLeft"}
+
+func (ec *executionContext) _BudgetLeft(ctx context.Context, sel ast.SelectionSet, obj *view.BudgetLeft) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, budgetLeftImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BudgetLeft")
+		case "dollars":
+			out.Values[i] = ec._BudgetLeft_dollars(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "deviceSeconds":
+			out.Values[i] = ec._BudgetLeft_deviceSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "spent":
+			out.Values[i] = ec._BudgetLeft_spent(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
 var costDecisionImplementors = []string{"CostDecision"}
 
 func (ec *executionContext) _CostDecision(ctx context.Context, sel ast.SelectionSet, obj *cost.Decision) graphql.Marshaler {
@@ -3093,6 +3376,69 @@ func (ec *executionContext) _CostEstimate(ctx context.Context, sel ast.Selection
 			}
 		case "assumed":
 			out.Values[i] = ec._CostEstimate_assumed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var costForecastImplementors = []string{"CostForecast"}
+
+func (ec *executionContext) _CostForecast(ctx context.Context, sel ast.SelectionSet, obj *view.Forecast) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, costForecastImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("CostForecast")
+		case "dollars":
+			out.Values[i] = ec._CostForecast_dollars(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deviceSeconds":
+			out.Values[i] = ec._CostForecast_deviceSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "secondsLeft":
+			out.Values[i] = ec._CostForecast_secondsLeft(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "endsAt":
+			out.Values[i] = ec._CostForecast_endsAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "joules":
+			out.Values[i] = ec._CostForecast_joules(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "basis":
+			out.Values[i] = ec._CostForecast_basis(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -4013,6 +4359,20 @@ func (ec *executionContext) marshalOBreakEven2ᚖmillraceᚋcostᚐEven(ctx cont
 		return graphql.Null
 	}
 	return ec._BreakEven(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOBudgetLeft2ᚖmillraceᚋgraphᚋinternalᚋviewᚐBudgetLeft(ctx context.Context, sel ast.SelectionSet, v *view.BudgetLeft) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._BudgetLeft(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOCostForecast2ᚖmillraceᚋgraphᚋinternalᚋviewᚐForecast(ctx context.Context, sel ast.SelectionSet, v *view.Forecast) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._CostForecast(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOCostRange2ᚖmillraceᚋcostᚐRange(ctx context.Context, sel ast.SelectionSet, v *cost.Range) graphql.Marshaler {

@@ -111,6 +111,12 @@ type ComplexityRoot struct {
 		Dollars       func(childComplexity int) int
 	}
 
+	BudgetLeft struct {
+		DeviceSeconds func(childComplexity int) int
+		Dollars       func(childComplexity int) int
+		Spent         func(childComplexity int) int
+	}
+
 	BudgetReached struct {
 		Budget        func(childComplexity int) int
 		DeviceSeconds func(childComplexity int) int
@@ -305,6 +311,15 @@ type ComplexityRoot struct {
 		Tokens             func(childComplexity int) int
 		TokensPerParameter func(childComplexity int) int
 		Training           func(childComplexity int) int
+	}
+
+	CostForecast struct {
+		Basis         func(childComplexity int) int
+		DeviceSeconds func(childComplexity int) int
+		Dollars       func(childComplexity int) int
+		EndsAt        func(childComplexity int) int
+		Joules        func(childComplexity int) int
+		SecondsLeft   func(childComplexity int) int
 	}
 
 	CostOption struct {
@@ -526,19 +541,20 @@ type ComplexityRoot struct {
 	}
 
 	Experiment struct {
-		Aliases   func(childComplexity int) int
-		Archived  func(childComplexity int) int
-		Best      func(childComplexity int) int
-		Budget    func(childComplexity int) int
-		Cost      func(childComplexity int) int
-		CreatedAt func(childComplexity int) int
-		ID        func(childComplexity int) int
-		Name      func(childComplexity int) int
-		Note      func(childComplexity int) int
-		Objective func(childComplexity int) int
-		Reached   func(childComplexity int) int
-		Runs      func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int, after *string) int
-		Suites    func(childComplexity int) int
+		Aliases    func(childComplexity int) int
+		Archived   func(childComplexity int) int
+		Best       func(childComplexity int) int
+		Budget     func(childComplexity int) int
+		BudgetLeft func(childComplexity int) int
+		Cost       func(childComplexity int) int
+		CreatedAt  func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Name       func(childComplexity int) int
+		Note       func(childComplexity int) int
+		Objective  func(childComplexity int) int
+		Reached    func(childComplexity int) int
+		Runs       func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int, after *string) int
+		Suites     func(childComplexity int) int
 	}
 
 	ExperimentConnection struct {
@@ -965,6 +981,7 @@ type ComplexityRoot struct {
 		Attempts          func(childComplexity int) int
 		Branch            func(childComplexity int) int
 		Budget            func(childComplexity int) int
+		BudgetLeft        func(childComplexity int) int
 		By                func(childComplexity int) int
 		Checkpoints       func(childComplexity int) int
 		CheckpointsPage   func(childComplexity int, first *int, after *string) int
@@ -980,6 +997,7 @@ type ComplexityRoot struct {
 		EvaluationsPage   func(childComplexity int, first *int, after *string) int
 		Experiment        func(childComplexity int) int
 		Failure           func(childComplexity int) int
+		Forecast          func(childComplexity int) int
 		ForeignID         func(childComplexity int) int
 		ID                func(childComplexity int) int
 		Inputs            func(childComplexity int) int
@@ -1479,6 +1497,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Budget.Dollars(childComplexity), true
+
+	case "BudgetLeft.deviceSeconds":
+		if e.ComplexityRoot.BudgetLeft.DeviceSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BudgetLeft.DeviceSeconds(childComplexity), true
+	case "BudgetLeft.dollars":
+		if e.ComplexityRoot.BudgetLeft.Dollars == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BudgetLeft.Dollars(childComplexity), true
+	case "BudgetLeft.spent":
+		if e.ComplexityRoot.BudgetLeft.Spent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BudgetLeft.Spent(childComplexity), true
 
 	case "BudgetReached.budget":
 		if e.ComplexityRoot.BudgetReached.Budget == nil {
@@ -2313,6 +2350,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CostEstimate.Training(childComplexity), true
+
+	case "CostForecast.basis":
+		if e.ComplexityRoot.CostForecast.Basis == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostForecast.Basis(childComplexity), true
+	case "CostForecast.deviceSeconds":
+		if e.ComplexityRoot.CostForecast.DeviceSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostForecast.DeviceSeconds(childComplexity), true
+	case "CostForecast.dollars":
+		if e.ComplexityRoot.CostForecast.Dollars == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostForecast.Dollars(childComplexity), true
+	case "CostForecast.endsAt":
+		if e.ComplexityRoot.CostForecast.EndsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostForecast.EndsAt(childComplexity), true
+	case "CostForecast.joules":
+		if e.ComplexityRoot.CostForecast.Joules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostForecast.Joules(childComplexity), true
+	case "CostForecast.secondsLeft":
+		if e.ComplexityRoot.CostForecast.SecondsLeft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostForecast.SecondsLeft(childComplexity), true
 
 	case "CostOption.evenMonths":
 		if e.ComplexityRoot.CostOption.EvenMonths == nil {
@@ -3241,6 +3315,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Experiment.Budget(childComplexity), true
+	case "Experiment.budgetLeft":
+		if e.ComplexityRoot.Experiment.BudgetLeft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Experiment.BudgetLeft(childComplexity), true
 	case "Experiment.cost":
 		if e.ComplexityRoot.Experiment.Cost == nil {
 			break
@@ -5237,6 +5317,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Budget(childComplexity), true
+	case "Run.budgetLeft":
+		if e.ComplexityRoot.Run.BudgetLeft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.BudgetLeft(childComplexity), true
 	case "Run.by":
 		if e.ComplexityRoot.Run.By == nil {
 			break
@@ -5347,6 +5433,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Failure(childComplexity), true
+	case "Run.forecast":
+		if e.ComplexityRoot.Run.Forecast == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Forecast(childComplexity), true
 	case "Run.foreignId":
 		if e.ComplexityRoot.Run.ForeignID == nil {
 			break
@@ -7139,6 +7231,44 @@ extend input SetPriceInput {
   serverWatts: Float
   "US dollars for the device alone."
   purchase: CostRangeInput
+}
+
+extend type Run {
+  "What it will have cost at its end; null when it is not running, does not say how much there is to do, or has not done enough yet."
+  forecast: CostForecast
+  "What its budget leaves; null when nothing bounds it."
+  budgetLeft: BudgetLeft
+}
+
+extend type Experiment {
+  "What its budget leaves to all its runs; null when nothing bounds it."
+  budgetLeft: BudgetLeft
+}
+
+"A run's end, from the pace of its newest attempt after its warm-up."
+type CostForecast {
+  "US dollars of the whole run."
+  dollars: CostRange!
+  "Wall seconds times devices of the whole run."
+  deviceSeconds: CostRange!
+  "Wall seconds from the last that was seen of it."
+  secondsLeft: CostRange!
+  "When it ends, typically."
+  endsAt: Time!
+  "Joules of the whole run, where the devices tell."
+  joules: Number
+  "What this rests on, as a sentence."
+  basis: String!
+}
+
+"What is left of a budget; below 0 when more was spent."
+type BudgetLeft {
+  "US dollars; null without a bound in dollars."
+  dollars: Number
+  "Device-seconds; null without a bound in device-seconds."
+  deviceSeconds: Number
+  "The part that is spent, 1 being all of it; the greater of the two."
+  spent: Number!
 }
 
 extend type Query {
@@ -10129,6 +10259,18 @@ func (ec *executionContext) childFields_Budget(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Budget", field.Name)
 }
 
+func (ec *executionContext) childFields_BudgetLeft(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "dollars":
+		return ec.fieldContext_BudgetLeft_dollars(ctx, field)
+	case "deviceSeconds":
+		return ec.fieldContext_BudgetLeft_deviceSeconds(ctx, field)
+	case "spent":
+		return ec.fieldContext_BudgetLeft_spent(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BudgetLeft", field.Name)
+}
+
 func (ec *executionContext) childFields_BudgetReached(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "percent":
@@ -10519,6 +10661,24 @@ func (ec *executionContext) childFields_CostEstimate(ctx context.Context, field 
 		return ec.fieldContext_CostEstimate_assumed(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CostEstimate", field.Name)
+}
+
+func (ec *executionContext) childFields_CostForecast(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "dollars":
+		return ec.fieldContext_CostForecast_dollars(ctx, field)
+	case "deviceSeconds":
+		return ec.fieldContext_CostForecast_deviceSeconds(ctx, field)
+	case "secondsLeft":
+		return ec.fieldContext_CostForecast_secondsLeft(ctx, field)
+	case "endsAt":
+		return ec.fieldContext_CostForecast_endsAt(ctx, field)
+	case "joules":
+		return ec.fieldContext_CostForecast_joules(ctx, field)
+	case "basis":
+		return ec.fieldContext_CostForecast_basis(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CostForecast", field.Name)
 }
 
 func (ec *executionContext) childFields_CostOption(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10983,6 +11143,8 @@ func (ec *executionContext) childFields_Experiment(ctx context.Context, field gr
 		return ec.fieldContext_Experiment_aliases(ctx, field)
 	case "cost":
 		return ec.fieldContext_Experiment_cost(ctx, field)
+	case "budgetLeft":
+		return ec.fieldContext_Experiment_budgetLeft(ctx, field)
 	case "budgetReached":
 		return ec.fieldContext_Experiment_budgetReached(ctx, field)
 	}
@@ -11799,6 +11961,10 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_reproduction(ctx, field)
 	case "lineage":
 		return ec.fieldContext_Run_lineage(ctx, field)
+	case "forecast":
+		return ec.fieldContext_Run_forecast(ctx, field)
+	case "budgetLeft":
+		return ec.fieldContext_Run_budgetLeft(ctx, field)
 	case "starred":
 		return ec.fieldContext_Run_starred(ctx, field)
 	case "resumptions":

@@ -3,6 +3,7 @@ package view
 import (
 	"millrace/cost"
 	"millrace/event"
+	"millrace/storage/readmodel"
 )
 
 // Cost is a bill with the devices it is for.
@@ -77,4 +78,21 @@ type LossFit struct {
 	Error          *float64
 	Predicted      *cost.Range
 	Near           *bool
+}
+
+// Forecast is a run's end.
+type Forecast struct{ readmodel.Forecast }
+
+// Joules is nil when no device tells.
+func (f Forecast) Joules() *float64 {
+	if f.Forecast.Joules <= 0 {
+		return nil
+	}
+	return &f.Forecast.Joules
+}
+
+// BudgetLeft is what a budget leaves.
+type BudgetLeft struct {
+	Dollars, DeviceSeconds *float64
+	Spent                  float64
 }

@@ -113,12 +113,15 @@ func (l *Log) Tell(events ...event.Event) uint64 {
 	return uint64(len(l.told))
 }
 
-// TellAs is Tell for facts that have a writer and a sequence.
+// TellAs is Tell for facts that have a writer and a sequence, or a time of their own.
 func (l *Log) TellAs(envs ...event.Envelope) uint64 {
 	l.t.Helper()
 	for _, env := range envs {
 		env.Seq = uint64(len(l.told) + 1)
-		env.ID, env.Source, env.Time = "test", "/test", Begin.Add(time.Duration(env.Seq)*time.Second)
+		env.ID, env.Source = "test", "/test"
+		if env.Time.IsZero() {
+			env.Time = Begin.Add(time.Duration(env.Seq) * time.Second)
+		}
 		l.told = append(l.told, env)
 		if err := l.Apply(env); err != nil {
 			l.t.Fatalf("apply %T: %v", env.Event, err)
