@@ -157,8 +157,8 @@ func (l *Logger) upload(ctx context.Context) {
 		for _, a := range queue {
 			if err := l.journal.Spool(a.Artifact, a.content); err != nil {
 				l.state.problem("an artifact could not be kept for sending", err)
-				l.state.drop(1)
 				l.spool.done(1)
+				l.state.drop(1)
 			}
 		}
 		select {
@@ -181,8 +181,11 @@ func (l *Logger) sendSpooled(ctx context.Context) (again bool) {
 		return false
 	}
 	for _, a := range all {
-		if l.s.artifact(ctx, a) != nil {
-			return false // ctx
+		if err := l.s.artifact(ctx, a); err != nil {
+			if ctx.Err() == nil {
+				l.state.problem("an artifact waits and cannot be sent", err)
+			}
+			return false
 		}
 		l.spool.done(1)
 		l.state.delivered(0)
@@ -195,12 +198,15 @@ var errChanged = errors.New("the file changed while it was sent")
 
 // artifact sends one artifact until the run names it. What will never be taken, or cannot be read, is set aside.
 func (s *sender) artifact(ctx context.Context, a journal.Spooled) error {
-	digest, size, err := measure(a.Bytes)
-	if err == nil {
-		err = s.again(ctx, func() error { return s.logArtifact(ctx, a, digest, size) })
-		if ctx.Err() != nil || isNotNow(err) {
+	err := s.again(ctx, func() error {
+		digest, size, err := measure(a.Bytes) // each time: the store refuses what is not what it was said to be
+		if err != nil {
 			return err
 		}
+		return s.logArtifact(ctx, a, digest, size)
+	})
+	if err != nil && (ctx.Err() != nil || s.patience > 0 && s.state.isAway()) {
+		return err
 	}
 	if err != nil {
 		kept := map[string]any{"artifact": a.Artifact, "error": err.Error()}

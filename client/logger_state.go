@@ -134,6 +134,13 @@ func (s *state) reached() {
 	s.change()
 }
 
+// isAway tells whether the tracker did not answer when it was last asked.
+func (s *state) isAway() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.away != nil
+}
+
 func (s *state) delivered(points int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -269,6 +269,12 @@ func TestOneProcessAtATime(t *testing.T) {
 func TestAnyHistory(t *testing.T) {
 	maxBatch, maxSegment := journal.MaxBatch, journal.MaxSegment
 	t.Cleanup(func() { journal.MaxBatch, journal.MaxSegment = maxBatch, maxSegment })
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue { // each costs fsyncs
+		if err := f.Value.Set("30"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = f.Value.Set(f.DefValue) })
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		journal.MaxBatch, journal.MaxSegment = rapid.IntRange(20, 400).Draw(t, "batch"), rapid.IntRange(50, 1500).Draw(t, "segment")
 		root, err := os.MkdirTemp("", "journal")
@@ -371,7 +377,8 @@ func TestAnyHistory(t *testing.T) {
 	})
 }
 
-func FuzzRead(f *testing.F) {
+// seed adds whole and damaged segments.
+func seed(f *testing.F) {
 	root := f.TempDir()
 	written(f, root)
 	whole, err := os.ReadFile(segments(f, root)[0])
@@ -383,6 +390,10 @@ func FuzzRead(f *testing.F) {
 	f.Add(whole[8:])
 	f.Add([]byte("MRJRNL1\n"))
 	f.Add([]byte{})
+}
+
+func FuzzRead(f *testing.F) {
+	seed(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		at, read := 0, 0
 		gaps, tail := journal.Scan(b, func(r journal.Record) {
@@ -410,18 +421,26 @@ func FuzzRead(f *testing.F) {
 		if n != c.Points {
 			t.Fatalf("%d points, says %d", n, c.Points)
 		}
+	})
+}
+
+// FuzzRecover opens what may lie in a directory.
+func FuzzRecover(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := t.TempDir()
-		j, err := journal.Create(dir, identity, 0)
-		if err != nil {
+		place := filepath.Join(dir, "run-1", "rank0")
+		if err := os.MkdirAll(place, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := j.Close(); err != nil {
-			t.Fatal(err)
+		for name, content := range map[string]string{
+			"lock": "", "open.json": `{"format":"millrace.journal/1","run":"run-1","writer":"rank0"}`, "0000000000000001.mrj": string(b),
+		} {
+			if err := os.WriteFile(filepath.Join(place, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := os.WriteFile(filepath.Join(dir, "run-1", "rank0", "0000000000000001.mrj"), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		j = reopen(t, dir)
+		j := reopen(t, dir)
 		last := uint64(0)
 		for {
 			b, ok := j.Next()

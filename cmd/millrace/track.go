@@ -30,7 +30,7 @@ type trackCmd struct {
 	Set        []string      `short:"s" help:"One hyper-parameter, e.g. -s lr=3e-4." placeholder:"KEY=VALUE" sep:"none"`
 	Tag        []string      `help:"A tag." placeholder:"KEY=VALUE" sep:"none"`
 	Label      []string      `help:"A label." placeholder:"LABEL"`
-	Run_       string        `name:"run" help:"Id of the run: one that has ended goes on." placeholder:"ID"`
+	ID         string        `name:"run" help:"Id of the run: one that has ended goes on." placeholder:"ID"`
 	Grace      time.Duration `help:"How long the command may take to end when it is asked to stop." default:"30s"`
 	Patience   time.Duration `help:"How long to wait at the end for a node that is away; the journal keeps what it did not take." default:"30s"`
 	Quiet      bool          `short:"q" help:"Do not log the console."`
@@ -81,7 +81,7 @@ func (cmd *trackCmd) Run(ctx context.Context, g *Global) error {
 }
 
 func (cmd *trackCmd) options(g *Global) (client.RunOptions, error) {
-	o := client.RunOptions{Server: g.client().URL(), Token: g.Token, ID: cmd.Run_, Name: cmd.Name, Experiment: cmd.Experiment, Labels: cmd.Label, JobType: "script"}
+	o := client.RunOptions{Server: g.client().URL(), Token: g.Token, ID: cmd.ID, Name: cmd.Name, Experiment: cmd.Experiment, Labels: cmd.Label, JobType: "script"}
 	if o.Name == "" {
 		o.Name = clip(strings.Join(cmd.Command, " "), 80)
 	}
