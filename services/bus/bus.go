@@ -26,6 +26,7 @@ type Bus struct {
 
 	mu      sync.Mutex
 	closed  bool
+	past    Past            // of what was trimmed; nil when nobody keeps it
 	redial  chan struct{}   // closed, and replaced, at each reconnect
 	link    context.Context // ends, and is replaced, when what was asked so far will get no answer: connection lost, or server failed
 	cut     context.CancelFunc

@@ -26,7 +26,8 @@ const (
 // and 0 is what is published after the call. filters choose subjects, wildcards allowed and not overlapping; none is all.
 //
 // Follow keeps no cursor: the caller does, beside what it made of the facts. It returns when ctx ends (its error), fn fails (fn's error),
-// the bus is closed (ErrClosed), or the log is not the one that was read so far (ErrOtherLog, ErrTrimmed, ErrNoLog). A fact that cannot be
+// the bus is closed (ErrClosed), or the log is not the one that was read so far (ErrOtherLog, ErrTrimmed, ErrNoLog). What the log has
+// forgotten is read from where it was told to look (Remember); without that the beginning of a trimmed log is left out, loudly. A fact that cannot be
 // decoded is skipped, loudly; so are places that hold no fact any more (ErrMissing), which only a Follow without filters can tell.
 func (b *Bus) Follow(ctx context.Context, from uint64, filters []string, fn func(event.Envelope) error) error {
 	for _, filter := range filters {
@@ -34,6 +35,18 @@ func (b *Bus) Follow(ctx context.Context, from uint64, filters []string, fn func
 			return err
 		}
 	}
+	return b.follow(ctx, follower{bus: b, next: from, filters: filters, fn: func(r event.Record) error {
+		env, err := r.Decode()
+		if err != nil {
+			b.unreadable(Unreadable{Seq: r.Seq, Subject: r.Subject, Err: err})
+			return nil
+		}
+		return fn(env)
+	}})
+}
+
+// follow reads session after session.
+func (b *Bus) follow(ctx context.Context, f follower) error {
 	leave, err := b.enter()
 	if err != nil {
 		return err
@@ -41,7 +54,6 @@ func (b *Bus) Follow(ctx context.Context, from uint64, filters []string, fn func
 	defer leave()
 	living, stop := b.living(ctx)
 	defer stop()
-	f := follower{bus: b, next: from, filters: filters, fn: fn}
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
 		before := f.next
 		err := f.session(living)
@@ -72,7 +84,8 @@ type follower struct {
 	identity string // of the log that the first session saw
 	lastID   string // of the fact at next-1, once one was read
 	filters  []string
-	fn       func(event.Envelope) error
+	nothing  bool // of a past: only what the log has
+	fn       func(event.Record) error
 	failed   error // what fn returned
 }
 
@@ -116,12 +129,15 @@ func (f *follower) session(ctx context.Context) error {
 			continue
 		}
 		if len(f.filters) == 0 && meta.Sequence.Stream > f.next {
+			if state, err := f.bus.State(ctx); err != nil {
+				return err
+			} else if state.First > f.next && f.bus.remembered() != nil { // trimmed while we read
+				return fmt.Errorf("the log was trimmed to %d, and %d is next", state.First, f.next)
+			}
 			f.bus.unreadable(Unreadable{Seq: f.next, Err: fmt.Errorf("%w: %d to %d", ErrMissing, f.next, meta.Sequence.Stream-1)})
 		}
-		if env, err := f.bus.decode(msg, meta, ""); err == nil {
-			if f.failed = f.fn(env); f.failed != nil {
-				return f.failed
-			}
+		if f.failed = f.fn(record(meta.Sequence.Stream, msg.Subject(), msg.Headers(), msg.Data())); f.failed != nil {
+			return f.failed
 		}
 		f.next, f.lastID = meta.Sequence.Stream+1, msg.Headers().Get(event.HeaderID)
 	}
@@ -148,6 +164,10 @@ func (f *follower) check(ctx context.Context) error {
 		return fmt.Errorf("%w: %s, and it was %s", ErrOtherLog, s.Identity, f.identity)
 	case f.next > s.Last+1:
 		return fmt.Errorf("%w: it ends at %d", ErrOtherLog, s.Last)
+	case s.First > f.next && f.bus.remembered() != nil && !f.nothing:
+		if err := f.recall(ctx, f.bus.remembered(), s.First); err != nil {
+			return err
+		}
 	case s.First > f.next && f.next > 1:
 		return fmt.Errorf("%w: it begins at %d", ErrTrimmed, s.First)
 	case s.First > f.next:

@@ -79,6 +79,9 @@ func (b *Bus) PublishAs(ctx context.Context, env event.Envelope) (seq uint64, er
 // PublishAfter is PublishAs for a fact that holds only while the last fact of its subject lies at a place (0: while there is none): otherwise
 // ErrExists. Of many callers, in any process, one succeeds. It is not for metric points.
 func (b *Bus) PublishAfter(ctx context.Context, env event.Envelope, last uint64) (seq uint64, err error) {
+	if last, err = b.expected(ctx, env.Event.Subject(), last); err != nil {
+		return 0, fmt.Errorf("bus: publish %s: %w", env.Event.Subject(), err)
+	}
 	seq, err = b.publishIf(ctx, env, jetstream.WithExpectLastSequencePerSubject(last))
 	if hasCode(err, codeWrongLastForOne) {
 		return 0, fmt.Errorf("bus: publish %s: %w", env.Event.Subject(), ErrExists)
@@ -92,6 +95,13 @@ func (b *Bus) PublishAfter(ctx context.Context, env event.Envelope, last uint64)
 func (b *Bus) PublishWhile(ctx context.Context, e event.Event, subject string, last uint64) (seq uint64, err error) {
 	if err := checkFilter(subject); err != nil {
 		return 0, err
+	}
+	last, err = b.expected(ctx, subject, last)
+	if errors.Is(err, ErrExists) {
+		return 0, fmt.Errorf("bus: publish %s: %s: %w", e.Subject(), subject, ErrOvertaken)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("bus: publish %s: %w", e.Subject(), err)
 	}
 	seq, err = b.publishIf(ctx, event.Envelope{Event: e}, jetstream.WithExpectLastSequenceForSubject(last, subject))
 	if hasCode(err, codeWrongLastForOne) {
@@ -121,6 +131,29 @@ func (b *Bus) publishIf(ctx context.Context, env event.Envelope, expect jetstrea
 		return there.Seq, nil
 	}
 	return 0, err
+}
+
+// expected is the place of a subject's last fact as the log must have it: a fact that was trimmed is none to the log. ErrExists when the past
+// has a newer one than the caller knows.
+func (b *Bus) expected(ctx context.Context, subject string, last uint64) (uint64, error) {
+	past := b.remembered()
+	if past == nil {
+		return last, nil
+	}
+	state, err := b.State(ctx)
+	if err != nil || state.First <= 1 || last >= state.First {
+		return last, err
+	}
+	r, err := past.Last(ctx, subject)
+	switch {
+	case errors.Is(err, ErrNone):
+		return last, nil
+	case err != nil:
+		return 0, err
+	case r.Seq != last:
+		return 0, ErrExists
+	}
+	return 0, nil
 }
 
 func (b *Bus) publishOne(ctx context.Context, e event.Event) (uint64, error) {

@@ -64,8 +64,28 @@ func (b *Bus) stream(ctx context.Context) (jetstream.Stream, error) {
 	return ask(ctx, b, func(ctx context.Context) (jetstream.Stream, error) { return b.js.Stream(ctx, Stream) })
 }
 
-// Last returns the newest fact on a subject, which may hold wildcards: ErrNone.
+// Last returns the newest fact on a subject, which may hold wildcards: ErrNone. It is found where the log remembers too.
 func (b *Bus) Last(ctx context.Context, subject string) (event.Envelope, error) {
+	env, err := b.Kept(ctx, subject)
+	past := b.remembered()
+	if !errors.Is(err, ErrNone) || past == nil {
+		return env, err
+	}
+	if trimmed, terr := b.trimmed(ctx); terr != nil || !trimmed {
+		return env, errors.Join(err, terr)
+	}
+	r, perr := past.Last(ctx, subject)
+	if errors.Is(perr, ErrNone) {
+		return env, err
+	}
+	if perr != nil {
+		return env, fmt.Errorf("bus: last of %s: %w", subject, perr)
+	}
+	return r.Decode()
+}
+
+// Kept is Last in what the log itself still has.
+func (b *Bus) Kept(ctx context.Context, subject string) (event.Envelope, error) {
 	if err := checkFilter(subject); err != nil {
 		return event.Envelope{}, err
 	}
@@ -74,12 +94,34 @@ func (b *Bus) Last(ctx context.Context, subject string) (event.Envelope, error) 
 	})
 }
 
+// trimmed tells whether the log has forgotten its beginning.
+func (b *Bus) trimmed(ctx context.Context) (bool, error) {
+	state, err := b.State(ctx)
+	return state.First > 1, err
+}
+
 // At returns the fact at a place: ErrNone where there is none. Who keeps a cursor should keep the last fact's ID beside it and compare both
 // before going on: a log that was cut short by a damaged disk, and has grown again, has another fact at the old place, or none.
 func (b *Bus) At(ctx context.Context, seq uint64) (event.Envelope, error) {
-	return b.get(ctx, fmt.Sprintf("fact %d", seq), func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
+	env, err := b.get(ctx, fmt.Sprintf("fact %d", seq), func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
 		return s.GetMsg(ctx, seq)
 	})
+	past := b.remembered()
+	if !errors.Is(err, ErrNone) || past == nil || seq == 0 {
+		return env, err
+	}
+	state, serr := b.State(ctx)
+	if serr != nil || seq >= state.First {
+		return env, errors.Join(err, serr)
+	}
+	perr := past.Read(ctx, seq, seq, nil, func(r event.Record) error {
+		env, err = r.Decode()
+		return nil
+	})
+	if perr != nil && !errors.Is(perr, ErrTrimmed) {
+		return env, fmt.Errorf("bus: fact %d: %w", seq, perr)
+	}
+	return env, err
 }
 
 // get reads one fact without a consumer.
