@@ -37,6 +37,7 @@ var rooms = []room{
 	{"services/training", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
 	{"services/evaluation", []string{"services/bus", "services/job", "storage/blob", "evaluator", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
 	{"services/curation", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer/token", "event", "cost"}, ""},
+	{"services/keeper", []string{"services/bus", "storage/blob", "storage/readmodel", "event"}, "keeps storage and log small, and the past readable"},
 	{"services/api", []string{"graph", "services/tracker", "services/compat", "web"}, "one door"},
 	{"services/node", []string{"services", "graph", "storage", "trainer/engine", "event", "web"}, "wires everything"},
 	{"client", []string{"event"}, "what other programs import"},

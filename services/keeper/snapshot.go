@@ -243,7 +243,7 @@ func Prepare(ctx context.Context, b *bus.Bus, archive *Archive, path string, log
 		return err
 	}
 	can, why := reachable(from)
-	if taken.Place >= from && (!can || taken.Place-from >= behindBy || from == 1 && is.Layout == 0) {
+	if taken.Place >= from && (!can || taken.Place-from >= behindBy || from == 1) {
 		if err := replace(ctx, b, archive.Blobs, taken, path); err == nil {
 			log.Info("the read model begins with a snapshot", "place", taken.Place, "bytes", taken.Bytes, "snapshot", taken.Snapshot)
 			can, why = reachable(taken.Place + 1)
@@ -286,6 +286,13 @@ func replace(ctx context.Context, b *bus.Bus, blobs *blob.Store, taken event.Sna
 		return fmt.Errorf("keeper: at %d the log has %s, the snapshot %s: %w", taken.Place, env.ID, taken.Fact, ErrSnapshot)
 	}
 	next := path + ".restored"
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(next)+".restore.*")) // of a process that was killed
+	for _, file := range left {
+		err = errors.Join(err, os.Remove(file))
+	}
+	if err != nil {
+		return err
+	}
 	if _, err := Restore(ctx, blobs, taken.Snapshot, next); err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (k *Keeper) trim(ctx context.Context, w TrimWish) (Trimmed, error) {
 		}
 		before++ // the first that did not happen before
 	}
-	before, held, err := k.allowed(ctx, before)
+	before, held, err := k.allowed(ctx, before, state.Last)
 	if err != nil {
 		return Trimmed{}, err
 	}
@@ -95,14 +95,18 @@ func (k *Keeper) trim(ctx context.Context, w TrimWish) (Trimmed, error) {
 }
 
 // allowed lowers a place until everything that may still be needed stays in the log, and says what that was.
-func (k *Keeper) allowed(ctx context.Context, before uint64) (uint64, string, error) {
+func (k *Keeper) allowed(ctx context.Context, before, last uint64) (uint64, string, error) {
 	held := ""
 	lower := func(to uint64, why string) {
 		if to < before {
 			before, held = to, why
 		}
 	}
+	if err := k.Model.Commit(); err != nil {
+		return 0, "", err
+	}
 	lower(k.Model.Cursor().Committed+1, "the read model's file is not further")
+	lower(last, "the last fact stays")
 	floor, group, err := k.Bus.Floor(ctx)
 	if err != nil {
 		return 0, "", err
