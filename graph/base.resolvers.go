@@ -81,8 +81,11 @@ func (r *resolver) Query() gen.QueryResolver { return &queryResolver{r} }
 
 func (r *resolver) Subscription() gen.SubscriptionResolver { return &subscriptionResolver{r} }
 
+func (r *resolver) System() gen.SystemResolver { return &systemResolver{r} }
+
 type (
 	mutationResolver     struct{ *resolver }
 	queryResolver        struct{ *resolver }
 	subscriptionResolver struct{ *resolver }
+	systemResolver       struct{ *resolver }
 )

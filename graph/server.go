@@ -13,7 +13,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 
 	"millrace/event"
-	"millrace/graph/internal/gen"
 	"millrace/storage/readmodel"
 )
 
@@ -35,6 +34,10 @@ type Config struct {
 	// Blob reads a stored object, for what is asked about a dataset's documents; an error about one that is not there wraps
 	// fs.ErrNotExist. nil: such questions are not answered.
 	Blob func(ctx context.Context, digest event.Digest) (io.ReadCloser, error)
+	// Past opens the read model as it was, for @asOf; nil: there is no looking back.
+	Past Past
+	// Keeper keeps storage and log small; nil: such wishes are refused.
+	Keeper Keeper
 	// RedecideTimeout bounds Dataset.redecide; 0: 60 s.
 	RedecideTimeout time.Duration
 	// Log takes internal errors, which askers do not see; nil: slog.Default.
@@ -98,10 +101,7 @@ func Handler(c Config) *Server {
 	c = c.withDefaults()
 	live := newLives()
 	root := &resolver{Config: c, live: live, redeciding: make(chan struct{}, maxRedeciding)}
-	schema := gen.Config{Resolvers: root}
-	setComplexity(&schema.Complexity)
-
-	gql := handler.New(gen.NewExecutableSchema(schema))
+	gql := handler.New(asOf{executable(root), root})
 	gql.AddTransport(transport.Websocket{
 		Implementation:   sockets{log: c.Log, timeout: c.WriteTimeout, live: live},
 		InitTimeout:      10 * time.Second,

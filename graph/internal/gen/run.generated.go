@@ -1800,6 +1800,38 @@ func (ec *executionContext) fieldContext_DeleteRunPayload_userErrors(_ context.C
 	return fc, nil
 }
 
+func (ec *executionContext) _DeleteRunPayload_freed(ctx context.Context, field graphql.CollectedField, obj *DeleteRunPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DeleteRunPayload_freed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Freed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *Freed) graphql.Marshaler {
+			return ec.marshalOFreed2ᚖmillraceᚋgraphᚋinternalᚋgenᚐFreed(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DeleteRunPayload_freed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DeleteRunPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Freed(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _DeviceSpent_kind(ctx context.Context, field graphql.CollectedField, obj *view.DeviceSpent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8635,6 +8667,11 @@ func (ec *executionContext) _DeleteRunPayload(ctx context.Context, sel ast.Selec
 		case "userErrors":
 			out.Values[i] = ec._DeleteRunPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "freed":
+			out.Values[i] = ec._DeleteRunPayload_freed(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
