@@ -20,6 +20,7 @@ type Client struct {
 	url   string
 	token string
 	http  *http.Client
+	asOf  string // the directive of a client that looks back
 }
 
 // New makes a client of the node at an address, e.g. "http://127.0.0.1:7070". The token is needed only where the node asks for one.
@@ -162,7 +163,7 @@ func decode(raw []byte, status int, out any) error {
 	return nil
 }
 
-// mutate does one mutation and decodes its payload's field into out.
+// mutate does one mutation and decodes its payload's field into out, or without a field all of it.
 func (c *Client) mutate(ctx context.Context, query, name, field string, input, out any) error {
 	var data map[string]json.RawMessage
 	if err := c.Do(ctx, query, map[string]any{"input": input}, &data); err != nil {
@@ -178,6 +179,9 @@ func (c *Client) mutate(ctx context.Context, query, name, field string, input, o
 	}
 	if len(refused.Errors) > 0 {
 		return &refused
+	}
+	if field == "" {
+		return json.Unmarshal(data[name], out)
 	}
 	return json.Unmarshal(payload[field], out)
 }
@@ -238,6 +242,10 @@ func (c *Client) Subscribe(ctx context.Context, query string, vars map[string]an
 }
 
 func (c *Client) post(ctx context.Context, query string, vars map[string]any, accept string) (*http.Response, error) {
+	query, err := c.lookingBack(query)
+	if err != nil {
+		return nil, err
+	}
 	body, err := json.Marshal(map[string]any{"query": query, "variables": vars})
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)

@@ -7,55 +7,113 @@ package graph
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
+	"errors"
 	"millrace/graph/internal/gen"
 	"millrace/graph/internal/view"
+	"millrace/storage/readmodel"
+	"slices"
 )
 
 func (r *mutationResolver) TakeSnapshot(ctx context.Context, input gen.TakeSnapshotInput) (*gen.TakeSnapshotPayload, error) {
-	panic(fmt.Errorf("not implemented: TakeSnapshot - takeSnapshot"))
+	k, err := r.keeper()
+	var snapshot *gen.Snapshot
+	if err == nil {
+		taken, serr := k.Snapshot(ctx, deref(input.By))
+		if err = serr; err == nil {
+			snapshot, err = r.snapshotAt(taken)
+		}
+	}
+	errs, err := r.userErrors(ctx, err)
+	return &gen.TakeSnapshotPayload{Snapshot: snapshot, UserErrors: errs}, err
 }
 
 func (r *mutationResolver) TrimLog(ctx context.Context, input gen.TrimLogInput) (*gen.TrimLogPayload, error) {
-	panic(fmt.Errorf("not implemented: TrimLog - trimLog"))
+	trimmed, err := r.trim(ctx, input)
+	errs, err := r.userErrors(ctx, err)
+	return &gen.TrimLogPayload{Trimmed: trimmed, UserErrors: errs}, err
 }
 
 func (r *mutationResolver) DeleteCheckpoint(ctx context.Context, input gen.DeleteCheckpointInput) (*gen.DeletePayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteCheckpoint - deleteCheckpoint"))
+	id, freed, err := r.deleteCheckpoint(ctx, input)
+	return r.deleted(ctx, id, freed, err)
 }
 
 func (r *mutationResolver) DeleteDataset(ctx context.Context, input gen.DeleteDatasetInput) (*gen.DeletePayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteDataset - deleteDataset"))
+	id, freed, err := r.deleteDataset(ctx, input)
+	return r.deleted(ctx, id, freed, err)
 }
 
 func (r *mutationResolver) DeleteExperiment(ctx context.Context, input gen.DeleteExperimentInput) (*gen.DeletePayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteExperiment - deleteExperiment"))
+	id, freed, err := r.deleteExperiment(ctx, input)
+	return r.deleted(ctx, id, freed, err)
 }
 
 func (r *mutationResolver) CollectGarbage(ctx context.Context, input gen.CollectGarbageInput) (*gen.CollectGarbagePayload, error) {
-	panic(fmt.Errorf("not implemented: CollectGarbage - collectGarbage"))
+	garbage, err := r.collect(ctx, input)
+	errs, err := r.userErrors(ctx, err)
+	return &gen.CollectGarbagePayload{Garbage: garbage, UserErrors: errs}, err
 }
 
 func (r *mutationResolver) SetRetention(ctx context.Context, input gen.SetRetentionInput) (*gen.RetentionPayload, error) {
-	panic(fmt.Errorf("not implemented: SetRetention - setRetention"))
+	plan, err := r.setRetention(ctx, input)
+	errs, err := r.userErrors(ctx, err)
+	return &gen.RetentionPayload{Plan: plan, UserErrors: errs}, err
 }
 
 func (r *mutationResolver) ApplyRetention(ctx context.Context, input gen.ApplyRetentionInput) (*gen.RetentionPayload, error) {
-	panic(fmt.Errorf("not implemented: ApplyRetention - applyRetention"))
+	k, err := r.keeper()
+	var plan *gen.RetentionPlan
+	if err == nil {
+		p, perr := k.ApplyRetention(ctx, deref(input.DryRun))
+		plan, err = planOf(p), perr
+	}
+	errs, err := r.userErrors(ctx, err)
+	if err != nil || len(errs) > 0 {
+		plan = nil
+	}
+	return &gen.RetentionPayload{Plan: plan, UserErrors: errs}, err
 }
 
 func (r *queryResolver) Retention(ctx context.Context) ([]gen.RetentionPolicy, error) {
-	panic(fmt.Errorf("not implemented: Retention - retention"))
+	all, err := r.Model.Policies()
+	out := make([]gen.RetentionPolicy, len(all))
+	for i, p := range all {
+		raw, merr := json.Marshal(p.Policy)
+		if merr != nil {
+			return nil, merr
+		}
+		out[i] = gen.RetentionPolicy{Policy: raw, At: p.At, By: p.By}
+		if p.Experiment != "" {
+			out[i].Experiment = ptr(string(p.Experiment))
+		}
+	}
+	return out, err
 }
 
 func (r *systemResolver) FirstSeq(ctx context.Context, obj *view.System) (int64, error) {
-	panic(fmt.Errorf("not implemented: FirstSeq - firstSeq"))
+	if r.Config.Keeper == nil {
+		return 1, nil
+	}
+	first, err := r.Config.Keeper.First(ctx)
+	return int64(first), err
 }
 
 func (r *systemResolver) Snapshots(ctx context.Context, obj *view.System) ([]gen.Snapshot, error) {
-	panic(fmt.Errorf("not implemented: Snapshots - snapshots"))
+	all, err := r.Model.Snapshots()
+	out := []gen.Snapshot{}
+	for _, s := range slices.Backward(all) {
+		out = append(out, snapshotOf(s))
+	}
+	return out, err
 }
 
 func (r *systemResolver) Archive(ctx context.Context, obj *view.System) (*gen.Archive, error) {
-	panic(fmt.Errorf("not implemented: Archive - archive"))
+	a, err := r.Model.Archive()
+	if errors.Is(err, readmodel.ErrNotFound) {
+		return nil, nil
+	}
+	return &gen.Archive{
+		Through: int64(a.Through), Facts: a.Facts, Segments: a.Segments, Bytes: a.Bytes, Digest: string(a.LogArchived.Archive), At: a.At,
+	}, err
 }

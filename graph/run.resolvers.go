@@ -133,15 +133,7 @@ func (r *mutationResolver) ArchiveRun(ctx context.Context, input gen.ArchiveRunI
 }
 
 func (r *mutationResolver) DeleteRun(ctx context.Context, input gen.DeleteRunInput) (*gen.DeleteRunPayload, error) {
-	err := r.runExists(input.ID, "id")
-	if err == nil {
-		_, err = r.Tracker.Submit(ctx, event.RunDeleted{Run: event.RunID(input.ID), By: deref(input.By)})
-	}
-	errs, err := r.userErrors(ctx, err)
-	if err != nil || len(errs) > 0 {
-		return &gen.DeleteRunPayload{UserErrors: errs}, err
-	}
-	return &gen.DeleteRunPayload{DeletedID: &input.ID, UserErrors: errs}, nil
+	return r.deleteRun(ctx, input)
 }
 
 func (r *queryResolver) Run(ctx context.Context, id *string, by *gen.RunBy) (*view.Run, error) {

@@ -92,6 +92,11 @@ type cli struct {
 	Star       starCmd       `cmd:"" help:"Mark a run as worth coming back to."`
 	Events     eventsCmd     `cmd:"" help:"Print the log of events."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine, and the node if one answers."`
+	Delete     deleteCmd     `cmd:"" help:"Delete a run, a checkpoint, a dataset or an experiment; it says how many bytes that frees."`
+	GC         gcCmd         `cmd:"" name:"gc" help:"Remove from storage what nothing refers to any more."`
+	Retention  retentionCmd  `cmd:"" help:"Show, set or apply the policy of what is kept."`
+	Snapshot   snapshotCmd   `cmd:"" help:"Put a copy of the read model into storage."`
+	Trim       trimCmd       `cmd:"" help:"Move the log's beginning into the archive in storage."`
 	Tokenizer  tokenizerCmd  `cmd:"" help:"Train, use and inspect tokenizers, without a node."`
 	Classifier classifierCmd `cmd:"" help:"Teach and use a classifier of good and bad documents, without a node."`
 	Ngram      ngramCmd      `cmd:"" help:"Train and use n-gram models, for perplexity, without a node."`

@@ -75,7 +75,7 @@ func (s *Service) curate(ctx context.Context, j *job.Job) (job.Outcome, error) {
 			j.Print(line)
 		}
 	}
-	err = j.PublishOnce(ctx, published(j.Request, dataset, m, ref.Size+sink.bytes.Load()))
+	err = j.Publish(ctx, published(j.Request, dataset, m, ref.Size+sink.bytes.Load())) // again too: it may have been deleted meanwhile
 	if err == nil {
 		if err := c.Forget(recipe); err != nil { // the dataset is published all the same
 			j.Print("what was fetched could not be removed: " + err.Error())

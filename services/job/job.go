@@ -2,12 +2,10 @@ package job
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"millrace/event"
-	"millrace/services/bus"
 )
 
 // Job is one run in the hands of a worker. Its methods may be called from several goroutines.
@@ -103,17 +101,5 @@ func (j *Job) Publish(ctx context.Context, e event.Event) error {
 		return err
 	}
 	_, err := j.runner.Bus.Publish(ctx, e)
-	return err
-}
-
-// PublishOnce is Publish for a fact whose subject may hold only one; that it is there already is no error.
-func (j *Job) PublishOnce(ctx context.Context, e event.Event) error {
-	if err := j.Flush(ctx); err != nil {
-		return err
-	}
-	_, err := j.runner.Bus.PublishOnce(ctx, e)
-	if errors.Is(err, bus.ErrExists) {
-		return nil
-	}
 	return err
 }

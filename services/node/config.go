@@ -43,6 +43,7 @@ type Config struct {
 	Hosts []string `yaml:"hosts"`
 	NATS  NATS     `yaml:"nats"`
 	S3    S3       `yaml:"s3"`
+	Keep  Keep     `yaml:"keep"`
 	// Engine is "auto", "cpu" or "cpu-reference"; Threads is for training, 0: all cores.
 	Engine  string `yaml:"engine"`
 	Threads int    `yaml:"threads"`
@@ -79,6 +80,19 @@ type S3 struct {
 	AccessKey string `yaml:"access_key"`
 	SecretKey string `yaml:"secret_key"`
 	CAFile    string `yaml:"ca_file"`
+}
+
+// Keep says how the tracker's role keeps log and storage small. Nothing is deleted unless a policy says so: millrace retention.
+type Keep struct {
+	// SnapshotFacts and SnapshotHours are after how many facts, and hours, a copy of the read model is put into storage; 0 is 1,000,000
+	// facts, and never by time; negative is never.
+	SnapshotFacts int64   `yaml:"snapshot_facts"`
+	SnapshotHours float64 `yaml:"snapshot_hours"`
+	// LogDays is how many days the log keeps facts before they move to the archive; 0 is for ever. A policy wins over it.
+	LogDays float64 `yaml:"log_days"`
+	// PastModels and PastBytes bound how many places of the past are kept ready, and their bytes; 0 is 4, and 4 GiB.
+	PastModels int   `yaml:"past_models"`
+	PastBytes  int64 `yaml:"past_bytes"`
 }
 
 // DefaultAddr is where a node serves unless told otherwise.

@@ -44,7 +44,7 @@ func (n *Node) serveTracker(c *api.Config) {
 	for i, r := range n.config.Roles {
 		roles[i] = string(r)
 	}
-	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Blob: n.openBlob, Log: n.log,
+	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Blob: n.openBlob, Past: n.past, Keeper: keeping{n.keeper}, Log: n.log,
 		Foreseen: n.tracker.Foreseen, Compared: n.tracker.Compared})
 	c.Logging = n.logging
 	c.Graph, c.Drain, c.Mount = g, g.Close, map[string]http.Handler{"/": web.Handler()}

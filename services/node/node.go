@@ -20,6 +20,7 @@ import (
 	"millrace/services/evaluation"
 	"millrace/services/ingest"
 	"millrace/services/job"
+	"millrace/services/keeper"
 	"millrace/services/meter"
 	"millrace/services/tracker"
 	"millrace/services/training"
@@ -38,11 +39,15 @@ type Node struct {
 	s3     *s3embed.Server // nil when the object store is elsewhere
 	blobs  *blob.Store
 	meter  *meter.Meter
-	closes []func() error // in the order of opening
+	// archive is where the log's beginning lies once it was trimmed.
+	archive *keeper.Archive
+	closes  []func() error // in the order of opening
 
 	// Of the tracker's role only.
 	model   *readmodel.Model
 	tracker *tracker.Tracker
+	keeper  *keeper.Keeper
+	past    *keeper.Past
 	logging *ingest.Server
 	// listener is the door's; nil for a worker that was given no address.
 	listener net.Listener
@@ -60,7 +65,7 @@ func Open(ctx context.Context, c Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{config: c, log: c.Log, code: code(c.Version)}
-	for _, open := range []func(context.Context) error{n.openData, n.openBus, n.openBlobs, n.openTracker, n.openDoor, n.openWorkers} {
+	for _, open := range []func(context.Context) error{n.openData, n.openBus, n.openBlobs, n.openArchive, n.openTracker, n.openKeeper, n.openDoor, n.openWorkers} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
@@ -148,7 +153,11 @@ func (n *Node) openTracker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := readmodel.Open(filepath.Join(n.config.Data, "readmodel.db"), readmodel.Options{
+	path := filepath.Join(n.config.Data, "readmodel.db")
+	if err := n.prepare(ctx, path); err != nil {
+		return err
+	}
+	m, err := readmodel.Open(path, readmodel.Options{
 		Identity: state.Identity, LastSeq: &state.Last, Log: n.log,
 		FactAt: func(seq uint64) (string, bool, error) {
 			env, err := n.bus.At(ctx, seq)
@@ -306,6 +315,7 @@ func (n *Node) Run(ctx context.Context) error {
 		inner, ctx := errgroup.WithContext(serve)
 		if n.tracker != nil {
 			inner.Go(func() error { return n.tracker.Run(ctx) })
+			inner.Go(func() error { return n.keeper.Run(ctx) })
 		}
 		inner.Go(func() error { return door.Serve(ctx, n.listener) })
 		serving.Go(func() error {

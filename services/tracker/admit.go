@@ -89,6 +89,9 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 		return w, false, nil
 	case event.PriceSet:
 		return t.admitPrice(w)
+	case event.CheckpointDeleted, event.DatasetDeleted, event.ExperimentDeleted, event.RetentionSet:
+		fact, err := t.admitKeeping(w)
+		return fact, false, err
 	}
 	return nil, false, refuse(Invalid, "", "", "%s is not a wish", wish.Type())
 }
@@ -133,7 +136,8 @@ func (t *Tracker) admitExperiment(w event.ExperimentCreated) (event.Event, bool,
 	}
 	// The id follows from the name: two who create it at once create one.
 	w.Experiment = event.ExperimentID(event.DerivedID("experiment", w.Name))
-	return w, true, nil
+	deleted, err := t.Model.ExperimentDeleted(w.Experiment)
+	return w, !deleted, err // one that was deleted has its first fact still
 }
 
 // admitUpdate checks what is to be changed of an experiment.

@@ -18,6 +18,10 @@ const (
 	defaultRetryFor = 30 * time.Second
 )
 
+// Fresh is how old an object may be for a Put to leave it alone, unless Config
+// says otherwise. Garbage is older than that.
+const Fresh = 6 * time.Hour
+
 // Config says which bucket a Store is. Endpoint, AccessKey, SecretKey and
 // Bucket must be given.
 type Config struct {
@@ -44,6 +48,10 @@ type Config struct {
 	// RetryFor is how long transient faults of one request are retried; 0 is
 	// 30 s, negative is not at all.
 	RetryFor time.Duration
+	// Fresh is how old an object may be for a Put of the same bytes to leave it
+	// alone; an older one is made young again, so that no collection of garbage
+	// takes it before it is named. 0 is the constant Fresh.
+	Fresh time.Duration
 	// TempDir is where PutReader spools what cannot seek; "" is os.TempDir.
 	TempDir string
 	// Jitter returns a number in [0, 1) by which pauses between retries are
@@ -85,6 +93,9 @@ func (c *Config) check() (host string, secure bool, err error) {
 	}
 	if c.Region == "" {
 		c.Region = defaultRegion
+	}
+	if c.Fresh <= 0 {
+		c.Fresh = Fresh
 	}
 	if c.MaxGet <= 0 {
 		c.MaxGet = defaultMaxGet
