@@ -98,6 +98,9 @@ type Keep struct {
 // DefaultAddr is where a node serves unless told otherwise.
 const DefaultAddr = "127.0.0.1:7070"
 
+// defaultBucket is where objects are unless told otherwise.
+const defaultBucket = "millrace"
+
 // ErrConfig is returned for a configuration that cannot work.
 var ErrConfig = errors.New("bad configuration")
 
@@ -140,7 +143,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Engine = "auto"
 	}
 	if c.S3.Bucket == "" {
-		c.S3.Bucket = "millrace"
+		c.S3.Bucket = defaultBucket
 	}
 	if c.S3.Endpoint != "" && (c.S3.AccessKey == "" || c.S3.SecretKey == "") {
 		return c, fmt.Errorf("node: S3 endpoint %s needs a key: set MILLRACE_S3_ACCESS_KEY and MILLRACE_S3_SECRET_KEY: %w", c.S3.Endpoint, ErrConfig)

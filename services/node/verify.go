@@ -11,7 +11,10 @@ import (
 
 	"millrace/event"
 	"millrace/services/bus"
+	"millrace/services/keeper"
+	"millrace/storage/blob"
 	"millrace/storage/readmodel"
+	"millrace/storage/s3embed"
 )
 
 // ErrViewDiffers is returned when the read model is not what the log folds to.
@@ -28,6 +31,13 @@ func VerifyView(ctx context.Context, data string, log *slog.Logger) (facts uint6
 	state, err := b.State(ctx)
 	if err != nil {
 		return 0, err
+	}
+	if state.First > 1 {
+		closeArchive, err := recall(ctx, b, data, log)
+		if err != nil {
+			return 0, err
+		}
+		defer func() { err = errors.Join(err, closeArchive()) }()
 	}
 	fresh, err := os.MkdirTemp("", "millrace-view-")
 	if err != nil {
@@ -46,6 +56,29 @@ func VerifyView(ctx context.Context, data string, log *slog.Logger) (facts uint6
 		return state.Last, fmt.Errorf("node: %w: %s", ErrViewDiffers, firstDifference(grown, replayed))
 	}
 	return state.Last, nil
+}
+
+// recall lets a stopped node's log be read from its archive in the node's own object store. Where the store is elsewhere, the node itself must be
+// asked.
+func recall(ctx context.Context, b *bus.Bus, data string, log *slog.Logger) (closing func() error, err error) {
+	objects := filepath.Join(data, "objects")
+	if _, err := os.Stat(objects); err != nil {
+		return nil, fmt.Errorf("node: the log was trimmed, and its archive is in an object store elsewhere: %w", err)
+	}
+	secrets, err := openSecrets(data)
+	if err != nil {
+		return nil, err
+	}
+	s3, err := s3embed.Open(ctx, s3embed.Config{Dir: objects, AccessKey: secrets.S3AccessKey, SecretKey: secrets.S3SecretKey, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	store, err := blob.Open(ctx, blob.Config{Endpoint: s3.Endpoint(), AccessKey: secrets.S3AccessKey, SecretKey: secrets.S3SecretKey, Bucket: defaultBucket})
+	if err != nil {
+		return nil, errors.Join(err, s3.Close())
+	}
+	b.Remember(&keeper.Archive{Bus: b, Blobs: store})
+	return func() error { return errors.Join(store.Close(), s3.Close()) }, nil
 }
 
 // dump brings a file up to the log's end and writes everything that is in it as text.

@@ -36,6 +36,28 @@ type AlignedRun struct {
 	Missing *string `json:"missing,omitempty"`
 }
 
+// How to apply the policies.
+type ApplyRetentionInput struct {
+	// Only tell what would be deleted.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// The log's beginning in storage, in segments that any version can fold.
+type Archive struct {
+	// It holds the facts up to this place.
+	Through int64 `json:"through"`
+	// How many facts it holds.
+	Facts int64 `json:"facts"`
+	// How many segments they are in.
+	Segments int `json:"segments"`
+	// Bytes of storage that they take.
+	Bytes int64 `json:"bytes"`
+	// Digest of the catalogue that names the segments.
+	Digest string `json:"digest"`
+	// When it last grew.
+	At time.Time `json:"at"`
+}
+
 // Puts a run out of sight, or back.
 type ArchiveRunInput struct {
 	// Which run.
@@ -64,6 +86,22 @@ type BudgetInput struct {
 	Dollars *float64 `json:"dollars,omitempty"`
 	// Seconds times devices; no bound when left out.
 	DeviceSeconds *float64 `json:"deviceSeconds,omitempty"`
+}
+
+// How to collect.
+type CollectGarbageInput struct {
+	// Objects younger than so many hours stay, also when nothing refers to them: what is uploaded just now is named later. 24 when left out.
+	OlderHours *float64 `json:"olderHours,omitempty"`
+	// Only tell what would be removed.
+	DryRun *bool `json:"dryRun,omitempty"`
+}
+
+// What was collected, or why nothing was.
+type CollectGarbagePayload struct {
+	// What was removed; with dryRun what would be.
+	Garbage *Garbage `json:"garbage,omitempty"`
+	// Why it was refused; empty when it was not.
+	UserErrors []UserError `json:"userErrors"`
 }
 
 // A value of the resolved configuration by dotted path, e.g. optimizer.lr. A number compares as a number.
@@ -184,6 +222,44 @@ type DatasetBy struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// Which checkpoint to delete.
+type DeleteCheckpointInput struct {
+	// Its run.
+	Run string `json:"run"`
+	// Its step.
+	Step int64 `json:"step"`
+	// Who asks, for the record.
+	By *string `json:"by,omitempty"`
+}
+
+// Which dataset to delete.
+type DeleteDatasetInput struct {
+	// Digest of the dataset, or its name.
+	Dataset string `json:"dataset"`
+	// Although a recorded run used it, which then cannot be reproduced.
+	Force *bool `json:"force,omitempty"`
+	// Who asks, for the record.
+	By *string `json:"by,omitempty"`
+}
+
+// Which experiment to delete.
+type DeleteExperimentInput struct {
+	// Its id or name.
+	ID string `json:"id"`
+	// Who asks, for the record.
+	By *string `json:"by,omitempty"`
+}
+
+// What was deleted, or why nothing was.
+type DeletePayload struct {
+	// Id or digest of what is gone; null when it was refused.
+	DeletedID *string `json:"deletedId,omitempty"`
+	// What that frees; null when it was refused.
+	Freed *Freed `json:"freed,omitempty"`
+	// Why it was refused; empty when it was not.
+	UserErrors []UserError `json:"userErrors"`
+}
+
 // Deletes a run for good.
 type DeleteRunInput struct {
 	// Which run.
@@ -198,6 +274,8 @@ type DeleteRunPayload struct {
 	DeletedID *string `json:"deletedId,omitempty"`
 	// What was wrong with the wish; empty when it was granted.
 	UserErrors []UserError `json:"userErrors"`
+	// What that frees; null when it was refused.
+	Freed *Freed `json:"freed,omitempty"`
 }
 
 // `step` is the last checkpoint when left out.
@@ -254,6 +332,24 @@ type ForkRunInput struct {
 	By *string `json:"by,omitempty"`
 }
 
+// What a deletion frees, in bytes.
+type Freed struct {
+	// Of the read model: keys and values. Their pages are used again; `millrace gc --compact` gives them back.
+	Database int64 `json:"database"`
+	// Of objects that nothing else refers to; `millrace gc` frees them once they are old enough.
+	Storage int64 `json:"storage"`
+}
+
+// A collection's result.
+type Garbage struct {
+	// Objects that were removed.
+	Objects int64 `json:"objects"`
+	// Their bytes.
+	Bytes int64 `json:"bytes"`
+	// What is left, by what refers to it; an object that several do counts for the first of them. `young` is what nothing refers to but is not old enough.
+	Kept []KeptObjects `json:"kept"`
+}
+
 // Something that a run reads.
 type InputRef struct {
 	// What it is to the run, e.g. "dataset".
@@ -262,6 +358,16 @@ type InputRef struct {
 	Digest string `json:"digest"`
 	// What to call it in the record.
 	Name *string `json:"name,omitempty"`
+}
+
+// Objects of one kind.
+type KeptObjects struct {
+	// dataset, checkpoint, artifact, text, evaluation, alias, run, snapshot, archive or young.
+	Kind string `json:"kind"`
+	// How many objects.
+	Objects int64 `json:"objects"`
+	// Their bytes.
+	Bytes int64 `json:"bytes"`
 }
 
 // One thing came of another.
@@ -420,6 +526,44 @@ type ResumeRunInput struct {
 	Budget *BudgetInput `json:"budget,omitempty"`
 	// Who asks.
 	By *string `json:"by,omitempty"`
+}
+
+// What the policies delete, or why they were refused.
+type RetentionPayload struct {
+	// What is deleted, or with dryRun would be.
+	Plan *RetentionPlan `json:"plan,omitempty"`
+	// Why it was refused; empty when it was not.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// What policies delete.
+type RetentionPlan struct {
+	// Runs that are deleted, at most 1,000 of them named.
+	Runs []string `json:"runs"`
+	// How many runs.
+	RunCount int `json:"runCount"`
+	// Checkpoints that are deleted, as run@step, at most 1,000 of them named.
+	Checkpoints []string `json:"checkpoints"`
+	// How many checkpoints.
+	CheckpointCount int `json:"checkpointCount"`
+	// Runs whose console or machine series are deleted.
+	Pruned int `json:"pruned"`
+	// What that frees.
+	Freed *Freed `json:"freed"`
+	// Facts before this time leave the log for the archive; null when they stay.
+	LogBefore *time.Time `json:"logBefore,omitempty"`
+}
+
+// A policy of what is kept.
+type RetentionPolicy struct {
+	// Id of the experiment for whose runs it holds; null for all others.
+	Experiment *string `json:"experiment,omitempty"`
+	// {checkpoints: {best, every, last}, failed_runs_days, console_days, system_days, log_days}; what is absent is kept for ever.
+	Policy json.RawMessage `json:"policy"`
+	// When it was set.
+	At time.Time `json:"at"`
+	// Who set it.
+	By string `json:"by"`
 }
 
 // What rewindRun takes.
@@ -594,6 +738,18 @@ type SetPricePayload struct {
 	UserErrors []UserError `json:"userErrors"`
 }
 
+// A policy and for which runs.
+type SetRetentionInput struct {
+	// Id or name of the experiment for whose runs it holds; the default policy when left out.
+	Experiment *string `json:"experiment,omitempty"`
+	// {checkpoints: {best, every, last}, failed_runs_days, console_days, system_days, log_days}; {} keeps everything.
+	Policy json.RawMessage `json:"policy"`
+	// Only tell what it would delete.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// Who asks, for the record.
+	By *string `json:"by,omitempty"`
+}
+
 // What setRunBudget takes.
 type SetRunBudgetInput struct {
 	// The run.
@@ -610,6 +766,22 @@ type SmoothInput struct {
 	Weight *float64 `json:"weight,omitempty"`
 	// Mean of the last so many values.
 	Window *int `json:"window,omitempty"`
+}
+
+// A copy of the read model in storage: a shortcut for new nodes and for looking back.
+type Snapshot struct {
+	// It holds the facts up to this place.
+	Seq int64 `json:"seq"`
+	// When it was taken.
+	At time.Time `json:"at"`
+	// Digest of the tree that names its pieces.
+	Digest string `json:"digest"`
+	// Version of the file's layout; a node uses those of its own.
+	Layout int `json:"layout"`
+	// Bytes of the file.
+	Bytes int64 `json:"bytes"`
+	// Bytes of its compressed pieces, those shared with earlier snapshots counted too.
+	Stored int64 `json:"stored"`
 }
 
 // How far one number spreads over several runs. NaN is left out.
@@ -722,6 +894,54 @@ type TagRunInput struct {
 	AddLabels []string `json:"addLabels,omitempty"`
 	// Labels to take away.
 	RemoveLabels []string `json:"removeLabels,omitempty"`
+}
+
+// Whose wish a snapshot is.
+type TakeSnapshotInput struct {
+	// Who asks, for the record.
+	By *string `json:"by,omitempty"`
+}
+
+// The snapshot, or why there is none.
+type TakeSnapshotPayload struct {
+	// The copy that is in storage now.
+	Snapshot *Snapshot `json:"snapshot,omitempty"`
+	// Why it was not taken; empty when it was.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// How much of the log may go: one of before and seq.
+type TrimLogInput struct {
+	// Facts that happened before.
+	Before *time.Time `json:"before,omitempty"`
+	// Facts before this place.
+	Seq *int64 `json:"seq,omitempty"`
+	// Only tell what would be done.
+	DryRun *bool `json:"dryRun,omitempty"`
+	// Who asks, for the record.
+	By *string `json:"by,omitempty"`
+}
+
+// What was trimmed, or why nothing was.
+type TrimLogPayload struct {
+	// What was done; with dryRun an estimate.
+	Trimmed *TrimmedLog `json:"trimmed,omitempty"`
+	// Why it was not done; empty when it was.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// What a trim did.
+type TrimmedLog struct {
+	// The log begins here now.
+	FirstSeq int64 `json:"firstSeq"`
+	// Facts that were put into the archive.
+	Archived int64 `json:"archived"`
+	// Bytes of storage that they take.
+	Stored int64 `json:"stored"`
+	// Bytes of the log that were freed.
+	Freed int64 `json:"freed"`
+	// What kept more from being trimmed; null when nothing did.
+	Held *string `json:"held,omitempty"`
 }
 
 // Changes what is given, leaves the rest.

@@ -43,6 +43,7 @@ type ResolverRoot interface {
 	Reproduction() ReproductionResolver
 	Run() RunResolver
 	Subscription() SubscriptionResolver
+	System() SystemResolver
 }
 
 type DirectiveRoot struct {
@@ -86,6 +87,15 @@ type ComplexityRoot struct {
 		Run     func(childComplexity int) int
 		Steps   func(childComplexity int) int
 		Values  func(childComplexity int) int
+	}
+
+	Archive struct {
+		At       func(childComplexity int) int
+		Bytes    func(childComplexity int) int
+		Digest   func(childComplexity int) int
+		Facts    func(childComplexity int) int
+		Segments func(childComplexity int) int
+		Through  func(childComplexity int) int
 	}
 
 	Artifact struct {
@@ -154,6 +164,11 @@ type ComplexityRoot struct {
 		Modified func(childComplexity int) int
 		Revision func(childComplexity int) int
 		Version  func(childComplexity int) int
+	}
+
+	CollectGarbagePayload struct {
+		Garbage    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Collection struct {
@@ -416,8 +431,15 @@ type ComplexityRoot struct {
 		Values       func(childComplexity int, names []string) int
 	}
 
+	DeletePayload struct {
+		DeletedID  func(childComplexity int) int
+		Freed      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	DeleteRunPayload struct {
 		DeletedID  func(childComplexity int) int
+		Freed      func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -591,6 +613,17 @@ type ComplexityRoot struct {
 		Size   func(childComplexity int) int
 	}
 
+	Freed struct {
+		Database func(childComplexity int) int
+		Storage  func(childComplexity int) int
+	}
+
+	Garbage struct {
+		Bytes   func(childComplexity int) int
+		Kept    func(childComplexity int) int
+		Objects func(childComplexity int) int
+	}
+
 	GpuUsage struct {
 		Celsius     func(childComplexity int) int
 		Index       func(childComplexity int) int
@@ -615,6 +648,12 @@ type ComplexityRoot struct {
 		Pending func(childComplexity int) int
 		Running func(childComplexity int) int
 		Waiting func(childComplexity int, first *int) int
+	}
+
+	KeptObjects struct {
+		Bytes   func(childComplexity int) int
+		Kind    func(childComplexity int) int
+		Objects func(childComplexity int) int
 	}
 
 	Lineage struct {
@@ -770,8 +809,13 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		ApplyRetention     func(childComplexity int, input ApplyRetentionInput) int
 		ArchiveRun         func(childComplexity int, input ArchiveRunInput) int
+		CollectGarbage     func(childComplexity int, input CollectGarbageInput) int
 		CreateExperiment   func(childComplexity int, input CreateExperimentInput) int
+		DeleteCheckpoint   func(childComplexity int, input DeleteCheckpointInput) int
+		DeleteDataset      func(childComplexity int, input DeleteDatasetInput) int
+		DeleteExperiment   func(childComplexity int, input DeleteExperimentInput) int
 		DeleteRun          func(childComplexity int, input DeleteRunInput) int
 		EvaluateCheckpoint func(childComplexity int, input EvaluateCheckpointInput) int
 		ForkRun            func(childComplexity int, input ForkRunInput) int
@@ -784,11 +828,14 @@ type ComplexityRoot struct {
 		RewindRun          func(childComplexity int, input RewindRunInput) int
 		SetAlias           func(childComplexity int, input SetAliasInput) int
 		SetPrice           func(childComplexity int, input SetPriceInput) int
+		SetRetention       func(childComplexity int, input SetRetentionInput) int
 		SetRunBudget       func(childComplexity int, input SetRunBudgetInput) int
 		StarRun            func(childComplexity int, input StarRunInput) int
 		StartRun           func(childComplexity int, input StartRunInput) int
 		StopRun            func(childComplexity int, input StopRunInput) int
 		TagRun             func(childComplexity int, input TagRunInput) int
+		TakeSnapshot       func(childComplexity int, input TakeSnapshotInput) int
+		TrimLog            func(childComplexity int, input TrimLogInput) int
 		UpdateExperiment   func(childComplexity int, input UpdateExperimentInput) int
 	}
 
@@ -883,6 +930,7 @@ type ComplexityRoot struct {
 		Nodes        func(childComplexity int, ids []string) int
 		PriceBook    func(childComplexity int) int
 		Prices       func(childComplexity int) int
+		Retention    func(childComplexity int) int
 		Rules        func(childComplexity int, first *int, after *string) int
 		Run          func(childComplexity int, id *string, by *RunBy) int
 		Runs         func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int, after *string) int
@@ -932,6 +980,28 @@ type ComplexityRoot struct {
 		OfID            func(childComplexity int) int
 		Points          func(childComplexity int) int
 		Verdict         func(childComplexity int) int
+	}
+
+	RetentionPayload struct {
+		Plan       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	RetentionPlan struct {
+		CheckpointCount func(childComplexity int) int
+		Checkpoints     func(childComplexity int) int
+		Freed           func(childComplexity int) int
+		LogBefore       func(childComplexity int) int
+		Pruned          func(childComplexity int) int
+		RunCount        func(childComplexity int) int
+		Runs            func(childComplexity int) int
+	}
+
+	RetentionPolicy struct {
+		At         func(childComplexity int) int
+		By         func(childComplexity int) int
+		Experiment func(childComplexity int) int
+		Policy     func(childComplexity int) int
 	}
 
 	Row struct {
@@ -1136,6 +1206,15 @@ type ComplexityRoot struct {
 		UserErrors func(childComplexity int) int
 	}
 
+	Snapshot struct {
+		At     func(childComplexity int) int
+		Bytes  func(childComplexity int) int
+		Digest func(childComplexity int) int
+		Layout func(childComplexity int) int
+		Seq    func(childComplexity int) int
+		Stored func(childComplexity int) int
+	}
+
 	SourceCount struct {
 		Bytes         func(childComplexity int) int
 		Documents     func(childComplexity int) int
@@ -1189,14 +1268,22 @@ type ComplexityRoot struct {
 
 	System struct {
 		AppliedSeq func(childComplexity int) int
+		Archive    func(childComplexity int) int
+		FirstSeq   func(childComplexity int) int
 		LastSeq    func(childComplexity int) int
 		Roles      func(childComplexity int) int
+		Snapshots  func(childComplexity int) int
 		Version    func(childComplexity int) int
 	}
 
 	Tag struct {
 		Key   func(childComplexity int) int
 		Value func(childComplexity int) int
+	}
+
+	TakeSnapshotPayload struct {
+		Snapshot   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	TextChange struct {
@@ -1236,6 +1323,19 @@ type ComplexityRoot struct {
 		Params func(childComplexity int) int
 		Run    func(childComplexity int) int
 		Tokens func(childComplexity int) int
+	}
+
+	TrimLogPayload struct {
+		Trimmed    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	TrimmedLog struct {
+		Archived func(childComplexity int) int
+		FirstSeq func(childComplexity int) int
+		Freed    func(childComplexity int) int
+		Held     func(childComplexity int) int
+		Stored   func(childComplexity int) int
 	}
 
 	Usage struct {
@@ -1427,6 +1527,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AlignedRun.Values(childComplexity), true
+
+	case "Archive.at":
+		if e.ComplexityRoot.Archive.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Archive.At(childComplexity), true
+	case "Archive.bytes":
+		if e.ComplexityRoot.Archive.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Archive.Bytes(childComplexity), true
+	case "Archive.digest":
+		if e.ComplexityRoot.Archive.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Archive.Digest(childComplexity), true
+	case "Archive.facts":
+		if e.ComplexityRoot.Archive.Facts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Archive.Facts(childComplexity), true
+	case "Archive.segments":
+		if e.ComplexityRoot.Archive.Segments == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Archive.Segments(childComplexity), true
+	case "Archive.through":
+		if e.ComplexityRoot.Archive.Through == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Archive.Through(childComplexity), true
 
 	case "Artifact.digest":
 		if e.ComplexityRoot.Artifact.Digest == nil {
@@ -1665,6 +1802,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Code.Version(childComplexity), true
+
+	case "CollectGarbagePayload.garbage":
+		if e.ComplexityRoot.CollectGarbagePayload.Garbage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectGarbagePayload.Garbage(childComplexity), true
+	case "CollectGarbagePayload.userErrors":
+		if e.ComplexityRoot.CollectGarbagePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CollectGarbagePayload.UserErrors(childComplexity), true
 
 	case "Collection.aliases":
 		if e.ComplexityRoot.Collection.Aliases == nil {
@@ -2802,12 +2952,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Decision.Values(childComplexity, args["names"].([]string)), true
 
+	case "DeletePayload.deletedId":
+		if e.ComplexityRoot.DeletePayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeletePayload.DeletedID(childComplexity), true
+	case "DeletePayload.freed":
+		if e.ComplexityRoot.DeletePayload.Freed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeletePayload.Freed(childComplexity), true
+	case "DeletePayload.userErrors":
+		if e.ComplexityRoot.DeletePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeletePayload.UserErrors(childComplexity), true
+
 	case "DeleteRunPayload.deletedId":
 		if e.ComplexityRoot.DeleteRunPayload.DeletedID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.DeleteRunPayload.DeletedID(childComplexity), true
+	case "DeleteRunPayload.freed":
+		if e.ComplexityRoot.DeleteRunPayload.Freed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DeleteRunPayload.Freed(childComplexity), true
 	case "DeleteRunPayload.userErrors":
 		if e.ComplexityRoot.DeleteRunPayload.UserErrors == nil {
 			break
@@ -3483,6 +3658,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.File.Size(childComplexity), true
 
+	case "Freed.database":
+		if e.ComplexityRoot.Freed.Database == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Freed.Database(childComplexity), true
+	case "Freed.storage":
+		if e.ComplexityRoot.Freed.Storage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Freed.Storage(childComplexity), true
+
+	case "Garbage.bytes":
+		if e.ComplexityRoot.Garbage.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Garbage.Bytes(childComplexity), true
+	case "Garbage.kept":
+		if e.ComplexityRoot.Garbage.Kept == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Garbage.Kept(childComplexity), true
+	case "Garbage.objects":
+		if e.ComplexityRoot.Garbage.Objects == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Garbage.Objects(childComplexity), true
+
 	case "GpuUsage.celsius":
 		if e.ComplexityRoot.GpuUsage.Celsius == nil {
 			break
@@ -3597,6 +3804,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.JobQueue.Waiting(childComplexity, args["first"].(*int)), true
+
+	case "KeptObjects.bytes":
+		if e.ComplexityRoot.KeptObjects.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeptObjects.Bytes(childComplexity), true
+	case "KeptObjects.kind":
+		if e.ComplexityRoot.KeptObjects.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeptObjects.Kind(childComplexity), true
+	case "KeptObjects.objects":
+		if e.ComplexityRoot.KeptObjects.Objects == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeptObjects.Objects(childComplexity), true
 
 	case "Lineage.children":
 		if e.ComplexityRoot.Lineage.Children == nil {
@@ -4209,6 +4435,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Move.Value(childComplexity), true
 
+	case "Mutation.applyRetention":
+		if e.ComplexityRoot.Mutation.ApplyRetention == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_applyRetention_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ApplyRetention(childComplexity, args["input"].(ApplyRetentionInput)), true
 	case "Mutation.archiveRun":
 		if e.ComplexityRoot.Mutation.ArchiveRun == nil {
 			break
@@ -4220,6 +4457,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ArchiveRun(childComplexity, args["input"].(ArchiveRunInput)), true
+	case "Mutation.collectGarbage":
+		if e.ComplexityRoot.Mutation.CollectGarbage == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_collectGarbage_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CollectGarbage(childComplexity, args["input"].(CollectGarbageInput)), true
 	case "Mutation.createExperiment":
 		if e.ComplexityRoot.Mutation.CreateExperiment == nil {
 			break
@@ -4231,6 +4479,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CreateExperiment(childComplexity, args["input"].(CreateExperimentInput)), true
+	case "Mutation.deleteCheckpoint":
+		if e.ComplexityRoot.Mutation.DeleteCheckpoint == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteCheckpoint_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteCheckpoint(childComplexity, args["input"].(DeleteCheckpointInput)), true
+	case "Mutation.deleteDataset":
+		if e.ComplexityRoot.Mutation.DeleteDataset == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteDataset_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteDataset(childComplexity, args["input"].(DeleteDatasetInput)), true
+	case "Mutation.deleteExperiment":
+		if e.ComplexityRoot.Mutation.DeleteExperiment == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteExperiment_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteExperiment(childComplexity, args["input"].(DeleteExperimentInput)), true
 	case "Mutation.deleteRun":
 		if e.ComplexityRoot.Mutation.DeleteRun == nil {
 			break
@@ -4363,6 +4644,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SetPrice(childComplexity, args["input"].(SetPriceInput)), true
+	case "Mutation.setRetention":
+		if e.ComplexityRoot.Mutation.SetRetention == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setRetention_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetRetention(childComplexity, args["input"].(SetRetentionInput)), true
 	case "Mutation.setRunBudget":
 		if e.ComplexityRoot.Mutation.SetRunBudget == nil {
 			break
@@ -4418,6 +4710,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.TagRun(childComplexity, args["input"].(TagRunInput)), true
+	case "Mutation.takeSnapshot":
+		if e.ComplexityRoot.Mutation.TakeSnapshot == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_takeSnapshot_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.TakeSnapshot(childComplexity, args["input"].(TakeSnapshotInput)), true
+	case "Mutation.trimLog":
+		if e.ComplexityRoot.Mutation.TrimLog == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_trimLog_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.TrimLog(childComplexity, args["input"].(TrimLogInput)), true
 	case "Mutation.updateExperiment":
 		if e.ComplexityRoot.Mutation.UpdateExperiment == nil {
 			break
@@ -4925,6 +5239,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Prices(childComplexity), true
+	case "Query.retention":
+		if e.ComplexityRoot.Query.Retention == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Retention(childComplexity), true
 	case "Query.rules":
 		if e.ComplexityRoot.Query.Rules == nil {
 			break
@@ -5115,6 +5435,87 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Reproduction.Verdict(childComplexity), true
+
+	case "RetentionPayload.plan":
+		if e.ComplexityRoot.RetentionPayload.Plan == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPayload.Plan(childComplexity), true
+	case "RetentionPayload.userErrors":
+		if e.ComplexityRoot.RetentionPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPayload.UserErrors(childComplexity), true
+
+	case "RetentionPlan.checkpointCount":
+		if e.ComplexityRoot.RetentionPlan.CheckpointCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPlan.CheckpointCount(childComplexity), true
+	case "RetentionPlan.checkpoints":
+		if e.ComplexityRoot.RetentionPlan.Checkpoints == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPlan.Checkpoints(childComplexity), true
+	case "RetentionPlan.freed":
+		if e.ComplexityRoot.RetentionPlan.Freed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPlan.Freed(childComplexity), true
+	case "RetentionPlan.logBefore":
+		if e.ComplexityRoot.RetentionPlan.LogBefore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPlan.LogBefore(childComplexity), true
+	case "RetentionPlan.pruned":
+		if e.ComplexityRoot.RetentionPlan.Pruned == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPlan.Pruned(childComplexity), true
+	case "RetentionPlan.runCount":
+		if e.ComplexityRoot.RetentionPlan.RunCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPlan.RunCount(childComplexity), true
+	case "RetentionPlan.runs":
+		if e.ComplexityRoot.RetentionPlan.Runs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPlan.Runs(childComplexity), true
+
+	case "RetentionPolicy.at":
+		if e.ComplexityRoot.RetentionPolicy.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPolicy.At(childComplexity), true
+	case "RetentionPolicy.by":
+		if e.ComplexityRoot.RetentionPolicy.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPolicy.By(childComplexity), true
+	case "RetentionPolicy.experiment":
+		if e.ComplexityRoot.RetentionPolicy.Experiment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPolicy.Experiment(childComplexity), true
+	case "RetentionPolicy.policy":
+		if e.ComplexityRoot.RetentionPolicy.Policy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RetentionPolicy.Policy(childComplexity), true
 
 	case "Row.number":
 		if e.ComplexityRoot.Row.Number == nil {
@@ -6092,6 +6493,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SetPricePayload.UserErrors(childComplexity), true
 
+	case "Snapshot.at":
+		if e.ComplexityRoot.Snapshot.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Snapshot.At(childComplexity), true
+	case "Snapshot.bytes":
+		if e.ComplexityRoot.Snapshot.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Snapshot.Bytes(childComplexity), true
+	case "Snapshot.digest":
+		if e.ComplexityRoot.Snapshot.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Snapshot.Digest(childComplexity), true
+	case "Snapshot.layout":
+		if e.ComplexityRoot.Snapshot.Layout == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Snapshot.Layout(childComplexity), true
+	case "Snapshot.seq":
+		if e.ComplexityRoot.Snapshot.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Snapshot.Seq(childComplexity), true
+	case "Snapshot.stored":
+		if e.ComplexityRoot.Snapshot.Stored == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Snapshot.Stored(childComplexity), true
+
 	case "SourceCount.bytes":
 		if e.ComplexityRoot.SourceCount.Bytes == nil {
 			break
@@ -6342,6 +6780,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.System.AppliedSeq(childComplexity), true
+	case "System.archive":
+		if e.ComplexityRoot.System.Archive == nil {
+			break
+		}
+
+		return e.ComplexityRoot.System.Archive(childComplexity), true
+	case "System.firstSeq":
+		if e.ComplexityRoot.System.FirstSeq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.System.FirstSeq(childComplexity), true
 	case "System.lastSeq":
 		if e.ComplexityRoot.System.LastSeq == nil {
 			break
@@ -6354,6 +6804,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.System.Roles(childComplexity), true
+	case "System.snapshots":
+		if e.ComplexityRoot.System.Snapshots == nil {
+			break
+		}
+
+		return e.ComplexityRoot.System.Snapshots(childComplexity), true
 	case "System.version":
 		if e.ComplexityRoot.System.Version == nil {
 			break
@@ -6373,6 +6829,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Tag.Value(childComplexity), true
+
+	case "TakeSnapshotPayload.snapshot":
+		if e.ComplexityRoot.TakeSnapshotPayload.Snapshot == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TakeSnapshotPayload.Snapshot(childComplexity), true
+	case "TakeSnapshotPayload.userErrors":
+		if e.ComplexityRoot.TakeSnapshotPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TakeSnapshotPayload.UserErrors(childComplexity), true
 
 	case "TextChange.count":
 		if e.ComplexityRoot.TextChange.Count == nil {
@@ -6505,6 +6974,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TrainedPoint.Tokens(childComplexity), true
+
+	case "TrimLogPayload.trimmed":
+		if e.ComplexityRoot.TrimLogPayload.Trimmed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrimLogPayload.Trimmed(childComplexity), true
+	case "TrimLogPayload.userErrors":
+		if e.ComplexityRoot.TrimLogPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrimLogPayload.UserErrors(childComplexity), true
+
+	case "TrimmedLog.archived":
+		if e.ComplexityRoot.TrimmedLog.Archived == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrimmedLog.Archived(childComplexity), true
+	case "TrimmedLog.firstSeq":
+		if e.ComplexityRoot.TrimmedLog.FirstSeq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrimmedLog.FirstSeq(childComplexity), true
+	case "TrimmedLog.freed":
+		if e.ComplexityRoot.TrimmedLog.Freed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrimmedLog.Freed(childComplexity), true
+	case "TrimmedLog.held":
+		if e.ComplexityRoot.TrimmedLog.Held == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrimmedLog.Held(childComplexity), true
+	case "TrimmedLog.stored":
+		if e.ComplexityRoot.TrimmedLog.Stored == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrimmedLog.Stored(childComplexity), true
 
 	case "Usage.at":
 		if e.ComplexityRoot.Usage.At == nil {
@@ -6687,9 +7200,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	opCtx := graphql.GetOperationContext(ctx)
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalMap := graphql.BuildUnmarshalerMap(
+		ec.unmarshalInputApplyRetentionInput,
 		ec.unmarshalInputArchiveRunInput,
 		ec.unmarshalInputBreakEvenInput,
 		ec.unmarshalInputBudgetInput,
+		ec.unmarshalInputCollectGarbageInput,
 		ec.unmarshalInputConfigFilter,
 		ec.unmarshalInputCostEstimateInput,
 		ec.unmarshalInputCostOptionsInput,
@@ -6697,6 +7212,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputCostRangeInput,
 		ec.unmarshalInputCreateExperimentInput,
 		ec.unmarshalInputDatasetBy,
+		ec.unmarshalInputDeleteCheckpointInput,
+		ec.unmarshalInputDeleteDatasetInput,
+		ec.unmarshalInputDeleteExperimentInput,
 		ec.unmarshalInputDeleteRunInput,
 		ec.unmarshalInputEvaluateCheckpointInput,
 		ec.unmarshalInputExperimentBy,
@@ -6719,6 +7237,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRunOrder,
 		ec.unmarshalInputSetAliasInput,
 		ec.unmarshalInputSetPriceInput,
+		ec.unmarshalInputSetRetentionInput,
 		ec.unmarshalInputSetRunBudgetInput,
 		ec.unmarshalInputSmoothInput,
 		ec.unmarshalInputStarRunInput,
@@ -6728,6 +7247,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputTagFilter,
 		ec.unmarshalInputTagInput,
 		ec.unmarshalInputTagRunInput,
+		ec.unmarshalInputTakeSnapshotInput,
+		ec.unmarshalInputTrimLogInput,
 		ec.unmarshalInputUpdateExperimentInput,
 	)
 	first := true
@@ -7958,6 +8479,300 @@ type Move {
   value: Number!
   "What the rule allows."
   threshold: Number!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/keeping.graphqls", Input: `"""
+Answers a query as it would have been answered when a place was the log's last, or at a time: "what did we know on Tuesday". One of the two is
+given. The first question about a place may have to wait until it is prepared: UNAVAILABLE then says how far it is.
+"""
+directive @asOf(
+  "Place in the log; 0 is before the first fact."
+  seq: Int64
+  "An instant, by the clocks of those who published."
+  time: Time
+) on QUERY
+
+extend type System {
+  "Place of the first fact that the log itself still has; what comes before is read from the archive."
+  firstSeq: Int64!
+  "Copies of the read model in storage, newest first."
+  snapshots: [Snapshot!]!
+  "The log's beginning in storage; null when nothing was archived."
+  archive: Archive
+}
+
+"A copy of the read model in storage: a shortcut for new nodes and for looking back."
+type Snapshot {
+  "It holds the facts up to this place."
+  seq: Int64!
+  "When it was taken."
+  at: Time!
+  "Digest of the tree that names its pieces."
+  digest: ID!
+  "Version of the file's layout; a node uses those of its own."
+  layout: Int!
+  "Bytes of the file."
+  bytes: Int64!
+  "Bytes of its compressed pieces, those shared with earlier snapshots counted too."
+  stored: Int64!
+}
+
+"The log's beginning in storage, in segments that any version can fold."
+type Archive {
+  "It holds the facts up to this place."
+  through: Int64!
+  "How many facts it holds."
+  facts: Int64!
+  "How many segments they are in."
+  segments: Int!
+  "Bytes of storage that they take."
+  bytes: Int64!
+  "Digest of the catalogue that names the segments."
+  digest: ID!
+  "When it last grew."
+  at: Time!
+}
+
+extend type Mutation {
+  "Puts a copy of the read model into storage."
+  takeSnapshot(
+    "Whose wish it is."
+    input: TakeSnapshotInput!
+  ): TakeSnapshotPayload!
+  "Moves the log's beginning into the archive and lets the log forget it. Everything can still be read."
+  trimLog(
+    "How much may go."
+    input: TrimLogInput!
+  ): TrimLogPayload!
+}
+
+"Whose wish a snapshot is."
+input TakeSnapshotInput {
+  "Who asks, for the record."
+  by: String
+}
+
+"The snapshot, or why there is none."
+type TakeSnapshotPayload {
+  "The copy that is in storage now."
+  snapshot: Snapshot
+  "Why it was not taken; empty when it was."
+  userErrors: [UserError!]!
+}
+
+"How much of the log may go: one of before and seq."
+input TrimLogInput {
+  "Facts that happened before."
+  before: Time
+  "Facts before this place."
+  seq: Int64
+  "Only tell what would be done."
+  dryRun: Boolean
+  "Who asks, for the record."
+  by: String
+}
+
+"What was trimmed, or why nothing was."
+type TrimLogPayload {
+  "What was done; with dryRun an estimate."
+  trimmed: TrimmedLog
+  "Why it was not done; empty when it was."
+  userErrors: [UserError!]!
+}
+
+"What a trim did."
+type TrimmedLog {
+  "The log begins here now."
+  firstSeq: Int64!
+  "Facts that were put into the archive."
+  archived: Int64!
+  "Bytes of storage that they take."
+  stored: Int64!
+  "Bytes of the log that were freed."
+  freed: Int64!
+  "What kept more from being trimmed; null when nothing did."
+  held: String
+}
+
+"What a deletion frees, in bytes."
+type Freed {
+  "Of the read model: keys and values. Their pages are used again; ` + "`" + `millrace gc --compact` + "`" + ` gives them back."
+  database: Int64!
+  "Of objects that nothing else refers to; ` + "`" + `millrace gc` + "`" + ` frees them once they are old enough."
+  storage: Int64!
+}
+
+extend type DeleteRunPayload {
+  "What that frees; null when it was refused."
+  freed: Freed
+}
+
+extend type Mutation {
+  "Deletes a checkpoint: its scores stay, its bytes may be collected. One that an alias names, and the last of a run that is not over, are refused."
+  deleteCheckpoint(
+    "Which one."
+    input: DeleteCheckpointInput!
+  ): DeletePayload!
+  "Deletes a dataset: its bytes may be collected. One that a recorded run used is refused unless forced."
+  deleteDataset(
+    "Which one."
+    input: DeleteDatasetInput!
+  ): DeletePayload!
+  "Deletes an experiment with all its runs. Refused while one of them is not over."
+  deleteExperiment(
+    "Which one."
+    input: DeleteExperimentInput!
+  ): DeletePayload!
+  "Removes objects from storage that nothing refers to any more and that are old enough."
+  collectGarbage(
+    "What may go."
+    input: CollectGarbageInput!
+  ): CollectGarbagePayload!
+  "Replaces a policy of what is kept. With dryRun it only tells what it would delete."
+  setRetention(
+    "The policy and for which runs."
+    input: SetRetentionInput!
+  ): RetentionPayload!
+  "Deletes now what the policies say; it is done once an hour anyway."
+  applyRetention(
+    "Whether to do it or only to tell."
+    input: ApplyRetentionInput!
+  ): RetentionPayload!
+}
+
+"Which checkpoint to delete."
+input DeleteCheckpointInput {
+  "Its run."
+  run: ID!
+  "Its step."
+  step: Int64!
+  "Who asks, for the record."
+  by: String
+}
+
+"Which dataset to delete."
+input DeleteDatasetInput {
+  "Digest of the dataset, or its name."
+  dataset: ID!
+  "Although a recorded run used it, which then cannot be reproduced."
+  force: Boolean
+  "Who asks, for the record."
+  by: String
+}
+
+"Which experiment to delete."
+input DeleteExperimentInput {
+  "Its id or name."
+  id: ID!
+  "Who asks, for the record."
+  by: String
+}
+
+"What was deleted, or why nothing was."
+type DeletePayload {
+  "Id or digest of what is gone; null when it was refused."
+  deletedId: ID
+  "What that frees; null when it was refused."
+  freed: Freed
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+"How to collect."
+input CollectGarbageInput {
+  "Objects younger than so many hours stay, also when nothing refers to them: what is uploaded just now is named later. 24 when left out."
+  olderHours: Float
+  "Only tell what would be removed."
+  dryRun: Boolean
+}
+
+"What was collected, or why nothing was."
+type CollectGarbagePayload {
+  "What was removed; with dryRun what would be."
+  garbage: Garbage
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+"A collection's result."
+type Garbage {
+  "Objects that were removed."
+  objects: Int64!
+  "Their bytes."
+  bytes: Int64!
+  "What is left, by what refers to it; an object that several do counts for the first of them. ` + "`" + `young` + "`" + ` is what nothing refers to but is not old enough."
+  kept: [KeptObjects!]!
+}
+
+"Objects of one kind."
+type KeptObjects {
+  "dataset, checkpoint, artifact, text, evaluation, alias, run, snapshot, archive or young."
+  kind: String!
+  "How many objects."
+  objects: Int64!
+  "Their bytes."
+  bytes: Int64!
+}
+
+extend type Query {
+  "The policies of what is kept: the default one first, then those of experiments. Empty: everything is kept."
+  retention: [RetentionPolicy!]!
+}
+
+"A policy of what is kept."
+type RetentionPolicy {
+  "Id of the experiment for whose runs it holds; null for all others."
+  experiment: ID
+  "{checkpoints: {best, every, last}, failed_runs_days, console_days, system_days, log_days}; what is absent is kept for ever."
+  policy: JSON!
+  "When it was set."
+  at: Time!
+  "Who set it."
+  by: String!
+}
+
+"A policy and for which runs."
+input SetRetentionInput {
+  "Id or name of the experiment for whose runs it holds; the default policy when left out."
+  experiment: ID
+  "{checkpoints: {best, every, last}, failed_runs_days, console_days, system_days, log_days}; {} keeps everything."
+  policy: JSON!
+  "Only tell what it would delete."
+  dryRun: Boolean
+  "Who asks, for the record."
+  by: String
+}
+
+"How to apply the policies."
+input ApplyRetentionInput {
+  "Only tell what would be deleted."
+  dryRun: Boolean
+}
+
+"What the policies delete, or why they were refused."
+type RetentionPayload {
+  "What is deleted, or with dryRun would be."
+  plan: RetentionPlan
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+"What policies delete."
+type RetentionPlan {
+  "Runs that are deleted, at most 1,000 of them named."
+  runs: [ID!]!
+  "How many runs."
+  runCount: Int!
+  "Checkpoints that are deleted, as run@step, at most 1,000 of them named."
+  checkpoints: [String!]!
+  "How many checkpoints."
+  checkpointCount: Int!
+  "Runs whose console or machine series are deleted."
+  pruned: Int!
+  "What that frees."
+  freed: Freed!
+  "Facts before this time leave the log for the archive; null when they stay."
+  logBefore: Time
 }
 `, BuiltIn: false},
 	{Name: "../../schema/life.graphqls", Input: `extend type Run {
@@ -10213,6 +11028,24 @@ func (ec *executionContext) childFields_AlignedRun(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type AlignedRun", field.Name)
 }
 
+func (ec *executionContext) childFields_Archive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "through":
+		return ec.fieldContext_Archive_through(ctx, field)
+	case "facts":
+		return ec.fieldContext_Archive_facts(ctx, field)
+	case "segments":
+		return ec.fieldContext_Archive_segments(ctx, field)
+	case "bytes":
+		return ec.fieldContext_Archive_bytes(ctx, field)
+	case "digest":
+		return ec.fieldContext_Archive_digest(ctx, field)
+	case "at":
+		return ec.fieldContext_Archive_at(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Archive", field.Name)
+}
+
 func (ec *executionContext) childFields_Artifact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "role":
@@ -10347,6 +11180,16 @@ func (ec *executionContext) childFields_Code(ctx context.Context, field graphql.
 		return ec.fieldContext_Code_modified(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Code", field.Name)
+}
+
+func (ec *executionContext) childFields_CollectGarbagePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "garbage":
+		return ec.fieldContext_CollectGarbagePayload_garbage(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CollectGarbagePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CollectGarbagePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Collection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -10869,12 +11712,26 @@ func (ec *executionContext) childFields_Decision(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type Decision", field.Name)
 }
 
+func (ec *executionContext) childFields_DeletePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_DeletePayload_deletedId(ctx, field)
+	case "freed":
+		return ec.fieldContext_DeletePayload_freed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DeletePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DeletePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_DeleteRunPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "deletedId":
 		return ec.fieldContext_DeleteRunPayload_deletedId(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_DeleteRunPayload_userErrors(ctx, field)
+	case "freed":
+		return ec.fieldContext_DeleteRunPayload_freed(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DeleteRunPayload", field.Name)
 }
@@ -11219,6 +12076,28 @@ func (ec *executionContext) childFields_File(ctx context.Context, field graphql.
 	return nil, fmt.Errorf("no field named %q was found under type File", field.Name)
 }
 
+func (ec *executionContext) childFields_Freed(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "database":
+		return ec.fieldContext_Freed_database(ctx, field)
+	case "storage":
+		return ec.fieldContext_Freed_storage(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Freed", field.Name)
+}
+
+func (ec *executionContext) childFields_Garbage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "objects":
+		return ec.fieldContext_Garbage_objects(ctx, field)
+	case "bytes":
+		return ec.fieldContext_Garbage_bytes(ctx, field)
+	case "kept":
+		return ec.fieldContext_Garbage_kept(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Garbage", field.Name)
+}
+
 func (ec *executionContext) childFields_GpuUsage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "index":
@@ -11269,6 +12148,18 @@ func (ec *executionContext) childFields_JobQueue(ctx context.Context, field grap
 		return ec.fieldContext_JobQueue_active(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type JobQueue", field.Name)
+}
+
+func (ec *executionContext) childFields_KeptObjects(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_KeptObjects_kind(ctx, field)
+	case "objects":
+		return ec.fieldContext_KeptObjects_objects(ctx, field)
+	case "bytes":
+		return ec.fieldContext_KeptObjects_bytes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KeptObjects", field.Name)
 }
 
 func (ec *executionContext) childFields_Lineage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -11801,6 +12692,50 @@ func (ec *executionContext) childFields_Reproduction(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type Reproduction", field.Name)
 }
 
+func (ec *executionContext) childFields_RetentionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "plan":
+		return ec.fieldContext_RetentionPayload_plan(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RetentionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RetentionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RetentionPlan(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "runs":
+		return ec.fieldContext_RetentionPlan_runs(ctx, field)
+	case "runCount":
+		return ec.fieldContext_RetentionPlan_runCount(ctx, field)
+	case "checkpoints":
+		return ec.fieldContext_RetentionPlan_checkpoints(ctx, field)
+	case "checkpointCount":
+		return ec.fieldContext_RetentionPlan_checkpointCount(ctx, field)
+	case "pruned":
+		return ec.fieldContext_RetentionPlan_pruned(ctx, field)
+	case "freed":
+		return ec.fieldContext_RetentionPlan_freed(ctx, field)
+	case "logBefore":
+		return ec.fieldContext_RetentionPlan_logBefore(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RetentionPlan", field.Name)
+}
+
+func (ec *executionContext) childFields_RetentionPolicy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "experiment":
+		return ec.fieldContext_RetentionPolicy_experiment(ctx, field)
+	case "policy":
+		return ec.fieldContext_RetentionPolicy_policy(ctx, field)
+	case "at":
+		return ec.fieldContext_RetentionPolicy_at(ctx, field)
+	case "by":
+		return ec.fieldContext_RetentionPolicy_by(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RetentionPolicy", field.Name)
+}
+
 func (ec *executionContext) childFields_Row(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "number":
@@ -12205,6 +13140,24 @@ func (ec *executionContext) childFields_SetPricePayload(ctx context.Context, fie
 	return nil, fmt.Errorf("no field named %q was found under type SetPricePayload", field.Name)
 }
 
+func (ec *executionContext) childFields_Snapshot(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "seq":
+		return ec.fieldContext_Snapshot_seq(ctx, field)
+	case "at":
+		return ec.fieldContext_Snapshot_at(ctx, field)
+	case "digest":
+		return ec.fieldContext_Snapshot_digest(ctx, field)
+	case "layout":
+		return ec.fieldContext_Snapshot_layout(ctx, field)
+	case "bytes":
+		return ec.fieldContext_Snapshot_bytes(ctx, field)
+	case "stored":
+		return ec.fieldContext_Snapshot_stored(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Snapshot", field.Name)
+}
+
 func (ec *executionContext) childFields_SourceCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -12295,6 +13248,12 @@ func (ec *executionContext) childFields_System(ctx context.Context, field graphq
 		return ec.fieldContext_System_lastSeq(ctx, field)
 	case "roles":
 		return ec.fieldContext_System_roles(ctx, field)
+	case "firstSeq":
+		return ec.fieldContext_System_firstSeq(ctx, field)
+	case "snapshots":
+		return ec.fieldContext_System_snapshots(ctx, field)
+	case "archive":
+		return ec.fieldContext_System_archive(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type System", field.Name)
 }
@@ -12307,6 +13266,16 @@ func (ec *executionContext) childFields_Tag(ctx context.Context, field graphql.C
 		return ec.fieldContext_Tag_value(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Tag", field.Name)
+}
+
+func (ec *executionContext) childFields_TakeSnapshotPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "snapshot":
+		return ec.fieldContext_TakeSnapshotPayload_snapshot(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TakeSnapshotPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TakeSnapshotPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_TextChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -12385,6 +13354,32 @@ func (ec *executionContext) childFields_TrainedPoint(ctx context.Context, field 
 		return ec.fieldContext_TrainedPoint_loss(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TrainedPoint", field.Name)
+}
+
+func (ec *executionContext) childFields_TrimLogPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "trimmed":
+		return ec.fieldContext_TrimLogPayload_trimmed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TrimLogPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TrimLogPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_TrimmedLog(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "firstSeq":
+		return ec.fieldContext_TrimmedLog_firstSeq(ctx, field)
+	case "archived":
+		return ec.fieldContext_TrimmedLog_archived(ctx, field)
+	case "stored":
+		return ec.fieldContext_TrimmedLog_stored(ctx, field)
+	case "freed":
+		return ec.fieldContext_TrimmedLog_freed(ctx, field)
+	case "held":
+		return ec.fieldContext_TrimmedLog_held(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TrimmedLog", field.Name)
 }
 
 func (ec *executionContext) childFields_Usage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
