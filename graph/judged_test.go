@@ -58,6 +58,9 @@ held_out_by: tail
 	if _, err := stored.Put(context.Background(), "manifest", m.JSON()); err != nil {
 		panic(err)
 	}
+	if _, err := stored.Put(context.Background(), "table", []byte(worst)); err != nil {
+		panic(err)
+	}
 	return m, stored
 })
 

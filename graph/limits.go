@@ -71,6 +71,9 @@ func setComplexity(c *gen.ComplexityRoot) {
 		}
 		return series(1, len(keys), points)
 	}
+	c.Run.Tables = func(child int, _ *string, first *int) int {
+		return 1 + min(count(first, defaultTables), maxTables)*(1_000+child) // each is read from storage
+	}
 	c.Run.SameSpec = func(child int, first *int) int { return page(first, child) }
 	c.Run.UsageHistory = func(child int, points *int) int {
 		if points == nil {
@@ -101,7 +104,8 @@ func setComplexity(c *gen.ComplexityRoot) {
 // setPagesComplexity is about lists of what belongs to one thing.
 func setPagesComplexity(c *gen.ComplexityRoot, page func(first *int, child int) int) {
 	of := func(child int, first *int, _ *string) int { return page(first, child) }
-	c.Run.CheckpointsPage, c.Run.EvaluationsPage, c.Run.Artifacts, c.Run.AlertsPage, c.Query.Rules = of, of, of, of, of
+	c.Run.CheckpointsPage, c.Run.EvaluationsPage, c.Run.AlertsPage, c.Query.Rules = of, of, of, of
+	c.Run.Artifacts = func(child int, _, _ *string, first *int, _ *string) int { return page(first, child) }
 	keyed := func(child int, _ *string, first *int, _ *string) int { return page(first, child) }
 	c.Run.TextsPage = keyed
 	c.Run.ConsolePage = func(child int, _ string, first *int, _ *string) int { return page(first, child) }

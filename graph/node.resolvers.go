@@ -60,14 +60,16 @@ func (r *runResolver) ConsolePage(ctx context.Context, obj *view.Run, stream str
 	return r.consolePage(obj.ID, stream, first, after)
 }
 
-func (r *runResolver) Artifacts(ctx context.Context, obj *view.Run, first *int, after *string) (*view.LoggedArtifactConnection, error) {
+func (r *runResolver) Artifacts(ctx context.Context, obj *view.Run, role *string, path *string, first *int, after *string) (*view.LoggedArtifactConnection, error) {
 	list, err := r.Model.Artifacts(obj.ID)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]view.LoggedArtifact, len(list))
-	for i, a := range list {
-		all[i] = view.LoggedArtifact{Artifact: a}
+	var all []view.LoggedArtifact
+	for _, a := range list {
+		if (role == nil || a.Role == *role) && (path == nil || below(a.Path, *path)) {
+			all = append(all, view.LoggedArtifact{Artifact: a})
+		}
 	}
 	page, err := pageOf(all, view.LoggedArtifact.ID, first, after)
 	return &view.LoggedArtifactConnection{Page: page}, err

@@ -69,6 +69,10 @@ type Tracker interface {
 	// Submit fills in what a wish leaves out (ids, the spec's digest, defaults), refuses it with a Refusal, or publishes it and
 	// returns once the read model has folded it. The envelope carries the completed event.
 	Submit(ctx context.Context, wish event.Event) (event.Envelope, error)
+	// Take takes what a writer logs of a run, all or nothing, and returns once it is durable. A batch that is sent again changes nothing.
+	Take(ctx context.Context, batch event.Batch) (event.Receipt, error)
+	// Await returns when the read model has folded what lies at a place.
+	Await(ctx context.Context, seq uint64) error
 	// Follow calls fn with every fact from a place on, in order, whose subject fits one of the filters (none: all), until ctx
 	// ends or fn fails.
 	Follow(ctx context.Context, from uint64, filters []string, fn func(event.Envelope) error) error

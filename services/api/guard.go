@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -98,6 +99,12 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="millrace"`)
+		if strings.HasPrefix(r.URL.Path, "/api/v1/runs") { // for programs
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"error":{"code":"UNAUTHENTICATED","message":"a token is needed","hint":"send Authorization: Bearer <token>"}}`+"\n")
+			return
+		}
 		http.Error(w, "a token is needed: send \"Authorization: Bearer <token>\", or open the page once with ?token=<token>", http.StatusUnauthorized)
 	})
 }

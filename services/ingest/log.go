@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -175,39 +174,13 @@ func (e *entries) entry(s *scanner, i int) *fault {
 	case params == nil:
 		return nil
 	}
-	fact := event.ParamsLogged{Run: e.batch.Run}
-	ps := &scanner{b: params}
-	if bad := flatten(ps, "", once, 0, &fact.Params); bad != nil {
-		return bad.in("params")
+	list, err := event.Flatten(params, "client", once)
+	if err != nil {
+		return invalid("%v", err).in("params")
 	}
-	e.facts = append(e.facts, fact)
+	e.facts = append(e.facts, event.ParamsLogged{Run: e.batch.Run, Params: list})
 	return nil
 }
-
-// flatten makes dotted paths of nested parameters; what is no object, and an object with nothing in it, is a value.
-func flatten(s *scanner, prefix string, once bool, depth int, to *[]event.Param) *fault {
-	if depth > maxDepth {
-		return invalid("parameters are nested more than %d deep", maxDepth)
-	}
-	return s.object(func(name []byte) *fault {
-		at := prefix + string(name)
-		if len(name) == 0 || len(at) > maxKey {
-			return invalid("a parameter's path has 1-%d bytes", maxKey).in(shown([]byte(at)))
-		}
-		if s.peek() == '{' && !(&scanner{b: s.b, i: s.i + 1}).closes() {
-			return flatten(s, at+".", once, depth+1, to)
-		}
-		raw, bad := s.raw()
-		if bad != nil {
-			return bad.in(shown(name))
-		}
-		*to = append(*to, event.Param{Path: at, Value: bytes.Clone(raw), Origin: "client", WriteOnce: once})
-		return nil
-	})
-}
-
-// closes tells whether an object ends where it begins.
-func (s *scanner) closes() bool { return s.peek() == '}' }
 
 const noSuch = "there is no such thing to log"
 

@@ -101,16 +101,14 @@ func shown(key []byte) string {
 	return string(key)
 }
 
-const maxKey = 1024 // bytes
-
 // key reads a metric's key into its own bytes: what comes after it may use the scratch again.
 func (c *columns) key(s *scanner, into []byte) ([]byte, *fault) {
 	key, bad := s.text()
 	if bad != nil {
 		return nil, bad
 	}
-	if len(key) == 0 || len(key) > maxKey {
-		return nil, invalid("a key must have 1-%d bytes; this one has %d", maxKey, len(key))
+	if len(key) == 0 || len(key) > event.MaxKey {
+		return nil, invalid("a key must have 1-%d bytes; this one has %d", event.MaxKey, len(key))
 	}
 	return append(into[:0], key...), nil
 }
@@ -134,18 +132,12 @@ func (c *columns) context(s *scanner) (string, *fault) {
 	if c.written != nil && bytes.Equal(c.written, text) {
 		return c.canonical, nil
 	}
-	if len(text) > maxKey {
-		return "", invalid("a context has at most %d bytes; this one has %d", maxKey, len(text))
+	canonical, err := event.Context(text)
+	if err != nil {
+		return "", invalid("%.80q: %v", text, err)
 	}
-	canonical, err := event.CanonicalJSON(text)
-	if err != nil || canonical[0] != '{' || len(canonical) > maxKey {
-		return "", invalid("%.80q is no JSON object of at most %d bytes", text, maxKey)
-	}
-	c.written, c.canonical = bytes.Clone(text), string(canonical)
-	if c.canonical == "{}" {
-		c.canonical = ""
-	}
-	return c.canonical, nil
+	c.written, c.canonical = bytes.Clone(text), canonical
+	return canonical, nil
 }
 
 // readPoints reads a list of {"key","step","value","time"?,"context"?}.

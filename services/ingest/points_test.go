@@ -188,7 +188,7 @@ func TestBadInput(t *testing.T) {
 		{`{"key":"k","step":2,"value":1,"time":"yesterday"}`, "points[1].time", "no time"},
 		{`{"key":"k","step":2,"value":1,"time":1790000000000}`, "points[1].time", "years 1 to 9999"},
 		{`{"key":"k","step":2,"value":1,"context":[1]}`, "points[1].context", "an object"},
-		{`{"key":"k","step":2,"value":1,"context":"nope"}`, "points[1].context", "no JSON object"},
+		{`{"key":"k","step":2,"value":1,"context":"nope"}`, "points[1].context", "a context is a JSON object"},
 		{`7`, "points[1]", "an object"},
 		{`{"key":"k","step":2,"value":1`, "points[1]", "where"},
 	} {

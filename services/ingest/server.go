@@ -140,7 +140,13 @@ func (s *Server) points(w http.ResponseWriter, r *http.Request) error {
 	}
 	err = s.body(w, r, s.MaxBody, func(b []byte) error {
 		if media == frameContent {
-			return s.readFrames(r, b, &batch)
+			if h := r.Header.Get(sequenceHeader); h != "" {
+				var err error
+				if batch.Sequence, err = strconv.ParseUint(h, 10, 64); err != nil {
+					return invalid("%.40q is no number", h).in(sequenceHeader)
+				}
+			}
+			return readFrames(b, s.Now().UnixMicro(), &batch)
 		}
 		if bad := readPointsBody(b, s.Now().UnixMicro(), &batch); bad != nil {
 			return bad
@@ -207,19 +213,12 @@ func readWriter(s *scanner) (event.WriterID, *fault) {
 	return event.WriterID(text), nil
 }
 
-// readFrames reads column frames, all of one run and one writer.
-func (s *Server) readFrames(r *http.Request, b []byte, batch *event.Batch) error {
-	if h := r.Header.Get(sequenceHeader); h != "" {
-		var err error
-		if batch.Sequence, err = strconv.ParseUint(h, 10, 64); err != nil {
-			return invalid("%.40q is no number", h).in(sequenceHeader)
-		}
-	}
+// readFrames reads column frames, all of one run and one writer. Times of 0 become now.
+func readFrames(b []byte, now int64, batch *event.Batch) error {
 	frames, err := event.ParseFrames(b)
 	if err != nil {
 		return invalid("%v", err)
 	}
-	now := s.Now().UnixMicro()
 	for i, f := range frames {
 		if f.Run != batch.Run || f.Writer != frames[0].Writer {
 			return invalid("frame %d is of run %s by writer %s; all must be of run %s by one writer", i, f.Run, f.Writer, batch.Run).in("frames")

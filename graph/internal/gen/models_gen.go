@@ -278,6 +278,18 @@ type DeleteRunPayload struct {
 	Freed *Freed `json:"freed,omitempty"`
 }
 
+// What endRun takes.
+type EndRunInput struct {
+	// The run.
+	ID string `json:"id"`
+	// How it ended.
+	Status event.RunStatus `json:"status"`
+	// The exit code of its process.
+	ExitCode *int `json:"exitCode,omitempty"`
+	// What happened, when it failed.
+	Failure *event.Failure `json:"failure,omitempty"`
+}
+
 // `step` is the last checkpoint when left out.
 type EvaluateCheckpointInput struct {
 	// The run that saved it.
@@ -304,6 +316,14 @@ type ExperimentPayload struct {
 	Experiment *view.Experiment `json:"experiment,omitempty"`
 	// What was wrong with the wish; empty when it was granted.
 	UserErrors []UserError `json:"userErrors"`
+}
+
+// A step of a run.
+type ForkPointInput struct {
+	// The run.
+	Run string `json:"run"`
+	// The step.
+	Step int64 `json:"step"`
 }
 
 // What forkRun takes.
@@ -390,6 +410,104 @@ type LineageGraph struct {
 	Truncated bool `json:"truncated"`
 }
 
+// What logArtifact takes.
+type LogArtifactInput struct {
+	// The run.
+	Run string `json:"run"`
+	// Who logs.
+	Writer string `json:"writer"`
+	// The number of the batch.
+	Sequence *int64 `json:"sequence,omitempty"`
+	// Its place in the run's tree of files, e.g. "plots/loss.png".
+	Path string `json:"path"`
+	// "output" when left out; "input", "image", "table", "html", "model" …
+	Role *string `json:"role,omitempty"`
+	// The step that it belongs to.
+	Step *int64 `json:"step,omitempty"`
+	// Of its bytes, which must be in storage.
+	Digest string `json:"digest"`
+	// How many bytes.
+	Size int64 `json:"size"`
+	// Its media type.
+	Media *string `json:"media,omitempty"`
+}
+
+// What logLines takes.
+type LogLinesInput struct {
+	// The run.
+	Run string `json:"run"`
+	// Who logs.
+	Writer string `json:"writer"`
+	// The number of the batch.
+	Sequence *int64 `json:"sequence,omitempty"`
+	// The stream; "stdout" when left out.
+	Stream *string `json:"stream,omitempty"`
+	// The number of the first line, from 0.
+	First int64 `json:"first"`
+	// The lines, without their ends.
+	Lines []string `json:"lines"`
+}
+
+// What logParams takes.
+type LogParamsInput struct {
+	// The run.
+	Run string `json:"run"`
+	// Who logs.
+	Writer string `json:"writer"`
+	// The number of the batch.
+	Sequence *int64 `json:"sequence,omitempty"`
+	// The parameters: an object, nested or with dotted keys.
+	Params json.RawMessage `json:"params"`
+	// They may never get another value.
+	WriteOnce *bool `json:"writeOnce,omitempty"`
+}
+
+// The answer to what was logged.
+type LogPayload struct {
+	// The run as it stands then; null when it was refused.
+	Run *view.Run `json:"run,omitempty"`
+	// How many metric points were taken.
+	Accepted *int `json:"accepted,omitempty"`
+	// It had been taken before, and changed nothing.
+	Duplicate *bool `json:"duplicate,omitempty"`
+	// A place in the log at or after which all of it is, durable.
+	Seq *int64 `json:"seq,omitempty"`
+	// What was wrong; empty when it was taken.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// What logPoints takes.
+type LogPointsInput struct {
+	// The run, of any kind.
+	Run string `json:"run"`
+	// Who logs: a name that one process uses for one run, e.g. "rank0".
+	Writer string `json:"writer"`
+	// The number of the batch: a writer counts 1, 2, 3 …; a repeat is known by it. Without one only points are known again, by their step.
+	Sequence *int64 `json:"sequence,omitempty"`
+	// Points, at most 100,000 with those of series.
+	Points []PointInput `json:"points,omitempty"`
+	// Points as columns.
+	Series []SeriesInput `json:"series,omitempty"`
+}
+
+// What logText takes.
+type LogTextInput struct {
+	// The run.
+	Run string `json:"run"`
+	// Who logs.
+	Writer string `json:"writer"`
+	// The number of the batch.
+	Sequence *int64 `json:"sequence,omitempty"`
+	// Its key.
+	Key string `json:"key"`
+	// At which step.
+	Step int64 `json:"step"`
+	// What a model was given.
+	Prompt *string `json:"prompt,omitempty"`
+	// The text, at most 512 KiB.
+	Text string `json:"text"`
+}
+
 // Which runs count, and what to predict.
 type LossFitInput struct {
 	// Only runs of this experiment, by id.
@@ -450,6 +568,36 @@ type NumberFilter struct {
 	Gte *event.Number `json:"gte,omitempty"`
 }
 
+// What openRun takes.
+type OpenRunInput struct {
+	// Its id, made by the script, e.g. a ULID; one is made when left out.
+	ID *string `json:"id,omitempty"`
+	// What to call it.
+	Name *string `json:"name,omitempty"`
+	// The experiment it belongs to, by id or name; a new name opens one.
+	Experiment *string `json:"experiment,omitempty"`
+	// Its configuration: an object.
+	Config json.RawMessage `json:"config,omitempty"`
+	// Key-value tags.
+	Tags []TagInput `json:"tags,omitempty"`
+	// Labels.
+	Labels []string `json:"labels,omitempty"`
+	// A note.
+	Note *string `json:"note,omitempty"`
+	// The group that it belongs to, e.g. a sweep.
+	Group *string `json:"group,omitempty"`
+	// Its part in the group, e.g. "train".
+	JobType *string `json:"jobType,omitempty"`
+	// How often it shows a sign of life at least, in seconds; 60 when left out. Three times as long a silence counts as a crash.
+	HeartbeatSeconds *int64 `json:"heartbeatSeconds,omitempty"`
+	// What it reads.
+	Inputs []InputRef `json:"inputs,omitempty"`
+	// The run, and the step of it, that it grew out of.
+	Fork *ForkPointInput `json:"fork,omitempty"`
+	// Who opens it.
+	By *string `json:"by,omitempty"`
+}
+
 // What pauseRun takes.
 type PauseRunInput struct {
 	// The run.
@@ -460,8 +608,38 @@ type PauseRunInput struct {
 	By *string `json:"by,omitempty"`
 }
 
+// One metric point.
+type PointInput struct {
+	// The metric, 1-1024 bytes.
+	Key string `json:"key"`
+	// The step.
+	Step int64 `json:"step"`
+	// The value.
+	Value event.Number `json:"value"`
+	// When it was; when it came, if left out.
+	Time *time.Time `json:"time,omitempty"`
+	// A dimension set, e.g. {subset: "val"}.
+	Context json.RawMessage `json:"context,omitempty"`
+}
+
 // Everything that can be asked. Answers come from this node's picture of the log.
 type Query struct {
+}
+
+// What raiseAlert takes.
+type RaiseAlertInput struct {
+	// The run.
+	Run string `json:"run"`
+	// Who logs.
+	Writer string `json:"writer"`
+	// The number of the batch.
+	Sequence *int64 `json:"sequence,omitempty"`
+	// INFO when left out.
+	Level *AlertLevel `json:"level,omitempty"`
+	// What it is about, 1-1000 bytes.
+	Title string `json:"title"`
+	// More about it.
+	Text *string `json:"text,omitempty"`
 }
 
 // What removeAlias takes.
@@ -674,6 +852,20 @@ type SeedGroup struct {
 	Metrics []Spread `json:"metrics"`
 	// Newest scores that at least two of the runs have; the key is suite/task/metric.
 	Scores []Spread `json:"scores"`
+}
+
+// Points of one metric as columns of one length.
+type SeriesInput struct {
+	// The metric, 1-1024 bytes.
+	Key string `json:"key"`
+	// The steps.
+	Steps []int64 `json:"steps"`
+	// The values.
+	Values []event.Number `json:"values"`
+	// When they were; when they came, if left out.
+	Times []time.Time `json:"times,omitempty"`
+	// A dimension set, e.g. {subset: "val"}.
+	Context json.RawMessage `json:"context,omitempty"`
 }
 
 // Points a name at a checkpoint.
@@ -992,6 +1184,67 @@ type UserError struct {
 	Hint *string `json:"hint,omitempty"`
 	// Stable, for programs.
 	Code ErrorCode `json:"code"`
+}
+
+// How urgent an alert is.
+type AlertLevel string
+
+const (
+	// Good to know.
+	AlertLevelInfo AlertLevel = "INFO"
+	// Look at it when there is time.
+	AlertLevelWarn AlertLevel = "WARN"
+	// Look at it now.
+	AlertLevelError AlertLevel = "ERROR"
+)
+
+var AllAlertLevel = []AlertLevel{
+	AlertLevelInfo,
+	AlertLevelWarn,
+	AlertLevelError,
+}
+
+func (e AlertLevel) IsValid() bool {
+	switch e {
+	case AlertLevelInfo, AlertLevelWarn, AlertLevelError:
+		return true
+	}
+	return false
+}
+
+func (e AlertLevel) String() string {
+	return string(e)
+}
+
+func (e *AlertLevel) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AlertLevel(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AlertLevel", str)
+	}
+	return nil
+}
+
+func (e AlertLevel) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AlertLevel) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AlertLevel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }
 
 // Up or down.

@@ -908,6 +908,29 @@ func (ec *executionContext) fieldContext_LoggedArtifact_at(_ context.Context, fi
 	return graphql.NewScalarFieldContext("LoggedArtifact", field, false, false, errors.New("field of type Time does not have child fields"))
 }
 
+func (ec *executionContext) _LoggedArtifact_url(ctx context.Context, field graphql.CollectedField, obj *view.LoggedArtifact) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LoggedArtifact_url(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LoggedArtifact_url(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LoggedArtifact", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _LoggedArtifactConnection_edges(ctx context.Context, field graphql.CollectedField, obj *view.LoggedArtifactConnection) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2355,6 +2378,11 @@ func (ec *executionContext) _LoggedArtifact(ctx context.Context, sel ast.Selecti
 			}
 		case "at":
 			out.Values[i] = ec._LoggedArtifact_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "url":
+			out.Values[i] = ec._LoggedArtifact_url(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

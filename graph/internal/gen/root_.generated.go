@@ -685,6 +685,14 @@ type ComplexityRoot struct {
 		Object   func(childComplexity int) int
 	}
 
+	LogPayload struct {
+		Accepted   func(childComplexity int) int
+		Duplicate  func(childComplexity int) int
+		Run        func(childComplexity int) int
+		Seq        func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	LoggedArtifact struct {
 		At     func(childComplexity int) int
 		Digest func(childComplexity int) int
@@ -694,6 +702,7 @@ type ComplexityRoot struct {
 		Role   func(childComplexity int) int
 		Size   func(childComplexity int) int
 		Step   func(childComplexity int) int
+		URL    func(childComplexity int) int
 	}
 
 	LoggedArtifactConnection struct {
@@ -727,6 +736,13 @@ type ComplexityRoot struct {
 		Role     func(childComplexity int) int
 		Source   func(childComplexity int) int
 		Tags     func(childComplexity int) int
+	}
+
+	LoggedTable struct {
+		Artifact func(childComplexity int) int
+		Columns  func(childComplexity int) int
+		Count    func(childComplexity int) int
+		Rows     func(childComplexity int) int
 	}
 
 	LossFit struct {
@@ -817,10 +833,18 @@ type ComplexityRoot struct {
 		DeleteDataset      func(childComplexity int, input DeleteDatasetInput) int
 		DeleteExperiment   func(childComplexity int, input DeleteExperimentInput) int
 		DeleteRun          func(childComplexity int, input DeleteRunInput) int
+		EndRun             func(childComplexity int, input EndRunInput) int
 		EvaluateCheckpoint func(childComplexity int, input EvaluateCheckpointInput) int
 		ForkRun            func(childComplexity int, input ForkRunInput) int
+		LogArtifact        func(childComplexity int, input LogArtifactInput) int
+		LogLines           func(childComplexity int, input LogLinesInput) int
+		LogParams          func(childComplexity int, input LogParamsInput) int
+		LogPoints          func(childComplexity int, input LogPointsInput) int
+		LogText            func(childComplexity int, input LogTextInput) int
 		NoteRun            func(childComplexity int, input NoteRunInput) int
+		OpenRun            func(childComplexity int, input OpenRunInput) int
 		PauseRun           func(childComplexity int, input PauseRunInput) int
+		RaiseAlert         func(childComplexity int, input RaiseAlertInput) int
 		RemoveAlias        func(childComplexity int, input RemoveAliasInput) int
 		ReproduceRun       func(childComplexity int, input ReproduceRunInput) int
 		RestoreRun         func(childComplexity int, input RestoreRunInput) int
@@ -1047,7 +1071,7 @@ type ComplexityRoot struct {
 		Alerts            func(childComplexity int) int
 		AlertsPage        func(childComplexity int, first *int, after *string) int
 		Archived          func(childComplexity int) int
-		Artifacts         func(childComplexity int, first *int, after *string) int
+		Artifacts         func(childComplexity int, role *string, path *string, first *int, after *string) int
 		Attempts          func(childComplexity int) int
 		Branch            func(childComplexity int) int
 		Budget            func(childComplexity int) int
@@ -1069,8 +1093,12 @@ type ComplexityRoot struct {
 		Failure           func(childComplexity int) int
 		Forecast          func(childComplexity int) int
 		ForeignID         func(childComplexity int) int
+		Group             func(childComplexity int) int
+		HeartbeatAt       func(childComplexity int) int
+		HeartbeatSeconds  func(childComplexity int) int
 		ID                func(childComplexity int) int
 		Inputs            func(childComplexity int) int
+		JobType           func(childComplexity int) int
 		Kind              func(childComplexity int) int
 		Labels            func(childComplexity int) int
 		Lineage           func(childComplexity int) int
@@ -1100,6 +1128,7 @@ type ComplexityRoot struct {
 		Stop              func(childComplexity int) int
 		StopRequested     func(childComplexity int) int
 		Summary           func(childComplexity int) int
+		Tables            func(childComplexity int, path *string, first *int) int
 		Tags              func(childComplexity int) int
 		Texts             func(childComplexity int, key *string, last *int) int
 		TextsPage         func(childComplexity int, key *string, first *int, after *string) int
@@ -3935,6 +3964,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.LineageNode.Object(childComplexity), true
 
+	case "LogPayload.accepted":
+		if e.ComplexityRoot.LogPayload.Accepted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogPayload.Accepted(childComplexity), true
+	case "LogPayload.duplicate":
+		if e.ComplexityRoot.LogPayload.Duplicate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogPayload.Duplicate(childComplexity), true
+	case "LogPayload.run":
+		if e.ComplexityRoot.LogPayload.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogPayload.Run(childComplexity), true
+	case "LogPayload.seq":
+		if e.ComplexityRoot.LogPayload.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogPayload.Seq(childComplexity), true
+	case "LogPayload.userErrors":
+		if e.ComplexityRoot.LogPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LogPayload.UserErrors(childComplexity), true
+
 	case "LoggedArtifact.at":
 		if e.ComplexityRoot.LoggedArtifact.At == nil {
 			break
@@ -3983,6 +4043,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LoggedArtifact.Step(childComplexity), true
+	case "LoggedArtifact.url":
+		if e.ComplexityRoot.LoggedArtifact.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedArtifact.URL(childComplexity), true
 
 	case "LoggedArtifactConnection.edges":
 		if e.ComplexityRoot.LoggedArtifactConnection.Edges == nil {
@@ -4113,6 +4179,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LoggedInput.Tags(childComplexity), true
+
+	case "LoggedTable.artifact":
+		if e.ComplexityRoot.LoggedTable.Artifact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedTable.Artifact(childComplexity), true
+	case "LoggedTable.columns":
+		if e.ComplexityRoot.LoggedTable.Columns == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedTable.Columns(childComplexity), true
+	case "LoggedTable.count":
+		if e.ComplexityRoot.LoggedTable.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedTable.Count(childComplexity), true
+	case "LoggedTable.rows":
+		if e.ComplexityRoot.LoggedTable.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LoggedTable.Rows(childComplexity), true
 
 	case "LossFit.error":
 		if e.ComplexityRoot.LossFit.Error == nil {
@@ -4523,6 +4614,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteRun(childComplexity, args["input"].(DeleteRunInput)), true
+	case "Mutation.endRun":
+		if e.ComplexityRoot.Mutation.EndRun == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_endRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.EndRun(childComplexity, args["input"].(EndRunInput)), true
 	case "Mutation.evaluateCheckpoint":
 		if e.ComplexityRoot.Mutation.EvaluateCheckpoint == nil {
 			break
@@ -4545,6 +4647,61 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ForkRun(childComplexity, args["input"].(ForkRunInput)), true
+	case "Mutation.logArtifact":
+		if e.ComplexityRoot.Mutation.LogArtifact == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_logArtifact_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LogArtifact(childComplexity, args["input"].(LogArtifactInput)), true
+	case "Mutation.logLines":
+		if e.ComplexityRoot.Mutation.LogLines == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_logLines_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LogLines(childComplexity, args["input"].(LogLinesInput)), true
+	case "Mutation.logParams":
+		if e.ComplexityRoot.Mutation.LogParams == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_logParams_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LogParams(childComplexity, args["input"].(LogParamsInput)), true
+	case "Mutation.logPoints":
+		if e.ComplexityRoot.Mutation.LogPoints == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_logPoints_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LogPoints(childComplexity, args["input"].(LogPointsInput)), true
+	case "Mutation.logText":
+		if e.ComplexityRoot.Mutation.LogText == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_logText_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.LogText(childComplexity, args["input"].(LogTextInput)), true
 	case "Mutation.noteRun":
 		if e.ComplexityRoot.Mutation.NoteRun == nil {
 			break
@@ -4556,6 +4713,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.NoteRun(childComplexity, args["input"].(NoteRunInput)), true
+	case "Mutation.openRun":
+		if e.ComplexityRoot.Mutation.OpenRun == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_openRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OpenRun(childComplexity, args["input"].(OpenRunInput)), true
 	case "Mutation.pauseRun":
 		if e.ComplexityRoot.Mutation.PauseRun == nil {
 			break
@@ -4567,6 +4735,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PauseRun(childComplexity, args["input"].(PauseRunInput)), true
+	case "Mutation.raiseAlert":
+		if e.ComplexityRoot.Mutation.RaiseAlert == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_raiseAlert_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RaiseAlert(childComplexity, args["input"].(RaiseAlertInput)), true
 	case "Mutation.removeAlias":
 		if e.ComplexityRoot.Mutation.RemoveAlias == nil {
 			break
@@ -5699,7 +5878,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Run.Artifacts(childComplexity, args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Run.Artifacts(childComplexity, args["role"].(*string), args["path"].(*string), args["first"].(*int), args["after"].(*string)), true
 	case "Run.attempts":
 		if e.ComplexityRoot.Run.Attempts == nil {
 			break
@@ -5846,6 +6025,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.ForeignID(childComplexity), true
+	case "Run.group":
+		if e.ComplexityRoot.Run.Group == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Group(childComplexity), true
+	case "Run.heartbeatAt":
+		if e.ComplexityRoot.Run.HeartbeatAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.HeartbeatAt(childComplexity), true
+	case "Run.heartbeatSeconds":
+		if e.ComplexityRoot.Run.HeartbeatSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.HeartbeatSeconds(childComplexity), true
 	case "Run.id":
 		if e.ComplexityRoot.Run.ID == nil {
 			break
@@ -5858,6 +6055,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Inputs(childComplexity), true
+	case "Run.jobType":
+		if e.ComplexityRoot.Run.JobType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.JobType(childComplexity), true
 	case "Run.kind":
 		if e.ComplexityRoot.Run.Kind == nil {
 			break
@@ -6057,6 +6260,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Summary(childComplexity), true
+	case "Run.tables":
+		if e.ComplexityRoot.Run.Tables == nil {
+			break
+		}
+
+		args, err := ec.field_Run_tables_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Run.Tables(childComplexity, args["path"].(*string), args["first"].(*int)), true
 	case "Run.tags":
 		if e.ComplexityRoot.Run.Tags == nil {
 			break
@@ -7216,17 +7430,28 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteDatasetInput,
 		ec.unmarshalInputDeleteExperimentInput,
 		ec.unmarshalInputDeleteRunInput,
+		ec.unmarshalInputEndRunInput,
 		ec.unmarshalInputEvaluateCheckpointInput,
 		ec.unmarshalInputExperimentBy,
+		ec.unmarshalInputFailureInput,
+		ec.unmarshalInputForkPointInput,
 		ec.unmarshalInputForkRunInput,
 		ec.unmarshalInputInputRef,
+		ec.unmarshalInputLogArtifactInput,
+		ec.unmarshalInputLogLinesInput,
+		ec.unmarshalInputLogParamsInput,
+		ec.unmarshalInputLogPointsInput,
+		ec.unmarshalInputLogTextInput,
 		ec.unmarshalInputLossFitInput,
 		ec.unmarshalInputMetricFilter,
 		ec.unmarshalInputModelShapeInput,
 		ec.unmarshalInputNoteRunInput,
 		ec.unmarshalInputNumberFilter,
 		ec.unmarshalInputObjectiveInput,
+		ec.unmarshalInputOpenRunInput,
 		ec.unmarshalInputPauseRunInput,
+		ec.unmarshalInputPointInput,
+		ec.unmarshalInputRaiseAlertInput,
 		ec.unmarshalInputRemoveAliasInput,
 		ec.unmarshalInputReproduceRunInput,
 		ec.unmarshalInputRestoreRunInput,
@@ -7235,6 +7460,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRunBy,
 		ec.unmarshalInputRunFilter,
 		ec.unmarshalInputRunOrder,
+		ec.unmarshalInputSeriesInput,
 		ec.unmarshalInputSetAliasInput,
 		ec.unmarshalInputSetPriceInput,
 		ec.unmarshalInputSetRetentionInput,
@@ -9140,6 +9366,282 @@ type RaisedAlert {
   alert: Alert!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/log.graphqls", Input: `extend type Mutation {
+  "Opens a run of kind EXTERNAL, which somebody else's script logs; it runs from then on. An id that an external run has already is answered with that run as it is."
+  openRun("What is wished for." input: OpenRunInput!): RunPayload!
+  "A script's last word on its run of kind EXTERNAL."
+  endRun("What is wished for." input: EndRunInput!): RunPayload!
+  "Logs metric points of a run. The mutations that log are as /api/v1/runs/{id}/log is: all or nothing, and a batch that is sent again changes nothing."
+  logPoints("What is logged." input: LogPointsInput!): LogPayload!
+  "Logs hyper-parameters of a run, besides those of its configuration."
+  logParams("What is logged." input: LogParamsInput!): LogPayload!
+  "Logs a text at a step."
+  logText("What is logged." input: LogTextInput!): LogPayload!
+  "Logs console lines. A line may be written again."
+  logLines("What is logged." input: LogLinesInput!): LogPayload!
+  "Logs a file whose bytes are in storage already (PUT /api/v1/blob/{digest}, or POST /api/v1/runs/{id}/artifacts for a URL to put them to)."
+  logArtifact("What is logged." input: LogArtifactInput!): LogPayload!
+  "Says something that a person should see."
+  raiseAlert("What is logged." input: RaiseAlertInput!): LogPayload!
+}
+
+"What openRun takes."
+input OpenRunInput {
+  "Its id, made by the script, e.g. a ULID; one is made when left out."
+  id: ID
+  "What to call it."
+  name: String
+  "The experiment it belongs to, by id or name; a new name opens one."
+  experiment: String
+  "Its configuration: an object."
+  config: JSON
+  "Key-value tags."
+  tags: [TagInput!]
+  "Labels."
+  labels: [String!]
+  "A note."
+  note: String
+  "The group that it belongs to, e.g. a sweep."
+  group: String
+  "Its part in the group, e.g. \"train\"."
+  jobType: String
+  "How often it shows a sign of life at least, in seconds; 60 when left out. Three times as long a silence counts as a crash."
+  heartbeatSeconds: Int64
+  "What it reads."
+  inputs: [InputRef!]
+  "The run, and the step of it, that it grew out of."
+  fork: ForkPointInput
+  "Who opens it."
+  by: String
+}
+
+"A step of a run."
+input ForkPointInput {
+  "The run."
+  run: ID!
+  "The step."
+  step: Int64!
+}
+
+"How a script's run ends."
+enum EndStatus {
+  "It did what it was to do."
+  FINISHED
+  "It could not."
+  FAILED
+  "It was asked to stop."
+  STOPPED
+}
+
+"What endRun takes."
+input EndRunInput {
+  "The run."
+  id: ID!
+  "How it ended."
+  status: EndStatus!
+  "The exit code of its process."
+  exitCode: Int
+  "What happened, when it failed."
+  failure: FailureInput
+}
+
+"Why a run failed."
+input FailureInput {
+  "For programs, e.g. \"out_of_memory\"."
+  code: String!
+  "What happened."
+  message: String!
+  "What to do."
+  hint: String
+}
+
+"One metric point."
+input PointInput {
+  "The metric, 1-1024 bytes."
+  key: String!
+  "The step."
+  step: Int64!
+  "The value."
+  value: Number!
+  "When it was; when it came, if left out."
+  time: Time
+  "A dimension set, e.g. {subset: \"val\"}."
+  context: JSON
+}
+
+"Points of one metric as columns of one length."
+input SeriesInput {
+  "The metric, 1-1024 bytes."
+  key: String!
+  "The steps."
+  steps: [Int64!]!
+  "The values."
+  values: [Number!]!
+  "When they were; when they came, if left out."
+  times: [Time!]
+  "A dimension set, e.g. {subset: \"val\"}."
+  context: JSON
+}
+
+"What logPoints takes."
+input LogPointsInput {
+  "The run, of any kind."
+  run: ID!
+  "Who logs: a name that one process uses for one run, e.g. \"rank0\"."
+  writer: String!
+  "The number of the batch: a writer counts 1, 2, 3 …; a repeat is known by it. Without one only points are known again, by their step."
+  sequence: Int64
+  "Points, at most 100,000 with those of series."
+  points: [PointInput!]
+  "Points as columns."
+  series: [SeriesInput!]
+}
+
+"What logParams takes."
+input LogParamsInput {
+  "The run."
+  run: ID!
+  "Who logs."
+  writer: String!
+  "The number of the batch."
+  sequence: Int64
+  "The parameters: an object, nested or with dotted keys."
+  params: JSON!
+  "They may never get another value."
+  writeOnce: Boolean
+}
+
+"What logText takes."
+input LogTextInput {
+  "The run."
+  run: ID!
+  "Who logs."
+  writer: String!
+  "The number of the batch."
+  sequence: Int64
+  "Its key."
+  key: String!
+  "At which step."
+  step: Int64!
+  "What a model was given."
+  prompt: String
+  "The text, at most 512 KiB."
+  text: String!
+}
+
+"What logLines takes."
+input LogLinesInput {
+  "The run."
+  run: ID!
+  "Who logs."
+  writer: String!
+  "The number of the batch."
+  sequence: Int64
+  "The stream; \"stdout\" when left out."
+  stream: String
+  "The number of the first line, from 0."
+  first: Int64!
+  "The lines, without their ends."
+  lines: [String!]!
+}
+
+"What logArtifact takes."
+input LogArtifactInput {
+  "The run."
+  run: ID!
+  "Who logs."
+  writer: String!
+  "The number of the batch."
+  sequence: Int64
+  "Its place in the run's tree of files, e.g. \"plots/loss.png\"."
+  path: String!
+  "\"output\" when left out; \"input\", \"image\", \"table\", \"html\", \"model\" …"
+  role: String
+  "The step that it belongs to."
+  step: Int64
+  "Of its bytes, which must be in storage."
+  digest: String!
+  "How many bytes."
+  size: Int64!
+  "Its media type."
+  media: String
+}
+
+"How urgent an alert is."
+enum AlertLevel {
+  "Good to know."
+  INFO
+  "Look at it when there is time."
+  WARN
+  "Look at it now."
+  ERROR
+}
+
+"What raiseAlert takes."
+input RaiseAlertInput {
+  "The run."
+  run: ID!
+  "Who logs."
+  writer: String!
+  "The number of the batch."
+  sequence: Int64
+  "INFO when left out."
+  level: AlertLevel
+  "What it is about, 1-1000 bytes."
+  title: String!
+  "More about it."
+  text: String
+}
+
+"The answer to what was logged."
+type LogPayload {
+  "The run as it stands then; null when it was refused."
+  run: Run
+  "How many metric points were taken."
+  accepted: Int
+  "It had been taken before, and changed nothing."
+  duplicate: Boolean
+  "A place in the log at or after which all of it is, durable."
+  seq: Int64
+  "What was wrong; empty when it was taken."
+  userErrors: [UserError!]!
+}
+
+extend type Run {
+  "Tables that it logged, by path; a table that storage does not have any more is left out."
+  tables(
+    "Only this path, or all below it when it ends in \"/\"."
+    path: String
+    "1 when left out, 20 at most."
+    first: Int
+  ): [LoggedTable!]!
+  "The group of an external run, e.g. a sweep."
+  group: String!
+  "The part of an external run in its group."
+  jobType: String!
+  "How often an external run shows a sign of life at least, in seconds; 0 for others."
+  heartbeatSeconds: Int64!
+  "When it last showed a sign of life; null when never."
+  heartbeatAt: Time
+}
+
+extend type LoggedArtifact {
+  "Where its bytes are, below this node's address."
+  url: String!
+}
+
+"A table that a run logged."
+type LoggedTable {
+  "The file that it is."
+  artifact: LoggedArtifact!
+  "The names of its columns."
+  columns: [String!]!
+  "Its rows, the first 1,000: each is a list of cells."
+  rows: [JSON!]!
+  "How many rows there are."
+  count: Int!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/made.graphqls", Input: `"A question with an objective: groups runs."
 type Experiment implements Node {
   "Its id."
@@ -9802,6 +10304,10 @@ extend type Run {
   ): ConsoleLineConnection!
   "Files it wrote or read, by path, page by page."
   artifacts(
+    "Only of this role, e.g. \"image\"."
+    role: String
+    "Only this path, or all below it when it ends in \"/\"."
+    path: String
     "At most so many; 50 when left out, 500 at most."
     first: Int
     "A cursor of this list: what follows it."
@@ -12220,6 +12726,22 @@ func (ec *executionContext) childFields_LineageNode(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type LineageNode", field.Name)
 }
 
+func (ec *executionContext) childFields_LogPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "run":
+		return ec.fieldContext_LogPayload_run(ctx, field)
+	case "accepted":
+		return ec.fieldContext_LogPayload_accepted(ctx, field)
+	case "duplicate":
+		return ec.fieldContext_LogPayload_duplicate(ctx, field)
+	case "seq":
+		return ec.fieldContext_LogPayload_seq(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_LogPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LogPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_LoggedArtifact(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -12238,6 +12760,8 @@ func (ec *executionContext) childFields_LoggedArtifact(ctx context.Context, fiel
 		return ec.fieldContext_LoggedArtifact_media(ctx, field)
 	case "at":
 		return ec.fieldContext_LoggedArtifact_at(ctx, field)
+	case "url":
+		return ec.fieldContext_LoggedArtifact_url(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LoggedArtifact", field.Name)
 }
@@ -12306,6 +12830,20 @@ func (ec *executionContext) childFields_LoggedInput(ctx context.Context, field g
 		return ec.fieldContext_LoggedInput_tags(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type LoggedInput", field.Name)
+}
+
+func (ec *executionContext) childFields_LoggedTable(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "artifact":
+		return ec.fieldContext_LoggedTable_artifact(ctx, field)
+	case "columns":
+		return ec.fieldContext_LoggedTable_columns(ctx, field)
+	case "rows":
+		return ec.fieldContext_LoggedTable_rows(ctx, field)
+	case "count":
+		return ec.fieldContext_LoggedTable_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LoggedTable", field.Name)
 }
 
 func (ec *executionContext) childFields_LossFit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -12914,6 +13452,16 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_budgetReached(ctx, field)
 	case "sameSpec":
 		return ec.fieldContext_Run_sameSpec(ctx, field)
+	case "tables":
+		return ec.fieldContext_Run_tables(ctx, field)
+	case "group":
+		return ec.fieldContext_Run_group(ctx, field)
+	case "jobType":
+		return ec.fieldContext_Run_jobType(ctx, field)
+	case "heartbeatSeconds":
+		return ec.fieldContext_Run_heartbeatSeconds(ctx, field)
+	case "heartbeatAt":
+		return ec.fieldContext_Run_heartbeatAt(ctx, field)
 	case "checkpointsPage":
 		return ec.fieldContext_Run_checkpointsPage(ctx, field)
 	case "evaluationsPage":
