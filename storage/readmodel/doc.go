@@ -14,7 +14,9 @@
 //   - Two models that folded the same log hold the same, whenever they committed, and however often they were opened (Dump is the proof,
 //     readmodeltest.Check the test).
 //   - Metrics lie in chunks of about 1,024 points with a pyramid of least, greatest and last values above them: a chart reads what it
-//     draws, whatever the run's length, and loses no spike.
+//     draws, whatever the run's length, and loses no spike. docs/formats/series.md draws the bytes.
+//   - A stored chunk that cannot be read is its series' trouble only: it counts as empty, what is new is kept, the series says that it is
+//     damaged, and every other one is read and folded as before. Deleting the file heals it: the log has all.
 //
 // Caveats. Run records are decoded and whole in memory: about 3 KB each with a config of 2 KB, and up to 9 KB more once a config filter
 // was used; opening reads them all (10,000 in 0.8 s on a busy machine of two cores). The file has one process at a time. bbolt files never shrink: deleting a run frees pages for what

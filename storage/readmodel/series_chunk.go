@@ -201,6 +201,9 @@ func (c *chunk) insert(i int, p point) {
 }
 
 func insertAt[T any](xs []T, i int, x T) []T {
+	if n := len(xs); n == cap(xs) && n < sealAt { // doubling all the way to a whole chunk copies least
+		xs = append(make([]T, 0, min(max(16, 2*n), sealAt)), xs...)
+	}
 	xs = append(xs, x)
 	copy(xs[i+1:], xs[i:])
 	xs[i] = x
