@@ -41,7 +41,6 @@ type lab struct {
 	keeper *keeper.Keeper
 	past   *keeper.Past
 	stop   func()
-	told   []event.Envelope
 }
 
 var quiet = slog.New(slog.DiscardHandler)
