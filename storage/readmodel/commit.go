@@ -13,6 +13,9 @@ import (
 	"millrace/event"
 )
 
+// dense is how full pages are made of tables whose new keys come at the end, as the ids of runs do.
+const dense = 0.9
+
 // maxPendingBytes is how much may wait in a layer before Apply waits for the commit.
 const maxPendingBytes = 64 << 20
 
@@ -248,6 +251,9 @@ func (c carried) write(tx *bbolt.Tx) error {
 func (c carried) writeRuns(tx *bbolt.Tx) error {
 	bucket := func(t table) *bbolt.Bucket { return tx.Bucket([]byte(layout[t].name)) }
 	heads, records, lives := bucket(tableHead), bucket(tableRun), bucket(tableLive)
+	for _, b := range []*bbolt.Bucket{heads, records, lives} {
+		b.FillPercent = dense
+	}
 	for _, id := range slices.Sorted(maps.Keys(c.runs)) {
 		r := c.runs[id]
 		key := append(appendPart(nil, ""), parts(string(id))...)

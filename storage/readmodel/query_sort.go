@@ -165,7 +165,11 @@ type foremost struct {
 	heap  []place
 }
 
+// add takes a run into account. Runs come by creation, in the direction of the order.
 func (f *foremost) add(st *runState) {
+	if len(f.heap) == f.n && len(f.by.keys) == 0 {
+		return
+	}
 	if f.after != nil && f.by.against(st, f.after) <= 0 {
 		return
 	}

@@ -27,7 +27,6 @@ type question struct {
 	ctx        context.Context
 	conditions int
 	asked      map[columnKey]bool
-	failed     error // of reading, while runs are tested
 }
 
 func (m *Model) question(ctx context.Context, v view) *question {
@@ -304,8 +303,8 @@ func (m *Model) among(e where.Expr) (some []*runState, all bool) {
 	return nil, true
 }
 
-// matching calls fn with the runs that fit a condition, by creation.
-func (q *question) matching(e where.Expr, fn func(*runState)) error {
+// matching calls fn with the runs that fit a condition, by creation, backward where asked.
+func (q *question) matching(e where.Expr, backward bool, fn func(*runState)) error {
 	t, err := q.compile(e, 0)
 	if err != nil {
 		return err
@@ -314,15 +313,16 @@ func (q *question) matching(e where.Expr, fn func(*runState)) error {
 	if all {
 		runs = q.m.order
 	}
-	for i, st := range runs {
+	for i := range runs {
 		if i%1024 == 1023 && q.ctx.Err() != nil {
 			return q.ctx.Err()
 		}
+		st := runs[i]
+		if backward {
+			st = runs[len(runs)-1-i]
+		}
 		if t.holds(st) {
 			fn(st)
-		}
-		if q.failed != nil {
-			return q.failed
 		}
 	}
 	return q.ctx.Err()

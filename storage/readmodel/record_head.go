@@ -17,24 +17,27 @@ import (
 // head is what lists need of a run: it is in memory for every run, some 700 bytes each, and in the file in tableHead. All of it but the heartbeat follows
 // from the Run (headOf). Times are µs since 1970; noTime means "not yet". Slices are replaced, never written to.
 type head struct {
-	id                                            event.RunID
+	// What nearly every list looks at comes first, in a cache line.
+	created                                       int64
 	seq                                           uint64
-	bare, archived, starred, stopping, reproduced bool
 	kind                                          event.RunKind
 	status                                        event.RunStatus
-	created, started, ended, updated, progressed  int64
-	heartbeat                                     time.Time // of any writer
-	steps                                         int64     // noSteps: nobody told
-	name, note, by                                string
-	experiment                                    event.ExperimentID
-	spec                                          event.Digest
-	parent                                        event.RunID
-	relation                                      string        // to the parent: a kind of event.Branch
-	tags                                          []string      // key, value, key, value, …, by key
-	labels                                        []string      // sorted
-	inputs                                        []event.Input // as the spec has them
-	workers                                       []string      // of all attempts, each once, in order
-	spent                                         []spending
+	archived, starred, bare, stopping, reproduced bool
+
+	started, ended, updated, progressed int64
+	heartbeat                           time.Time // of any writer
+	steps                               int64     // noSteps: nobody told
+	id                                  event.RunID
+	name, note, by                      string
+	experiment                          event.ExperimentID
+	spec                                event.Digest
+	parent                              event.RunID
+	relation                            string        // to the parent: a kind of event.Branch
+	tags                                []string      // key, value, key, value, …, by key
+	labels                              []string      // sorted
+	inputs                              []event.Input // as the spec has them
+	workers                             []string      // of all attempts, each once, in order
+	spent                               []spending
 }
 
 // spending is what an attempt has spent on one device.
