@@ -64,12 +64,12 @@ func (r *resolver) past(ctx context.Context, d *ast.Directive, vars map[string]a
 			if refused.Code() == "UNAVAILABLE" {
 				code = codeUnavailable
 			}
-			err = question{code, refused.Error()}
+			err = question{code: code, message: refused.Error()}
 		}
 		return nil, time.Time{}, nil, err
 	}
 	if r.Config.Past == nil {
-		return fail(question{codeUnavailable, "this node does not look back"})
+		return fail(question{code: codeUnavailable, message: "this node does not look back"})
 	}
 	args := d.ArgumentMap(vars)
 	seq, when := args["seq"], args["time"]

@@ -13,7 +13,7 @@ import (
 // curated opens what is stored of a dataset.
 func (r *resolver) curated(ctx context.Context, d *view.Dataset) (curator.Dataset, error) {
 	if r.Blob == nil {
-		return curator.Dataset{}, question{codeUnavailable, "this server does not read what is stored"}
+		return curator.Dataset{}, question{code: codeUnavailable, message: "this server does not read what is stored"}
 	}
 	return curator.OpenDataset(ctx, d.ID(), r.Blob)
 }
@@ -22,9 +22,9 @@ func (r *resolver) curated(ctx context.Context, d *view.Dataset) (curator.Datase
 func stored(err error) error {
 	switch {
 	case errors.Is(err, curator.ErrNotNoted), errors.Is(err, curator.ErrRecipe), errors.Is(err, curator.ErrReread):
-		return question{codeBadInput, err.Error()}
+		return question{code: codeBadInput, message: err.Error()}
 	case errors.Is(err, fs.ErrNotExist):
-		return question{codeNotFound, "storage does not have all of this dataset any more"}
+		return question{code: codeNotFound, message: "storage does not have all of this dataset any more"}
 	}
 	return err
 }
@@ -46,7 +46,7 @@ func (r *resolver) redecide(ctx context.Context, set curator.Dataset, filters cu
 		err = within.Err()
 	}
 	if err != nil && within.Err() != nil && ctx.Err() == nil {
-		return nil, question{codeUnavailable, fmt.Sprintf("this takes more than %s; \"millrace curate redecide\" takes its time", r.RedecideTimeout)}
+		return nil, question{code: codeUnavailable, message: fmt.Sprintf("this takes more than %s; \"millrace curate redecide\" takes its time", r.RedecideTimeout)}
 	}
 	return &out, stored(err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -26,16 +27,19 @@ const (
 )
 
 // question is an error that whoever asked can mend.
-type question struct{ code, message string }
+type question struct {
+	code, message string
+	more          map[string]any // for programs: where in a text the fault is
+}
 
 func (q question) Error() string { return q.message }
 
 func badInput(format string, args ...any) error {
-	return question{codeBadInput, fmt.Sprintf(format, args...)}
+	return question{code: codeBadInput, message: fmt.Sprintf(format, args...)}
 }
 
 func notFound(format string, args ...any) error {
-	return question{codeNotFound, fmt.Sprintf(format, args...)}
+	return question{code: codeNotFound, message: fmt.Sprintf(format, args...)}
 }
 
 // present turns an error into what is shown: a code, and for an internal error no more than that there was one.
@@ -66,13 +70,14 @@ func (r *resolver) present(ctx context.Context, err error) *gqlerror.Error {
 		shown.Message = "internal error; the server's log says more"
 	}
 	shown.Extensions = map[string]any{"code": code}
+	maps.Copy(shown.Extensions, q.more)
 	return shown
 }
 
 // recovered keeps a panic from ending the process.
 func (r *resolver) recovered(ctx context.Context, v any) error {
 	r.Log.ErrorContext(ctx, "graph: panic", "panic", v, "stack", string(debug.Stack()))
-	return question{codeInternal, "internal error; the server's log says more"}
+	return question{code: codeInternal, message: "internal error; the server's log says more"}
 }
 
 // userErrors turns a refused wish into what its maker is told; any other error is internal and goes on as err.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -10,13 +11,101 @@ import (
 	"millrace/storage/readmodel/where"
 )
 
-// condition translates a filter into the read model's language; nil is no filter. Archived runs are left out unless asked for.
-func (r *resolver) condition(f *gen.RunFilter) (where.Expr, error) {
+// picked translates a filter and a condition in the language, both of which must hold. Archived runs are left out unless one of them speaks of
+// them.
+func (r *resolver) picked(f *gen.RunFilter, text *string) (where.Expr, error) {
+	e, err := where.Parse(deref(text), r.Now())
+	if err != nil {
+		return nil, badText("where", err)
+	}
 	if f == nil {
 		f = &gen.RunFilter{}
 	}
-	all := where.And{is(where.Archived, where.Value{Kind: where.Bool, Bool: deref(f.Archived)})}
+	filter, err := r.condition(f, maxFilters)
+	if err != nil {
+		return nil, err
+	}
+	all := where.And{filter, e}
+	if !where.Mentions(all, where.Archived) {
+		all = append(where.And{is(where.Archived, where.Value{Kind: where.Bool})}, all...)
+	}
+	return all, nil
+}
+
+// maxFilters is how deep filters may lie within filters.
+const maxFilters = 16
+
+// badText shows where a text of the language is wrong.
+func badText(what string, err error) error {
+	var at *where.SyntaxError
+	if !errors.As(err, &at) {
+		return err
+	}
+	return question{code: codeBadInput, message: what + ": " + at.Error(), more: map[string]any{
+		"argument": what, "offset": at.Offset, "line": at.Line, "column": at.Column, "hint": at.Hint,
+	}}
+}
+
+// condition translates a filter into the read model's language.
+func (r *resolver) condition(f *gen.RunFilter, depth int) (where.Expr, error) {
+	if depth == 0 {
+		return nil, badInput("filters are nested deeper than %d", maxFilters)
+	}
+	all := where.And{}
 	add := func(e ...where.Expr) { all = append(all, e...) }
+	if f.Archived != nil {
+		add(is(where.Archived, where.Value{Kind: where.Bool, Bool: *f.Archived}))
+	}
+	if f.Starred != nil {
+		add(is(where.Starred, where.Value{Kind: where.Bool, Bool: *f.Starred}))
+	}
+	for name, by := range map[where.Name]*gen.StringFilter{where.RunName: f.Name, where.Note: f.Note, where.By: f.By, where.Worker: f.Worker} {
+		if by != nil {
+			add(text(where.Field{Name: name}, *by)...)
+		}
+	}
+	for name, by := range map[where.Name]*gen.TimeFilter{where.Started: f.Started, where.Ended: f.Ended, where.Updated: f.Updated} {
+		if by != nil {
+			add(times(name, by.After, by.Before)...)
+		}
+	}
+	for name, by := range map[where.Name]*gen.NumberFilter{
+		where.Duration: f.Duration, where.Dollars: f.Cost, where.DeviceSeconds: f.DeviceSeconds, where.Joules: f.Joules,
+		where.Tokens: f.Tokens, where.FLOPs: f.Flops, where.Steps: f.Steps,
+	} {
+		if by != nil {
+			add(numbers(where.Field{Name: name}, *by)...)
+		}
+	}
+	add(times(where.Created, f.CreatedAfter, f.CreatedBefore)...)
+	if f.Parent != nil {
+		add(is(where.Parent, wordOf(*f.Parent)))
+	}
+	for i := range f.And {
+		e, err := r.condition(&f.And[i], depth-1)
+		if err != nil {
+			return nil, err
+		}
+		add(e)
+	}
+	if f.Or != nil {
+		any := where.Or{}
+		for i := range f.Or {
+			e, err := r.condition(&f.Or[i], depth-1)
+			if err != nil {
+				return nil, err
+			}
+			any = append(any, e)
+		}
+		add(any)
+	}
+	if f.Not != nil {
+		e, err := r.condition(f.Not, depth-1)
+		if err != nil {
+			return nil, err
+		}
+		add(where.Not{Of: e})
+	}
 	if f.Ids != nil {
 		add(oneOf(where.Field{Name: where.ID}, f.Ids))
 	}
@@ -32,9 +121,6 @@ func (r *resolver) condition(f *gen.RunFilter) (where.Expr, error) {
 			return nil, err
 		}
 		add(within(id))
-	}
-	if f.Name != nil {
-		add(text(where.Field{Name: where.RunName}, *f.Name)...)
 	}
 	if d := deref(f.SpecDigest); d != "" {
 		add(is(where.SpecDigest, wordOf(d)))
@@ -76,12 +162,6 @@ func (r *resolver) condition(f *gen.RunFilter) (where.Expr, error) {
 			digest = d.ID()
 		}
 		add(is(where.Input, wordOf(digest)))
-	}
-	if f.CreatedAfter != nil {
-		add(where.Compare{Field: where.Field{Name: where.Created}, Op: where.AtLeast, Values: []where.Value{timeOf(*f.CreatedAfter)}})
-	}
-	if f.CreatedBefore != nil {
-		add(where.Compare{Field: where.Field{Name: where.Created}, Op: where.Less, Values: []where.Value{timeOf(*f.CreatedBefore)}})
 	}
 	return all, nil
 }
@@ -140,6 +220,17 @@ func text(f where.Field, by gen.StringFilter) (out []where.Expr) {
 	}
 	if by.Contains != nil && *by.Contains != "" {
 		out = append(out, compare(where.Contains, *by.Contains))
+	}
+	return out
+}
+
+// times translates bounds of a time.
+func times(n where.Name, after, before *time.Time) (out []where.Expr) {
+	if after != nil {
+		out = append(out, where.Compare{Field: where.Field{Name: n}, Op: where.AtLeast, Values: []where.Value{timeOf(*after)}})
+	}
+	if before != nil {
+		out = append(out, where.Compare{Field: where.Field{Name: n}, Op: where.Less, Values: []where.Value{timeOf(*before)}})
 	}
 	return out
 }
@@ -227,35 +318,66 @@ var stats = map[gen.MetricSummary]where.Stat{
 	gen.MetricSummaryFirst: where.StatFirst,
 }
 
+// input is anything that a run reads.
+const input = where.Input
+
 // newest is the order of lists that ask for none.
 var newest = where.Sort{Field: where.Field{Name: where.Created}, Desc: true}
 
-// order translates an order; nil is newest first.
-func order(o *gen.RunOrder) ([]where.Sort, error) {
-	if o == nil {
+// order translates an order, in the language or as a list of keys; none is newest first.
+func order(keys []gen.RunOrder, text *string) ([]where.Sort, error) {
+	if t := deref(text); t != "" {
+		by, err := where.ParseSort(t)
+		if err != nil {
+			return nil, badText("sort", err)
+		}
+		return by, nil
+	}
+	if len(keys) == 0 {
 		return []where.Sort{newest}, nil
 	}
-	by := where.Sort{Field: where.Field{Name: fieldNames[o.Field]}, Desc: o.Direction == gen.DirectionDesc}
-	switch o.Field {
-	case gen.RunFieldConfig, gen.RunFieldMetric:
-		if by.Field.Key = deref(o.Key); by.Field.Key == "" {
-			return nil, badInput("an order by %s needs a key", o.Field)
+	out := make([]where.Sort, len(keys))
+	for i, o := range keys {
+		by := where.Sort{Field: where.Field{Name: sorts[o.Field], Key: deref(o.Key)}, Desc: o.Direction == gen.DirectionDesc}
+		switch o.Field {
+		case gen.RunFieldConfig, gen.RunFieldMetric, gen.RunFieldTag:
+			if by.Field.Key == "" {
+				return nil, badInput("an order by %s needs a key", o.Field)
+			}
+		default:
+			by.Field.Key = ""
 		}
-	case gen.RunFieldKind:
-		return []where.Sort{by, newest}, nil
+		if o.Field == gen.RunFieldMetric && o.Of != nil {
+			by.Field.Stat = stats[*o.Of]
+		}
+		out[i] = by
 	}
-	return []where.Sort{by}, nil
+	if len(keys) == 1 && keys[0].Field == gen.RunFieldKind {
+		out = append(out, newest)
+	}
+	return out, nil
 }
 
-var fieldNames = map[gen.RunField]where.Name{
-	gen.RunFieldCreated:  where.Created,
-	gen.RunFieldName:     where.RunName,
-	gen.RunFieldStatus:   where.Status,
-	gen.RunFieldKind:     where.Kind,
-	gen.RunFieldDuration: where.Duration,
-	gen.RunFieldCost:     where.Dollars,
-	gen.RunFieldConfig:   where.Config,
-	gen.RunFieldMetric:   where.Metric,
+var sorts = map[gen.RunField]where.Name{
+	gen.RunFieldCreated:       where.Created,
+	gen.RunFieldStarted:       where.Started,
+	gen.RunFieldEnded:         where.Ended,
+	gen.RunFieldUpdated:       where.Updated,
+	gen.RunFieldName:          where.RunName,
+	gen.RunFieldExperiment:    where.Experiment,
+	gen.RunFieldTag:           where.Tag,
+	gen.RunFieldBy:            where.By,
+	gen.RunFieldStatus:        where.Status,
+	gen.RunFieldKind:          where.Kind,
+	gen.RunFieldDuration:      where.Duration,
+	gen.RunFieldCost:          where.Dollars,
+	gen.RunFieldSteps:         where.Steps,
+	gen.RunFieldTokens:        where.Tokens,
+	gen.RunFieldFlops:         where.FLOPs,
+	gen.RunFieldDeviceSeconds: where.DeviceSeconds,
+	gen.RunFieldJoules:        where.Joules,
+	gen.RunFieldConfig:        where.Config,
+	gen.RunFieldMetric:        where.Metric,
 }
 
 func deref[T any](p *T) (v T) {

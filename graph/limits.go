@@ -30,6 +30,7 @@ const (
 	maxPlaces     = 2_000
 	maxLineage    = 2_000
 	maxHops       = 20
+	maxGroups     = 1000
 	maxLines      = 10_000
 	defaultLines  = 200
 	maxUsage      = 5_000
@@ -47,15 +48,18 @@ func setComplexity(c *gen.ComplexityRoot) {
 		}
 		return 1 + runs*keys*(1+n/100)
 	}
-	c.Query.Runs = func(child int, _ *gen.RunFilter, _ *gen.RunOrder, first *int, _ *string) int {
+	c.Query.Runs = func(child int, _ *gen.RunFilter, _ *string, _ []gen.RunOrder, _ *string, first *int, _ *string) int {
 		return page(first, child)
 	}
 	c.Query.Experiments = func(child int, first *int, _ *string, _ *bool) int { return page(first, child) }
 	c.Query.Datasets = func(child int, first *int, _ *string, _ *string) int { return page(first, child) }
-	c.Experiment.Runs = func(child int, _ *gen.RunFilter, _ *gen.RunOrder, first *int, _ *string) int {
+	c.Experiment.Runs = func(child int, _ *gen.RunFilter, _ []gen.RunOrder, _, _ *string, first *int, _ *string) int {
 		return page(first, child)
 	}
-	c.Dataset.UsedBy = func(child int, first *int, _ *string) int { return page(first, child) }
+	c.Dataset.UsedBy = func(child int, _, _ *string, first *int, _ *string) int { return page(first, child) }
+	c.Query.RunGroups = func(child int, _ *gen.RunFilter, _ *string, _, _ []string, first *int, _ *string) int {
+		return 100 + groupPage(first)*child/10
+	}
 	c.Dataset.Report = func(child int) int { return 100 + child }
 	c.Dataset.Why = func(child int, _, _ *string) int { return 2_000 + child }
 	c.Dataset.Redecide = func(child int, _ json.RawMessage) int { return 100_000 + child }
@@ -121,7 +125,9 @@ func setPagesComplexity(c *gen.ComplexityRoot, page func(first *int, child int) 
 		return traced(child, first)
 	}
 	c.Lineage.Graph = func(child int, _ *int, _ *gen.LineageDirection, first *int) int { return traced(child, first) }
-	c.Subscription.RunList = func(child int, _ *gen.RunFilter, _ *gen.RunOrder, first *int) int { return page(first, child) }
+	c.Subscription.RunList = func(child int, _ *gen.RunFilter, _ []gen.RunOrder, _, _ *string, first *int) int {
+		return page(first, child)
+	}
 	c.Subscription.Jobs = func(child int, _ []event.RunKind, first *int) int { return page(first, child) }
 }
 
@@ -146,6 +152,14 @@ func pageSize(first *int) int {
 		return defaultPage
 	}
 	return max(0, min(*first, maxPage))
+}
+
+// groupPage is how many groups a page has.
+func groupPage(first *int) int {
+	if first == nil {
+		return 100
+	}
+	return max(0, min(*first, maxGroups))
 }
 
 // depthLimit refuses operations whose fields are nested deeper.

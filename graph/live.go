@@ -33,8 +33,8 @@ func markOf(r readmodel.Run) mark {
 }
 
 // followList keeps the first page of a list of runs up to date: all of it first, then how it has changed.
-func (r *resolver) followList(ctx context.Context, f *gen.RunFilter, o *gen.RunOrder, first *int) (<-chan *gen.RunListChange, error) {
-	if _, err := r.runs(ctx, f, o, first, nil); err != nil { // what is wrong with the question is said at once
+func (r *resolver) followList(ctx context.Context, q asked, first *int) (<-chan *gen.RunListChange, error) {
+	if _, err := r.runs(ctx, q, nil, first, nil); err != nil { // what is wrong with the question is said at once
 		return nil, err
 	}
 	return follow(r, ctx, func(ctx context.Context, send func(*gen.RunListChange) error) error {
@@ -43,7 +43,7 @@ func (r *resolver) followList(ctx context.Context, f *gen.RunFilter, o *gen.RunO
 		var before *gen.RunListChange
 		marks := map[event.RunID]mark{}
 		return r.watch(ctx, w, 4*r.MinInterval, func() (bool, error) {
-			page, err := r.runs(ctx, f, o, first, nil)
+			page, err := r.runs(ctx, q, nil, first, nil)
 			if err != nil {
 				return true, err
 			}
@@ -182,7 +182,7 @@ func (r *resolver) followJobs(ctx context.Context, kinds []event.RunKind, first 
 func (r *resolver) queue(ctx context.Context, kinds []event.RunKind, first *int) (*view.JobQueue, error) {
 	part := func(status event.RunStatus, dir gen.Direction) ([]view.Job, int, error) {
 		f := &gen.RunFilter{Kind: kinds, Status: []event.RunStatus{status}}
-		page, err := r.runs(ctx, f, &gen.RunOrder{Field: gen.RunFieldCreated, Direction: dir}, first, nil)
+		page, err := r.runs(ctx, asked{filter: f, orderBy: []gen.RunOrder{{Field: gen.RunFieldCreated, Direction: dir}}}, nil, first, nil)
 		if err != nil {
 			return nil, 0, err
 		}

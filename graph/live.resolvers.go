@@ -16,8 +16,8 @@ func (r *raisedAlertResolver) Run(ctx context.Context, obj *view.RaisedAlert) (*
 	return r.run(obj.RunID())
 }
 
-func (r *subscriptionResolver) RunList(ctx context.Context, filter *gen.RunFilter, orderBy *gen.RunOrder, first *int) (<-chan *gen.RunListChange, error) {
-	return r.followList(ctx, filter, orderBy, first)
+func (r *subscriptionResolver) RunList(ctx context.Context, filter *gen.RunFilter, orderBy []gen.RunOrder, where *string, sort *string, first *int) (<-chan *gen.RunListChange, error) {
+	return r.followList(ctx, asked{filter, where, orderBy, sort}, first)
 }
 
 func (r *subscriptionResolver) Console(ctx context.Context, run string, stream *string, from *int64) (<-chan []view.ConsoleLine, error) {

@@ -34,9 +34,8 @@ func (r *datasetResolver) MadeBy(ctx context.Context, obj *view.Dataset) (*view.
 	return r.run(obj.Run)
 }
 
-func (r *datasetResolver) UsedBy(ctx context.Context, obj *view.Dataset, first *int, after *string) (*view.RunConnection, error) {
-	digest := string(obj.ID())
-	return r.runs(ctx, &gen.RunFilter{Dataset: &digest}, nil, first, after)
+func (r *datasetResolver) UsedBy(ctx context.Context, obj *view.Dataset, where *string, sort *string, first *int, after *string) (*view.RunConnection, error) {
+	return r.runs(ctx, asked{where: where, sort: sort}, is(input, wordOf(obj.ID())), first, after)
 }
 
 func (r *evaluationResolver) Run(ctx context.Context, obj *view.Evaluation) (*view.Run, error) {
@@ -47,10 +46,8 @@ func (r *evaluationResolver) Of(ctx context.Context, obj *view.Evaluation) (*vie
 	return r.run(obj.Of)
 }
 
-func (r *experimentResolver) Runs(ctx context.Context, obj *view.Experiment, filter *gen.RunFilter, orderBy *gen.RunOrder, first *int, after *string) (*view.RunConnection, error) {
-	within := deref(filter)
-	within.Experiment = ptr(string(obj.ID))
-	return r.runs(ctx, &within, orderBy, first, after)
+func (r *experimentResolver) Runs(ctx context.Context, obj *view.Experiment, filter *gen.RunFilter, orderBy []gen.RunOrder, where *string, sort *string, first *int, after *string) (*view.RunConnection, error) {
+	return r.runs(ctx, asked{filter, where, orderBy, sort}, within(obj.ID), first, after)
 }
 
 func (r *experimentResolver) Best(ctx context.Context, obj *view.Experiment) (*view.Run, error) {

@@ -150,7 +150,7 @@ func (r *resolver) runBy(ctx context.Context, id *string, by *gen.RunBy) (*view.
 	}
 	for _, archived := range []*bool{nil, ptr(true)} {
 		filter.Archived = archived
-		page, err := r.runs(ctx, &filter, nil, ptr(1), nil)
+		page, err := r.runs(ctx, asked{filter: &filter}, nil, ptr(1), nil)
 		if err != nil || len(page.Items) > 0 {
 			return first(page, err)
 		}

@@ -181,6 +181,8 @@ func TestPagesGoOnWhereTheyEnded(t *testing.T) {
 		`first: 2, orderBy: {field: KIND, direction: ASC}`,
 		`first: 3, orderBy: {field: KIND}`,
 		`first: 2, filter: {name: {ne: "x"}}`,
+		`first: 2, orderBy: [{field: STATUS}, {field: CONFIG, key: "optimizer.lr", direction: ASC}]`,
+		`first: 2, where: "kind != curate or archived = true", sort: "kind desc, name"`,
 		`first: 1, filter: {kind: [TRAIN], name: {contains: ""}}, orderBy: {field: METRIC, key: "val/loss"}`,
 	} {
 		query := `query($after: String) { runs(after: $after, ` + of + `) { nodes { id } totalCount pageInfo { hasNextPage hasPreviousPage endCursor } } }`
@@ -216,6 +218,9 @@ func TestPagesGoOnWhereTheyEnded(t *testing.T) {
 	for _, bad := range []string{
 		`{ runs(after: "?") { totalCount } }`, `{ runs(first: -1) { totalCount } }`, `{ datasets(after: "?") { totalCount } }`,
 		`{ experiments(first: -1) { totalCount } }`, `{ runs(after: "9.x", orderBy: {field: KIND}) { totalCount } }`,
+		`{ runs(where: "status >") { totalCount } }`, `{ runs(sort: "size") { totalCount } }`, `{ runs(orderBy: {field: METRIC}) { totalCount } }`,
+		`{ runGroups(by: []) { totalCount } }`, `{ runGroups(by: ["kind kind"]) { totalCount } }`, `{ runGroups(by: ["kind"], after: "?") { totalCount } }`,
+		`{ runGroups(by: ["kind"], first: -1) { totalCount } }`, `{ runs(filter: ` + strings.Repeat("{not: ", 17) + "{}" + strings.Repeat("}", 17) + `) { totalCount } }`,
 	} {
 		if code := l.code(t, bad, nil); code != "BAD_USER_INPUT" {
 			t.Errorf("%s: %s", bad, code)
@@ -257,5 +262,18 @@ func TestAMetricOfManyRunsIsThatOfEach(t *testing.T) {
 	}
 	if len(list) != 70 || some < 20 {
 		t.Errorf("%d runs with %d metrics", len(list), some)
+	}
+}
+
+// A condition that cannot be read says where.
+func TestAConditionIsPointedAt(t *testing.T) {
+	l := newLab(t)
+	a := l.ask(t, `{ runs(where: "status = running and\n and lr < 1") { totalCount } }`, nil)
+	if len(a.Errors) != 1 {
+		t.Fatalf("%+v", a.Errors)
+	}
+	x := a.Errors[0].Extensions
+	if x["code"] != "BAD_USER_INPUT" || x["line"] != 2.0 || x["column"] != 2.0 || x["argument"] != "where" {
+		t.Errorf("%+v", a.Errors[0])
 	}
 }

@@ -140,8 +140,8 @@ func (r *queryResolver) Run(ctx context.Context, id *string, by *gen.RunBy) (*vi
 	return r.runBy(ctx, id, by)
 }
 
-func (r *queryResolver) Runs(ctx context.Context, filter *gen.RunFilter, orderBy *gen.RunOrder, first *int, after *string) (*view.RunConnection, error) {
-	return r.runs(ctx, filter, orderBy, first, after)
+func (r *queryResolver) Runs(ctx context.Context, filter *gen.RunFilter, where *string, orderBy []gen.RunOrder, sort *string, first *int, after *string) (*view.RunConnection, error) {
+	return r.runs(ctx, asked{filter, where, orderBy, sort}, nil, first, after)
 }
 
 func (r *queryResolver) CompareRuns(ctx context.Context, ids []string) (*view.Comparison, error) {
@@ -243,12 +243,12 @@ func (r *subscriptionResolver) Run(ctx context.Context, id string) (<-chan *view
 	return r.followRun(ctx, id)
 }
 
-func (r *subscriptionResolver) RunChanged(ctx context.Context, filter *gen.RunFilter) (<-chan *view.Run, error) {
-	where, err := r.condition(filter)
+func (r *subscriptionResolver) RunChanged(ctx context.Context, filter *gen.RunFilter, where *string) (<-chan *view.Run, error) {
+	e, err := r.picked(filter, where)
 	if err != nil {
 		return nil, err
 	}
-	return r.followRuns(ctx, where)
+	return r.followRuns(ctx, e)
 }
 
 func (r *subscriptionResolver) Points(ctx context.Context, run string, keys []string, afterStep *int64) (<-chan []view.Series, error) {

@@ -8,24 +8,36 @@ import (
 	"millrace/graph/internal/gen"
 	"millrace/graph/internal/view"
 	"millrace/storage/readmodel"
+	"millrace/storage/readmodel/where"
 )
 
-// runs answers a page of runs.
-func (r *resolver) runs(ctx context.Context, f *gen.RunFilter, o *gen.RunOrder, first *int, after *string) (*view.RunConnection, error) {
+// asked is which runs, and in which order.
+type asked struct {
+	filter  *gen.RunFilter
+	where   *string
+	orderBy []gen.RunOrder
+	sort    *string
+}
+
+// runs answers a page of runs; within narrows it down further.
+func (r *resolver) runs(ctx context.Context, q asked, within where.Expr, first *int, after *string) (*view.RunConnection, error) {
 	if first != nil && *first < 0 {
 		return nil, badInput("first is %d, want 0 or more", *first)
 	}
-	where, err := r.condition(f)
+	e, err := r.picked(q.filter, q.where)
 	if err != nil {
 		return nil, err
 	}
-	by, err := order(o)
+	if within != nil {
+		e = where.And{within, e}
+	}
+	by, err := order(q.orderBy, q.sort)
 	if err != nil {
 		return nil, err
 	}
 	n := pageSize(first)
 	asOf := r.Model.Cursor().Applied
-	got, err := r.Model.Runs(ctx, where, by, deref(after), max(n, 1))
+	got, err := r.Model.Runs(ctx, e, by, deref(after), max(n, 1))
 	if err != nil {
 		return nil, err
 	}

@@ -195,10 +195,10 @@ func (l *lives) enter(ctx context.Context) (_ context.Context, leave func(), err
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() != nil {
-		return nil, nil, question{codeUnavailable, "the server is shutting down"}
+		return nil, nil, question{code: codeUnavailable, message: "the server is shutting down"}
 	}
 	if l.count >= maxLives {
-		return nil, nil, question{codeUnavailable, "there are too many subscriptions already; try again later"}
+		return nil, nil, question{code: codeUnavailable, message: "there are too many subscriptions already; try again later"}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(l.ctx, cancel)

@@ -76,6 +76,7 @@ type QueryResolver interface {
 	LossFit(ctx context.Context, input LossFitInput) (*view.LossFit, error)
 	Retention(ctx context.Context) ([]RetentionPolicy, error)
 	Lineage(ctx context.Context, of string, depth *int, direction *LineageDirection, first *int) (*LineageGraph, error)
+	RunGroups(ctx context.Context, filter *RunFilter, where *string, by []string, numbers []string, first *int, after *string) (*view.RunGroupConnection, error)
 	Experiment(ctx context.Context, id *string, by *ExperimentBy) (*view.Experiment, error)
 	Experiments(ctx context.Context, first *int, after *string, archived *bool) (*view.ExperimentConnection, error)
 	Dataset(ctx context.Context, id *string, by *DatasetBy) (*view.Dataset, error)
@@ -86,19 +87,19 @@ type QueryResolver interface {
 	Collections(ctx context.Context, kind *string, experiment *string, first *int, after *string) (*view.CollectionConnection, error)
 	Collection(ctx context.Context, id string) (*view.Collection, error)
 	Run(ctx context.Context, id *string, by *RunBy) (*view.Run, error)
-	Runs(ctx context.Context, filter *RunFilter, orderBy *RunOrder, first *int, after *string) (*view.RunConnection, error)
+	Runs(ctx context.Context, filter *RunFilter, where *string, orderBy []RunOrder, sort *string, first *int, after *string) (*view.RunConnection, error)
 	CompareRuns(ctx context.Context, ids []string) (*view.Comparison, error)
 	MetricSeries(ctx context.Context, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int, fromTime *time.Time, toTime *time.Time, axis *readmodel.Axis, smooth *SmoothInput) ([]view.Series, error)
 	AlignMetric(ctx context.Context, runs []string, key string, axis *readmodel.Axis, at []event.Number, places *int) (*AlignedMetric, error)
 }
 type SubscriptionResolver interface {
 	Events(ctx context.Context, from *int64, types []string) (<-chan *view.LoggedEvent, error)
-	RunList(ctx context.Context, filter *RunFilter, orderBy *RunOrder, first *int) (<-chan *RunListChange, error)
+	RunList(ctx context.Context, filter *RunFilter, orderBy []RunOrder, where *string, sort *string, first *int) (<-chan *RunListChange, error)
 	Console(ctx context.Context, run string, stream *string, from *int64) (<-chan []view.ConsoleLine, error)
 	Jobs(ctx context.Context, kinds []event.RunKind, first *int) (<-chan *view.JobQueue, error)
 	Alerts(ctx context.Context, run *string) (<-chan *view.RaisedAlert, error)
 	Run(ctx context.Context, id string) (<-chan *view.Run, error)
-	RunChanged(ctx context.Context, filter *RunFilter) (<-chan *view.Run, error)
+	RunChanged(ctx context.Context, filter *RunFilter, where *string) (<-chan *view.Run, error)
 	Points(ctx context.Context, run string, keys []string, afterStep *int64) (<-chan []view.Series, error)
 }
 type SystemResolver interface {
@@ -1103,6 +1104,60 @@ func (ec *executionContext) field_Query_rules_args(ctx context.Context, rawArgs 
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_runGroups_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*RunFilter, error) {
+			return ec.unmarshalORunFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐRunFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "by",
+		func(ctx context.Context, v any) ([]string, error) {
+			return ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["by"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "numbers",
+		func(ctx context.Context, v any) ([]string, error) {
+			return ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["numbers"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg5
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_run_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -1136,30 +1191,46 @@ func (ec *executionContext) field_Query_runs_args(ctx context.Context, rawArgs m
 		return nil, err
 	}
 	args["filter"] = arg0
-	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) (*RunOrder, error) {
-			return ec.unmarshalORunOrder2ᚖmillraceᚋgraphᚋinternalᚋgenᚐRunOrder(ctx, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["orderBy"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
-		func(ctx context.Context, v any) (*int, error) {
-			return ec.unmarshalOInt2ᚖint(ctx, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["first"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "where",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg3
+	args["where"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
+		func(ctx context.Context, v any) ([]RunOrder, error) {
+			return ec.unmarshalORunOrder2ᚕmillraceᚋgraphᚋinternalᚋgenᚐRunOrderᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orderBy"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "sort",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sort"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg5
 	return args, nil
 }
 
@@ -1292,6 +1363,14 @@ func (ec *executionContext) field_Subscription_runChanged_args(ctx context.Conte
 		return nil, err
 	}
 	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg1
 	return args, nil
 }
 
@@ -1307,21 +1386,37 @@ func (ec *executionContext) field_Subscription_runList_args(ctx context.Context,
 	}
 	args["filter"] = arg0
 	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) (*RunOrder, error) {
-			return ec.unmarshalORunOrder2ᚖmillraceᚋgraphᚋinternalᚋgenᚐRunOrder(ctx, v)
+		func(ctx context.Context, v any) ([]RunOrder, error) {
+			return ec.unmarshalORunOrder2ᚕmillraceᚋgraphᚋinternalᚋgenᚐRunOrderᚄ(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
 	args["orderBy"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "where",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["where"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "sort",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sort"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg2
+	args["first"] = arg4
 	return args, nil
 }
 
@@ -4048,6 +4143,50 @@ func (ec *executionContext) fieldContext_Query_lineage(ctx context.Context, fiel
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_runGroups(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_runGroups(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().RunGroups(ctx, fc.Args["filter"].(*RunFilter), fc.Args["where"].(*string), fc.Args["by"].([]string), fc.Args["numbers"].([]string), fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *view.RunGroupConnection) graphql.Marshaler {
+			return ec.marshalNRunGroupConnection2ᚖmillraceᚋgraphᚋinternalᚋviewᚐRunGroupConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_runGroups(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RunGroupConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_runGroups_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_experiment(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4498,7 +4637,7 @@ func (ec *executionContext) _Query_runs(ctx context.Context, field graphql.Colle
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().Runs(ctx, fc.Args["filter"].(*RunFilter), fc.Args["orderBy"].(*RunOrder), fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.Query().Runs(ctx, fc.Args["filter"].(*RunFilter), fc.Args["where"].(*string), fc.Args["orderBy"].([]RunOrder), fc.Args["sort"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *view.RunConnection) graphql.Marshaler {
@@ -4858,7 +4997,7 @@ func (ec *executionContext) _Subscription_runList(ctx context.Context, field gra
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Subscription().RunList(ctx, fc.Args["filter"].(*RunFilter), fc.Args["orderBy"].(*RunOrder), fc.Args["first"].(*int))
+			return ec.Resolvers.Subscription().RunList(ctx, fc.Args["filter"].(*RunFilter), fc.Args["orderBy"].([]RunOrder), fc.Args["where"].(*string), fc.Args["sort"].(*string), fc.Args["first"].(*int))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *RunListChange) graphql.Marshaler {
@@ -5078,7 +5217,7 @@ func (ec *executionContext) _Subscription_runChanged(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Subscription().RunChanged(ctx, fc.Args["filter"].(*RunFilter))
+			return ec.Resolvers.Subscription().RunChanged(ctx, fc.Args["filter"].(*RunFilter), fc.Args["where"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *view.Run) graphql.Marshaler {
@@ -6483,6 +6622,28 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 					}
 				}()
 				res = ec._Query_lineage(ctx, field)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			rrm := func(ctx context.Context) graphql.Marshaler {
+				return ec.OperationContext.RootResolverMiddleware(ctx,
+					func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return rrm(innerCtx) })
+		case "runGroups":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Query_runGroups(ctx, field)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}

@@ -31,7 +31,7 @@ type CheckpointResolver interface {
 }
 type DatasetResolver interface {
 	MadeBy(ctx context.Context, obj *view.Dataset) (*view.Run, error)
-	UsedBy(ctx context.Context, obj *view.Dataset, first *int, after *string) (*view.RunConnection, error)
+	UsedBy(ctx context.Context, obj *view.Dataset, where *string, sort *string, first *int, after *string) (*view.RunConnection, error)
 	Report(ctx context.Context, obj *view.Dataset) (*view.DatasetReport, error)
 	Why(ctx context.Context, obj *view.Dataset, document *string, text *string) (*view.Why, error)
 	Redecide(ctx context.Context, obj *view.Dataset, filters json.RawMessage) (*curator.Redecision, error)
@@ -41,7 +41,7 @@ type EvaluationResolver interface {
 	Of(ctx context.Context, obj *view.Evaluation) (*view.Run, error)
 }
 type ExperimentResolver interface {
-	Runs(ctx context.Context, obj *view.Experiment, filter *RunFilter, orderBy *RunOrder, first *int, after *string) (*view.RunConnection, error)
+	Runs(ctx context.Context, obj *view.Experiment, filter *RunFilter, orderBy []RunOrder, where *string, sort *string, first *int, after *string) (*view.RunConnection, error)
 	Best(ctx context.Context, obj *view.Experiment) (*view.Run, error)
 	Aliases(ctx context.Context, obj *view.Experiment) ([]view.Alias, error)
 	Cost(ctx context.Context, obj *view.Experiment) (*view.Cost, error)
@@ -69,22 +69,38 @@ func (ec *executionContext) field_Dataset_redecide_args(ctx context.Context, raw
 func (ec *executionContext) field_Dataset_usedBy_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
-	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
-		func(ctx context.Context, v any) (*int, error) {
-			return ec.unmarshalOInt2ᚖint(ctx, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["first"] = arg0
-	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "where",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg1
+	args["where"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "sort",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sort"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg3
 	return args, nil
 }
 
@@ -122,29 +138,45 @@ func (ec *executionContext) field_Experiment_runs_args(ctx context.Context, rawA
 	}
 	args["filter"] = arg0
 	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "orderBy",
-		func(ctx context.Context, v any) (*RunOrder, error) {
-			return ec.unmarshalORunOrder2ᚖmillraceᚋgraphᚋinternalᚋgenᚐRunOrder(ctx, v)
+		func(ctx context.Context, v any) ([]RunOrder, error) {
+			return ec.unmarshalORunOrder2ᚕmillraceᚋgraphᚋinternalᚋgenᚐRunOrderᚄ(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
 	args["orderBy"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
-		func(ctx context.Context, v any) (*int, error) {
-			return ec.unmarshalOInt2ᚖint(ctx, v)
-		})
-	if err != nil {
-		return nil, err
-	}
-	args["first"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "where",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg3
+	args["where"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "sort",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["sort"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg5
 	return args, nil
 }
 
@@ -878,7 +910,7 @@ func (ec *executionContext) _Dataset_usedBy(ctx context.Context, field graphql.C
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Dataset().UsedBy(ctx, obj, fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.Dataset().UsedBy(ctx, obj, fc.Args["where"].(*string), fc.Args["sort"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *view.RunConnection) graphql.Marshaler {
@@ -1822,7 +1854,7 @@ func (ec *executionContext) _Experiment_runs(ctx context.Context, field graphql.
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Experiment().Runs(ctx, obj, fc.Args["filter"].(*RunFilter), fc.Args["orderBy"].(*RunOrder), fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.Experiment().Runs(ctx, obj, fc.Args["filter"].(*RunFilter), fc.Args["orderBy"].([]RunOrder), fc.Args["where"].(*string), fc.Args["sort"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *view.RunConnection) graphql.Marshaler {

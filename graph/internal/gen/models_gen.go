@@ -794,6 +794,42 @@ type RunFilter struct {
 	CreatedBefore *time.Time `json:"createdBefore,omitempty"`
 	// Archived runs are left out unless asked for: true gives only them.
 	Archived *bool `json:"archived,omitempty"`
+	// A condition on the note.
+	Note *StringFilter `json:"note,omitempty"`
+	// A condition on who asked for it.
+	By *StringFilter `json:"by,omitempty"`
+	// A condition on a worker of any of its attempts.
+	Worker *StringFilter `json:"worker,omitempty"`
+	// The run it was forked from, reproduces or judges.
+	Parent *string `json:"parent,omitempty"`
+	// Starred ones only, or only the others.
+	Starred *bool `json:"starred,omitempty"`
+	// When it started.
+	Started *TimeFilter `json:"started,omitempty"`
+	// When it ended.
+	Ended *TimeFilter `json:"ended,omitempty"`
+	// When something was last heard of it.
+	Updated *TimeFilter `json:"updated,omitempty"`
+	// Seconds from its start to its end, or to its newest sign of life.
+	Duration *NumberFilter `json:"duration,omitempty"`
+	// US dollars, by the price book as it is now.
+	Cost *NumberFilter `json:"cost,omitempty"`
+	// Seconds times devices.
+	DeviceSeconds *NumberFilter `json:"deviceSeconds,omitempty"`
+	// Energy, where a device tells.
+	Joules *NumberFilter `json:"joules,omitempty"`
+	// Tokens processed.
+	Tokens *NumberFilter `json:"tokens,omitempty"`
+	// FLOPs by the model's arithmetic.
+	Flops *NumberFilter `json:"flops,omitempty"`
+	// Steps done.
+	Steps *NumberFilter `json:"steps,omitempty"`
+	// All of these must hold, too.
+	And []RunFilter `json:"and,omitempty"`
+	// One of these must hold, too.
+	Or []RunFilter `json:"or,omitempty"`
+	// This must not hold.
+	Not *RunFilter `json:"not,omitempty"`
 }
 
 // How the first page of a list of runs has changed.
@@ -820,6 +856,8 @@ type RunOrder struct {
 	Key *string `json:"key,omitempty"`
 	// Up or down.
 	Direction Direction `json:"direction"`
+	// Which number of METRIC.
+	Of *MetricSummary `json:"of,omitempty"`
 }
 
 // A run after a wish.
@@ -1100,6 +1138,14 @@ type TakeSnapshotPayload struct {
 	Snapshot *Snapshot `json:"snapshot,omitempty"`
 	// Why it was not taken; empty when it was.
 	UserErrors []UserError `json:"userErrors"`
+}
+
+// Times; all that are given must hold.
+type TimeFilter struct {
+	// At this time or later.
+	After *time.Time `json:"after,omitempty"`
+	// Before this time.
+	Before *time.Time `json:"before,omitempty"`
 }
 
 // How much of the log may go: one of before and seq.
@@ -1645,6 +1691,28 @@ const (
 	RunFieldConfig RunField = "CONFIG"
 	// A metric's last value; `key` is its key.
 	RunFieldMetric RunField = "METRIC"
+	// When it started first.
+	RunFieldStarted RunField = "STARTED"
+	// When it ended.
+	RunFieldEnded RunField = "ENDED"
+	// When something was last heard of it.
+	RunFieldUpdated RunField = "UPDATED"
+	// Its experiment's name.
+	RunFieldExperiment RunField = "EXPERIMENT"
+	// A tag's value; `key` is its key.
+	RunFieldTag RunField = "TAG"
+	// Who asked for it.
+	RunFieldBy RunField = "BY"
+	// Steps done.
+	RunFieldSteps RunField = "STEPS"
+	// Tokens processed.
+	RunFieldTokens RunField = "TOKENS"
+	// FLOPs by the model's arithmetic.
+	RunFieldFlops RunField = "FLOPS"
+	// Seconds times devices.
+	RunFieldDeviceSeconds RunField = "DEVICE_SECONDS"
+	// Energy, where a device tells.
+	RunFieldJoules RunField = "JOULES"
 )
 
 var AllRunField = []RunField{
@@ -1656,11 +1724,22 @@ var AllRunField = []RunField{
 	RunFieldCost,
 	RunFieldConfig,
 	RunFieldMetric,
+	RunFieldStarted,
+	RunFieldEnded,
+	RunFieldUpdated,
+	RunFieldExperiment,
+	RunFieldTag,
+	RunFieldBy,
+	RunFieldSteps,
+	RunFieldTokens,
+	RunFieldFlops,
+	RunFieldDeviceSeconds,
+	RunFieldJoules,
 }
 
 func (e RunField) IsValid() bool {
 	switch e {
-	case RunFieldCreated, RunFieldName, RunFieldStatus, RunFieldKind, RunFieldDuration, RunFieldCost, RunFieldConfig, RunFieldMetric:
+	case RunFieldCreated, RunFieldName, RunFieldStatus, RunFieldKind, RunFieldDuration, RunFieldCost, RunFieldConfig, RunFieldMetric, RunFieldStarted, RunFieldEnded, RunFieldUpdated, RunFieldExperiment, RunFieldTag, RunFieldBy, RunFieldSteps, RunFieldTokens, RunFieldFlops, RunFieldDeviceSeconds, RunFieldJoules:
 		return true
 	}
 	return false

@@ -378,7 +378,7 @@ type ComplexityRoot struct {
 		Source    func(childComplexity int) int
 		Splits    func(childComplexity int) int
 		Tokenizer func(childComplexity int) int
-		UsedBy    func(childComplexity int, first *int, after *string) int
+		UsedBy    func(childComplexity int, where *string, sort *string, first *int, after *string) int
 		VocabSize func(childComplexity int) int
 		Why       func(childComplexity int, document *string, text *string) int
 	}
@@ -575,7 +575,7 @@ type ComplexityRoot struct {
 		Note       func(childComplexity int) int
 		Objective  func(childComplexity int) int
 		Reached    func(childComplexity int) int
-		Runs       func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int, after *string) int
+		Runs       func(childComplexity int, filter *RunFilter, orderBy []RunOrder, where *string, sort *string, first *int, after *string) int
 		Suites     func(childComplexity int) int
 	}
 
@@ -863,6 +863,16 @@ type ComplexityRoot struct {
 		UpdateExperiment   func(childComplexity int, input UpdateExperimentInput) int
 	}
 
+	NumberSpread struct {
+		Count  func(childComplexity int) int
+		Field  func(childComplexity int) int
+		Max    func(childComplexity int) int
+		Mean   func(childComplexity int) int
+		Min    func(childComplexity int) int
+		Nans   func(childComplexity int) int
+		Stddev func(childComplexity int) int
+	}
+
 	Objective struct {
 		Direction func(childComplexity int) int
 		Metric    func(childComplexity int) int
@@ -957,7 +967,8 @@ type ComplexityRoot struct {
 		Retention    func(childComplexity int) int
 		Rules        func(childComplexity int, first *int, after *string) int
 		Run          func(childComplexity int, id *string, by *RunBy) int
-		Runs         func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int, after *string) int
+		RunGroups    func(childComplexity int, filter *RunFilter, where *string, by []string, numbers []string, first *int, after *string) int
+		Runs         func(childComplexity int, filter *RunFilter, where *string, orderBy []RunOrder, sort *string, first *int, after *string) int
 		System       func(childComplexity int) int
 	}
 
@@ -1085,6 +1096,7 @@ type ComplexityRoot struct {
 		ConsolePage       func(childComplexity int, stream string, first *int, after *string) int
 		Cost              func(childComplexity int) int
 		CreatedAt         func(childComplexity int) int
+		Damaged           func(childComplexity int) int
 		EndedAt           func(childComplexity int) int
 		Environment       func(childComplexity int) int
 		Evaluations       func(childComplexity int) int
@@ -1147,6 +1159,33 @@ type ComplexityRoot struct {
 	RunEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	RunGroup struct {
+		Count    func(childComplexity int) int
+		Dollars  func(childComplexity int) int
+		Keys     func(childComplexity int) int
+		Numbers  func(childComplexity int) int
+		Statuses func(childComplexity int) int
+		Where    func(childComplexity int) int
+	}
+
+	RunGroupConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	RunGroupEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	RunGroupKey struct {
+		Field func(childComplexity int) int
+		Label func(childComplexity int) int
+		Value func(childComplexity int) int
 	}
 
 	RunListChange struct {
@@ -1277,6 +1316,11 @@ type ComplexityRoot struct {
 		Std  func(childComplexity int) int
 	}
 
+	StatusCount struct {
+		Count  func(childComplexity int) int
+		Status func(childComplexity int) int
+	}
+
 	StopWish struct {
 		At     func(childComplexity int) int
 		By     func(childComplexity int) int
@@ -1291,8 +1335,8 @@ type ComplexityRoot struct {
 		Jobs       func(childComplexity int, kinds []event.RunKind, first *int) int
 		Points     func(childComplexity int, run string, keys []string, afterStep *int64) int
 		Run        func(childComplexity int, id string) int
-		RunChanged func(childComplexity int, filter *RunFilter) int
-		RunList    func(childComplexity int, filter *RunFilter, orderBy *RunOrder, first *int) int
+		RunChanged func(childComplexity int, filter *RunFilter, where *string) int
+		RunList    func(childComplexity int, filter *RunFilter, orderBy []RunOrder, where *string, sort *string, first *int) int
 	}
 
 	System struct {
@@ -2754,7 +2798,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Dataset.UsedBy(childComplexity, args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Dataset.UsedBy(childComplexity, args["where"].(*string), args["sort"].(*string), args["first"].(*int), args["after"].(*string)), true
 	case "Dataset.vocabSize":
 		if e.ComplexityRoot.Dataset.VocabSize == nil {
 			break
@@ -3577,7 +3621,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Experiment.Runs(childComplexity, args["filter"].(*RunFilter), args["orderBy"].(*RunOrder), args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Experiment.Runs(childComplexity, args["filter"].(*RunFilter), args["orderBy"].([]RunOrder), args["where"].(*string), args["sort"].(*string), args["first"].(*int), args["after"].(*string)), true
 	case "Experiment.suites":
 		if e.ComplexityRoot.Experiment.Suites == nil {
 			break
@@ -4923,6 +4967,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Mutation.UpdateExperiment(childComplexity, args["input"].(UpdateExperimentInput)), true
 
+	case "NumberSpread.count":
+		if e.ComplexityRoot.NumberSpread.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberSpread.Count(childComplexity), true
+	case "NumberSpread.field":
+		if e.ComplexityRoot.NumberSpread.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberSpread.Field(childComplexity), true
+	case "NumberSpread.max":
+		if e.ComplexityRoot.NumberSpread.Max == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberSpread.Max(childComplexity), true
+	case "NumberSpread.mean":
+		if e.ComplexityRoot.NumberSpread.Mean == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberSpread.Mean(childComplexity), true
+	case "NumberSpread.min":
+		if e.ComplexityRoot.NumberSpread.Min == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberSpread.Min(childComplexity), true
+	case "NumberSpread.nans":
+		if e.ComplexityRoot.NumberSpread.Nans == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberSpread.Nans(childComplexity), true
+	case "NumberSpread.stddev":
+		if e.ComplexityRoot.NumberSpread.Stddev == nil {
+			break
+		}
+
+		return e.ComplexityRoot.NumberSpread.Stddev(childComplexity), true
+
 	case "Objective.direction":
 		if e.ComplexityRoot.Objective.Direction == nil {
 			break
@@ -5446,6 +5533,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Run(childComplexity, args["id"].(*string), args["by"].(*RunBy)), true
+	case "Query.runGroups":
+		if e.ComplexityRoot.Query.RunGroups == nil {
+			break
+		}
+
+		args, err := ec.field_Query_runGroups_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.RunGroups(childComplexity, args["filter"].(*RunFilter), args["where"].(*string), args["by"].([]string), args["numbers"].([]string), args["first"].(*int), args["after"].(*string)), true
 	case "Query.runs":
 		if e.ComplexityRoot.Query.Runs == nil {
 			break
@@ -5456,7 +5554,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.Runs(childComplexity, args["filter"].(*RunFilter), args["orderBy"].(*RunOrder), args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Query.Runs(childComplexity, args["filter"].(*RunFilter), args["where"].(*string), args["orderBy"].([]RunOrder), args["sort"].(*string), args["first"].(*int), args["after"].(*string)), true
 	case "Query.system":
 		if e.ComplexityRoot.Query.System == nil {
 			break
@@ -5972,6 +6070,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.CreatedAt(childComplexity), true
+	case "Run.damaged":
+		if e.ComplexityRoot.Run.Damaged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Damaged(childComplexity), true
 	case "Run.endedAt":
 		if e.ComplexityRoot.Run.EndedAt == nil {
 			break
@@ -6360,6 +6464,100 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RunEdge.Node(childComplexity), true
+
+	case "RunGroup.count":
+		if e.ComplexityRoot.RunGroup.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroup.Count(childComplexity), true
+	case "RunGroup.dollars":
+		if e.ComplexityRoot.RunGroup.Dollars == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroup.Dollars(childComplexity), true
+	case "RunGroup.keys":
+		if e.ComplexityRoot.RunGroup.Keys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroup.Keys(childComplexity), true
+	case "RunGroup.numbers":
+		if e.ComplexityRoot.RunGroup.Numbers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroup.Numbers(childComplexity), true
+	case "RunGroup.statuses":
+		if e.ComplexityRoot.RunGroup.Statuses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroup.Statuses(childComplexity), true
+	case "RunGroup.where":
+		if e.ComplexityRoot.RunGroup.Where == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroup.Where(childComplexity), true
+
+	case "RunGroupConnection.edges":
+		if e.ComplexityRoot.RunGroupConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroupConnection.Edges(childComplexity), true
+	case "RunGroupConnection.nodes":
+		if e.ComplexityRoot.RunGroupConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroupConnection.Nodes(childComplexity), true
+	case "RunGroupConnection.pageInfo":
+		if e.ComplexityRoot.RunGroupConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroupConnection.PageInfo(childComplexity), true
+	case "RunGroupConnection.totalCount":
+		if e.ComplexityRoot.RunGroupConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroupConnection.TotalCount(childComplexity), true
+
+	case "RunGroupEdge.cursor":
+		if e.ComplexityRoot.RunGroupEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroupEdge.Cursor(childComplexity), true
+	case "RunGroupEdge.node":
+		if e.ComplexityRoot.RunGroupEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroupEdge.Node(childComplexity), true
+
+	case "RunGroupKey.field":
+		if e.ComplexityRoot.RunGroupKey.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroupKey.Field(childComplexity), true
+	case "RunGroupKey.label":
+		if e.ComplexityRoot.RunGroupKey.Label == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroupKey.Label(childComplexity), true
+	case "RunGroupKey.value":
+		if e.ComplexityRoot.RunGroupKey.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RunGroupKey.Value(childComplexity), true
 
 	case "RunListChange.added":
 		if e.ComplexityRoot.RunListChange.Added == nil {
@@ -6874,6 +7072,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Spread.Std(childComplexity), true
 
+	case "StatusCount.count":
+		if e.ComplexityRoot.StatusCount.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatusCount.Count(childComplexity), true
+	case "StatusCount.status":
+		if e.ComplexityRoot.StatusCount.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.StatusCount.Status(childComplexity), true
+
 	case "StopWish.at":
 		if e.ComplexityRoot.StopWish.At == nil {
 			break
@@ -6975,7 +7186,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Subscription.RunChanged(childComplexity, args["filter"].(*RunFilter)), true
+		return e.ComplexityRoot.Subscription.RunChanged(childComplexity, args["filter"].(*RunFilter), args["where"].(*string)), true
 	case "Subscription.runList":
 		if e.ComplexityRoot.Subscription.RunList == nil {
 			break
@@ -6986,7 +7197,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Subscription.RunList(childComplexity, args["filter"].(*RunFilter), args["orderBy"].(*RunOrder), args["first"].(*int)), true
+		return e.ComplexityRoot.Subscription.RunList(childComplexity, args["filter"].(*RunFilter), args["orderBy"].([]RunOrder), args["where"].(*string), args["sort"].(*string), args["first"].(*int)), true
 
 	case "System.appliedSeq":
 		if e.ComplexityRoot.System.AppliedSeq == nil {
@@ -7474,6 +7685,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputTagInput,
 		ec.unmarshalInputTagRunInput,
 		ec.unmarshalInputTakeSnapshotInput,
+		ec.unmarshalInputTimeFilter,
 		ec.unmarshalInputTrimLogInput,
 		ec.unmarshalInputUpdateExperimentInput,
 	)
@@ -9278,13 +9490,189 @@ extend type Lineage {
   ): LineageGraph!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/list.graphqls", Input: `"Times; all that are given must hold."
+input TimeFilter {
+  "At this time or later."
+  after: Time
+  "Before this time."
+  before: Time
+}
+
+extend input RunFilter {
+  "A condition on the note."
+  note: StringFilter
+  "A condition on who asked for it."
+  by: StringFilter
+  "A condition on a worker of any of its attempts."
+  worker: StringFilter
+  "The run it was forked from, reproduces or judges."
+  parent: ID
+  "Starred ones only, or only the others."
+  starred: Boolean
+  "When it started."
+  started: TimeFilter
+  "When it ended."
+  ended: TimeFilter
+  "When something was last heard of it."
+  updated: TimeFilter
+  "Seconds from its start to its end, or to its newest sign of life."
+  duration: NumberFilter
+  "US dollars, by the price book as it is now."
+  cost: NumberFilter
+  "Seconds times devices."
+  deviceSeconds: NumberFilter
+  "Energy, where a device tells."
+  joules: NumberFilter
+  "Tokens processed."
+  tokens: NumberFilter
+  "FLOPs by the model's arithmetic."
+  flops: NumberFilter
+  "Steps done."
+  steps: NumberFilter
+  "All of these must hold, too."
+  and: [RunFilter!]
+  "One of these must hold, too."
+  or: [RunFilter!]
+  "This must not hold."
+  not: RunFilter
+}
+
+extend enum RunField {
+  "When it started first."
+  STARTED
+  "When it ended."
+  ENDED
+  "When something was last heard of it."
+  UPDATED
+  "Its experiment's name."
+  EXPERIMENT
+  "A tag's value; ` + "`" + `key` + "`" + ` is its key."
+  TAG
+  "Who asked for it."
+  BY
+  "Steps done."
+  STEPS
+  "Tokens processed."
+  TOKENS
+  "FLOPs by the model's arithmetic."
+  FLOPS
+  "Seconds times devices."
+  DEVICE_SECONDS
+  "Energy, where a device tells."
+  JOULES
+}
+
+extend input RunOrder {
+  "Which number of METRIC."
+  of: MetricSummary
+}
+
+"A page of groups of runs."
+type RunGroupConnection {
+  "The groups with their cursors."
+  edges: [RunGroupEdge!]!
+  "The groups."
+  nodes: [RunGroup!]!
+  "Where the page lies."
+  pageInfo: PageInfo!
+  "Groups in all."
+  totalCount: Int!
+}
+
+"A group and its place in the list."
+type RunGroupEdge {
+  "To go on after it."
+  cursor: String!
+  "The group."
+  node: RunGroup!
+}
+
+"Runs that have the same values at the fields grouped by."
+type RunGroup {
+  "Those values, one for each field asked for."
+  keys: [RunGroupKey!]!
+  "How many runs."
+  count: Int!
+  "How many of each status, those that there are."
+  statuses: [StatusCount!]!
+  "How the numbers asked for are spread over the runs, in the order asked for: over seeds, say."
+  numbers: [NumberSpread!]!
+  "US dollars that all its runs have cost."
+  dollars: Number!
+  "A condition in the language of ` + "`" + `where` + "`" + ` that its runs, of those grouped, fit."
+  where: String!
+}
+
+"A value that a group's runs have in common."
+type RunGroupKey {
+  "The field, as it was asked for."
+  field: String!
+  "The value: a number, a text or a truth; null where the runs have none. A time is the first moment of its day (UTC)."
+  value: JSON
+  "The value for people: of an experiment its name."
+  label: String!
+}
+
+"How many runs have a status."
+type StatusCount {
+  "The status."
+  status: RunStatus!
+  "How many."
+  count: Int!
+}
+
+"A number over several runs. Runs that do not have it are left out, and NaN."
+type NumberSpread {
+  "The field, as it was asked for."
+  field: String!
+  "Runs that have it."
+  count: Int!
+  "Runs at which it is NaN."
+  nans: Int!
+  "Their mean; null of none."
+  mean: Number
+  "The least; null of none."
+  min: Number
+  "The greatest; null of none."
+  max: Number
+  "The standard deviation of a sample; null of fewer than two."
+  stddev: Number
+}
+
+extend type Query {
+  "Runs grouped by the values of up to 4 fields, in the order of those values; runs with several labels are in the group of each. ` + "`" + `first` + "`" + ` is at most 1,000 (default 100)."
+  runGroups(
+    "Which runs; all that are not archived when left out."
+    filter: RunFilter
+    "Which runs, in the language of conditions; both must hold."
+    where: String
+    "Fields in the language: config.optimizer.lr, experiment, tags.team, created."
+    by: [String!]!
+    "Fields whose spread is wanted, at most 16: metric[\"val/loss\"].min, duration."
+    numbers: [String!]
+    "At most so many."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): RunGroupConnection!
+}
+
+extend type Run {
+  "Why its record cannot be read, null as a rule; what is shown of a damaged run is what lists know of it."
+  damaged: String
+}
+`, BuiltIn: false},
 	{Name: "../../schema/live.graphqls", Input: `extend type Subscription {
   "The first page of a list of runs, kept up to date: first all of it, then at each change what is new on it, what has changed and what has left it."
   runList(
     "Which runs; all that are not archived when left out."
     filter: RunFilter
     "In which order; newest first when left out."
-    orderBy: RunOrder
+    orderBy: [RunOrder!]
+    "Which runs, in the language of conditions; both must hold."
+    where: String
+    "The order in the language; comes before ` + "`" + `orderBy` + "`" + `."
+    sort: String
     "At most so many; 50 when left out, 500 at most."
     first: Int
   ): RunListChange!
@@ -9665,7 +10053,11 @@ type Experiment implements Node {
     "Which runs; all that are not archived when left out."
     filter: RunFilter
     "In which order; newest first when left out."
-    orderBy: RunOrder
+    orderBy: [RunOrder!]
+    "Which of them, in the language of conditions; both must hold."
+    where: String
+    "The order in the language; comes before ` + "`" + `orderBy` + "`" + `."
+    sort: String
     "At most so many; 50 when left out, 500 at most."
     first: Int
     "A cursor of this list: what follows it."
@@ -9733,6 +10125,10 @@ type Dataset implements Node {
   madeBy: Run
   "Runs that read it, newest first."
   usedBy(
+    "Which of them, in the language of conditions."
+    where: String
+    "The order in the language; newest first when left out."
+    sort: String
     "At most so many; 50 when left out, 500 at most."
     first: Int
     "A cursor of this list: what follows it."
@@ -11151,8 +11547,12 @@ extend type Query {
   runs(
     "Which runs; all that are not archived when left out."
     filter: RunFilter
-    "In which order; newest first when left out."
-    orderBy: RunOrder
+    "Which runs, in the language of conditions, e.g. ` + "`" + `status = running and config.lr < 0.001` + "`" + `; both must hold. Archived ones count where it names ` + "`" + `archived` + "`" + `."
+    where: String
+    "In which order, the first key first; newest first when left out. At most 8."
+    orderBy: [RunOrder!]
+    "The order in the language, e.g. ` + "`" + `metric[\"val/loss\"].min, created desc` + "`" + `; comes before ` + "`" + `orderBy` + "`" + `."
+    sort: String
     "At most so many; 50 when left out, 500 at most."
     first: Int
     "A cursor of this list: what follows it."
@@ -11393,7 +11793,12 @@ extend type Subscription {
   "A run, again at each change, until it has ended. The first value comes at once."
   run("Which run." id: ID!): Run!
   "Runs that are new or have changed, merged while the reader is slow; all kinds when ` + "`" + `filter` + "`" + ` is left out."
-  runChanged("Which runs; all that are not archived when left out." filter: RunFilter): Run!
+  runChanged(
+    "Which runs; all that are not archived when left out."
+    filter: RunFilter
+    "Which runs, in the language of conditions; both must hold."
+    where: String
+  ): Run!
   "New points of a run's series since the last ones sent, from ` + "`" + `afterStep` + "`" + ` on (default: all)."
   points(
     "Whose points."
@@ -13004,6 +13409,26 @@ func (ec *executionContext) childFields_Move(ctx context.Context, field graphql.
 	return nil, fmt.Errorf("no field named %q was found under type Move", field.Name)
 }
 
+func (ec *executionContext) childFields_NumberSpread(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "field":
+		return ec.fieldContext_NumberSpread_field(ctx, field)
+	case "count":
+		return ec.fieldContext_NumberSpread_count(ctx, field)
+	case "nans":
+		return ec.fieldContext_NumberSpread_nans(ctx, field)
+	case "mean":
+		return ec.fieldContext_NumberSpread_mean(ctx, field)
+	case "min":
+		return ec.fieldContext_NumberSpread_min(ctx, field)
+	case "max":
+		return ec.fieldContext_NumberSpread_max(ctx, field)
+	case "stddev":
+		return ec.fieldContext_NumberSpread_stddev(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type NumberSpread", field.Name)
+}
+
 func (ec *executionContext) childFields_Objective(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "metric":
@@ -13452,6 +13877,8 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_budgetReached(ctx, field)
 	case "sameSpec":
 		return ec.fieldContext_Run_sameSpec(ctx, field)
+	case "damaged":
+		return ec.fieldContext_Run_damaged(ctx, field)
 	case "tables":
 		return ec.fieldContext_Run_tables(ctx, field)
 	case "group":
@@ -13514,6 +13941,60 @@ func (ec *executionContext) childFields_RunEdge(ctx context.Context, field graph
 		return ec.fieldContext_RunEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RunEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_RunGroup(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "keys":
+		return ec.fieldContext_RunGroup_keys(ctx, field)
+	case "count":
+		return ec.fieldContext_RunGroup_count(ctx, field)
+	case "statuses":
+		return ec.fieldContext_RunGroup_statuses(ctx, field)
+	case "numbers":
+		return ec.fieldContext_RunGroup_numbers(ctx, field)
+	case "dollars":
+		return ec.fieldContext_RunGroup_dollars(ctx, field)
+	case "where":
+		return ec.fieldContext_RunGroup_where(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RunGroup", field.Name)
+}
+
+func (ec *executionContext) childFields_RunGroupConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_RunGroupConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_RunGroupConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_RunGroupConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_RunGroupConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RunGroupConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_RunGroupEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_RunGroupEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_RunGroupEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RunGroupEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_RunGroupKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "field":
+		return ec.fieldContext_RunGroupKey_field(ctx, field)
+	case "value":
+		return ec.fieldContext_RunGroupKey_value(ctx, field)
+	case "label":
+		return ec.fieldContext_RunGroupKey_label(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RunGroupKey", field.Name)
 }
 
 func (ec *executionContext) childFields_RunListChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13770,6 +14251,16 @@ func (ec *executionContext) childFields_Spread(ctx context.Context, field graphq
 		return ec.fieldContext_Spread_best(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Spread", field.Name)
+}
+
+func (ec *executionContext) childFields_StatusCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "status":
+		return ec.fieldContext_StatusCount_status(ctx, field)
+	case "count":
+		return ec.fieldContext_StatusCount_count(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type StatusCount", field.Name)
 }
 
 func (ec *executionContext) childFields_StopWish(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

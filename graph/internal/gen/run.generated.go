@@ -73,6 +73,7 @@ type RunResolver interface {
 	BudgetLeft(ctx context.Context, obj *view.Run) (*view.BudgetLeft, error)
 
 	SameSpec(ctx context.Context, obj *view.Run, first *int) ([]view.Run, error)
+
 	Tables(ctx context.Context, obj *view.Run, path *string, first *int) ([]view.LoggedTable, error)
 
 	HeartbeatAt(ctx context.Context, obj *view.Run) (*time.Time, error)
@@ -4928,6 +4929,29 @@ func (ec *executionContext) fieldContext_Run_sameSpec(ctx context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Run_damaged(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_damaged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Damaged(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Run_damaged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Run", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _Run_tables(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7262,7 +7286,7 @@ func (ec *executionContext) unmarshalInputRunFilter(ctx context.Context, obj any
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"ids", "kind", "status", "experiment", "name", "specDigest", "tags", "labels", "text", "config", "metrics", "dataset", "createdAfter", "createdBefore", "archived"}
+	fieldsInOrder := [...]string{"ids", "kind", "status", "experiment", "name", "specDigest", "tags", "labels", "text", "config", "metrics", "dataset", "createdAfter", "createdBefore", "archived", "note", "by", "worker", "parent", "starred", "started", "ended", "updated", "duration", "cost", "deviceSeconds", "joules", "tokens", "flops", "steps", "and", "or", "not"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7374,6 +7398,132 @@ func (ec *executionContext) unmarshalInputRunFilter(ctx context.Context, obj any
 				return it, err
 			}
 			it.Archived = data
+		case "note":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("note"))
+			data, err := ec.unmarshalOStringFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐStringFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Note = data
+		case "by":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("by"))
+			data, err := ec.unmarshalOStringFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐStringFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.By = data
+		case "worker":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("worker"))
+			data, err := ec.unmarshalOStringFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐStringFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Worker = data
+		case "parent":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("parent"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Parent = data
+		case "starred":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("starred"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Starred = data
+		case "started":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("started"))
+			data, err := ec.unmarshalOTimeFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Started = data
+		case "ended":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ended"))
+			data, err := ec.unmarshalOTimeFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Ended = data
+		case "updated":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("updated"))
+			data, err := ec.unmarshalOTimeFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐTimeFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Updated = data
+		case "duration":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("duration"))
+			data, err := ec.unmarshalONumberFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐNumberFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Duration = data
+		case "cost":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("cost"))
+			data, err := ec.unmarshalONumberFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐNumberFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Cost = data
+		case "deviceSeconds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("deviceSeconds"))
+			data, err := ec.unmarshalONumberFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐNumberFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DeviceSeconds = data
+		case "joules":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("joules"))
+			data, err := ec.unmarshalONumberFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐNumberFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Joules = data
+		case "tokens":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tokens"))
+			data, err := ec.unmarshalONumberFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐNumberFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tokens = data
+		case "flops":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("flops"))
+			data, err := ec.unmarshalONumberFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐNumberFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Flops = data
+		case "steps":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("steps"))
+			data, err := ec.unmarshalONumberFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐNumberFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Steps = data
+		case "and":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("and"))
+			data, err := ec.unmarshalORunFilter2ᚕmillraceᚋgraphᚋinternalᚋgenᚐRunFilterᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.And = data
+		case "or":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("or"))
+			data, err := ec.unmarshalORunFilter2ᚕmillraceᚋgraphᚋinternalᚋgenᚐRunFilterᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Or = data
+		case "not":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("not"))
+			data, err := ec.unmarshalORunFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐRunFilter(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Not = data
 		}
 	}
 	return it, nil
@@ -7394,7 +7544,7 @@ func (ec *executionContext) unmarshalInputRunOrder(ctx context.Context, obj any)
 		asMap["direction"] = "DESC"
 	}
 
-	fieldsInOrder := [...]string{"field", "key", "direction"}
+	fieldsInOrder := [...]string{"field", "key", "direction", "of"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7422,6 +7572,13 @@ func (ec *executionContext) unmarshalInputRunOrder(ctx context.Context, obj any)
 				return it, err
 			}
 			it.Direction = data
+		case "of":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("of"))
+			data, err := ec.unmarshalOMetricSummary2ᚖmillraceᚋgraphᚋinternalᚋgenᚐMetricSummary(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Of = data
 		}
 	}
 	return it, nil
@@ -10543,6 +10700,11 @@ func (ec *executionContext) _Run(ctx context.Context, sel ast.SelectionSet, obj 
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "damaged":
+			out.Values[i] = ec._Run_damaged(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "tables":
 			field := field
 
@@ -12041,6 +12203,11 @@ func (ec *executionContext) marshalNRunField2millraceᚋgraphᚋinternalᚋgen�
 	return v
 }
 
+func (ec *executionContext) unmarshalNRunFilter2millraceᚋgraphᚋinternalᚋgenᚐRunFilter(ctx context.Context, v any) (RunFilter, error) {
+	res, err := ec.unmarshalInputRunFilter(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNRunKind2millraceᚋeventᚐRunKind(ctx context.Context, v any) (event.RunKind, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNRunKind2millraceᚋeventᚐRunKind[tmp]
@@ -12074,6 +12241,11 @@ var (
 		event.External: "EXTERNAL",
 	}
 )
+
+func (ec *executionContext) unmarshalNRunOrder2millraceᚋgraphᚋinternalᚋgenᚐRunOrder(ctx context.Context, v any) (RunOrder, error) {
+	res, err := ec.unmarshalInputRunOrder(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
 
 func (ec *executionContext) marshalNRunPayload2millraceᚋgraphᚋinternalᚋgenᚐRunPayload(ctx context.Context, sel ast.SelectionSet, v RunPayload) graphql.Marshaler {
 	return ec._RunPayload(ctx, sel, &v)
@@ -12381,6 +12553,23 @@ func (ec *executionContext) marshalORun2ᚖmillraceᚋgraphᚋinternalᚋviewᚐ
 	return ec._Run(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalORunFilter2ᚕmillraceᚋgraphᚋinternalᚋgenᚐRunFilterᚄ(ctx context.Context, v any) ([]RunFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]RunFilter, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNRunFilter2millraceᚋgraphᚋinternalᚋgenᚐRunFilter(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) unmarshalORunFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐRunFilter(ctx context.Context, v any) (*RunFilter, error) {
 	if v == nil {
 		return nil, nil
@@ -12425,12 +12614,21 @@ func (ec *executionContext) marshalORunKind2ᚕmillraceᚋeventᚐRunKindᚄ(ctx
 	return ret
 }
 
-func (ec *executionContext) unmarshalORunOrder2ᚖmillraceᚋgraphᚋinternalᚋgenᚐRunOrder(ctx context.Context, v any) (*RunOrder, error) {
+func (ec *executionContext) unmarshalORunOrder2ᚕmillraceᚋgraphᚋinternalᚋgenᚐRunOrderᚄ(ctx context.Context, v any) ([]RunOrder, error) {
 	if v == nil {
 		return nil, nil
 	}
-	res, err := ec.unmarshalInputRunOrder(ctx, v)
-	return &res, graphql.ErrorOnPath(ctx, err)
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]RunOrder, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNRunOrder2millraceᚋgraphᚋinternalᚋgenᚐRunOrder(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }
 
 func (ec *executionContext) unmarshalORunStatus2ᚕmillraceᚋeventᚐRunStatusᚄ(ctx context.Context, v any) ([]event.RunStatus, error) {

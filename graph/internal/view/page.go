@@ -51,6 +51,9 @@ func (p Page[T]) TotalCount(ctx context.Context) (int, error) { return p.Count(c
 // RunConnection is a page of runs.
 type RunConnection struct{ Page[*Run] }
 
+// RunGroupConnection is a page of groups of runs.
+type RunGroupConnection struct{ Page[RunGroup] }
+
 // ExperimentConnection is a page of experiments.
 type ExperimentConnection struct{ Page[Experiment] }
 
@@ -60,6 +63,7 @@ type DatasetConnection struct{ Page[Dataset] }
 // The items of those pages.
 type (
 	RunEdge        = Edge[*Run]
+	RunGroupEdge   = Edge[RunGroup]
 	ExperimentEdge = Edge[Experiment]
 	DatasetEdge    = Edge[Dataset]
 )

@@ -64,6 +64,14 @@ func sortedTags(of map[string]string) []Tag {
 	return tags
 }
 
+// Damaged says why the run's record cannot be read, nil as a rule.
+func (r Run) Damaged() *string {
+	if r.Run.Damaged == "" {
+		return nil
+	}
+	return &r.Run.Damaged
+}
+
 // Attempts counts how often the job was taken.
 func (r Run) Attempts() int { return len(r.Run.Attempts) }
 
