@@ -51,7 +51,7 @@ func TestWhatMLflowMeans(t *testing.T) {
 	l.Tell(event.VersionRemoved{Collection: model, Version: 2})
 	l.Tell(event.SpansLogged{Experiment: "X", Trace: "tr-1", Spans: map[string]event.RawJSON{"b": raw(`{"name":"child"}`), "a": raw(`{"name":"root"}`)}})
 	l.Tell(event.SpansLogged{Experiment: "X", Trace: "tr-1", Spans: map[string]event.RawJSON{"a": raw(`{"name":"root","end":2}`)}})
-	l.Tell(event.RunEnded{Run: run, Attempt: 0, Status: event.Stopped}) // MLflow's KILLED
+	l.Tell(event.RunEnded{Run: run, Attempt: 1, Status: event.Stopped}) // MLflow's KILLED
 	l.Tell(event.RunArchived{Run: run, Archived: true})                 // its deletion can be taken back
 
 	h, ok := run.Hex()
