@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/acceptance/freeport"
 	"millrace/client"
@@ -17,6 +18,19 @@ import (
 func stands(t *testing.T, c *client.Client, id, status string) client.Run {
 	t.Helper()
 	return until(t, c, id, status, func(r client.Run) bool { return r.Status == status })
+}
+
+// judged waits for a reproduction's end, and for the verdict, which comes moments later.
+func judged(t *testing.T, c *client.Client, id string) client.Reproduction {
+	t.Helper()
+	run := finish(t, c, id)
+	for deadline := time.Now().Add(time.Minute); run.Reproduction == nil || run.Reproduction.Verdict == "running"; time.Sleep(10 * time.Millisecond) {
+		var err error
+		if run, err = c.Run(t.Context(), id); err != nil || time.Now().After(deadline) {
+			t.Fatalf("no verdict on %s: %+v %v", id, run.Reproduction, err)
+		}
+	}
+	return *run.Reproduction
 }
 
 // same compares two trainings to the bit: the points from a step on, and the final checkpoint.
@@ -34,7 +48,8 @@ func same(t *testing.T, c *client.Client, is, was client.Run, steps int) {
 
 func TestPausedBudgetedForkedAndRewoundTrainingsEndToTheBitAsUndisturbedOnes(t *testing.T) {
 	t.Parallel()
-	const steps, every = 900, 300
+	steps := shorter(900, 450)
+	every := steps / 3
 	config := node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0", Threads: 1}
 	c, _ := lab(t, config)
 	finish(t, c, begin(t, c, curation(t, corpus(t, 40), 300)).ID)
@@ -85,14 +100,14 @@ func TestPausedBudgetedForkedAndRewoundTrainingsEndToTheBitAsUndisturbedOnes(t *
 	same(t, c, finish(t, c, poor.ID), plain, steps)
 
 	// Rewound to a step between two checkpoints, it goes on from the one before.
-	if now, err := c.Rewind(t.Context(), done.ID, every+50); err != nil || now.Status != "PAUSED" {
+	if now, err := c.Rewind(t.Context(), done.ID, int64(every)+50); err != nil || now.Status != "PAUSED" {
 		t.Fatalf("%s %v", now.Status, err)
 	}
 	if got, err := c.Series(t.Context(), []string{done.ID}, []string{"train/loss"}, 10_000); err != nil || len(got[0].Steps) != every+50 {
 		t.Errorf("%d steps are left: %v", len(got[0].Steps), err)
 	}
 	left, err := c.Checkpoints(t.Context(), done.ID)
-	if err != nil || len(left) == 0 || left[len(left)-1].Step > every+50 {
+	if err != nil || len(left) == 0 || left[len(left)-1].Step > int64(every)+50 {
 		t.Fatalf("%+v %v", left, err)
 	}
 	if _, err := c.Resume(t.Context(), done.ID, nil); err != nil {
@@ -107,7 +122,7 @@ func TestPausedBudgetedForkedAndRewoundTrainingsEndToTheBitAsUndisturbedOnes(t *
 	// A fork without a change ends where its parent did; one with a change goes its own way.
 	fork := func(changes string) client.Run {
 		t.Helper()
-		run, err := c.Fork(t.Context(), client.ForkRun{ID: plain.ID, Step: every + 50, Config: json.RawMessage(changes)})
+		run, err := c.Fork(t.Context(), client.ForkRun{ID: plain.ID, Step: int64(every) + 50, Config: json.RawMessage(changes)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,13 +132,13 @@ func TestPausedBudgetedForkedAndRewoundTrainingsEndToTheBitAsUndisturbedOnes(t *
 	if twin.Output("checkpoint") != plain.Output("checkpoint") || twin.SpecDigest == plain.SpecDigest {
 		t.Errorf("a fork that changes nothing ends in %q", twin.Output("checkpoint"))
 	}
-	own := fork(`{"optimizer.lr": 0.01, "steps": 600, "checkpoint_every": 100}`)
+	own := fork(fmt.Sprintf(`{"optimizer.lr": 0.01, "steps": %d, "checkpoint_every": 100}`, 2*every))
 	got, err := c.Series(t.Context(), []string{own.ID}, []string{"train/loss"}, 10_000)
-	if err != nil || len(got) != 1 || got[0].Steps[0] != every+1 || got[0].Steps[len(got[0].Steps)-1] != 600 || own.Output("checkpoint") == plain.Output("checkpoint") {
+	if err != nil || len(got) != 1 || got[0].Steps[0] != int64(every)+1 || got[0].Steps[len(got[0].Steps)-1] != int64(2*every) || own.Output("checkpoint") == plain.Output("checkpoint") {
 		t.Errorf("%+v %v", got, err)
 	}
-	for changes, says := range map[string]string{`{"model.n_layer": 3}`: "model", `{"seed": 8}`: "seed", `{"steps": 300}`: "steps", `{"stepz": 3}`: "stepz"} {
-		if _, err := c.Fork(t.Context(), client.ForkRun{ID: plain.ID, Step: every, Config: json.RawMessage(changes)}); !errors.As(err, &refused) || !strings.Contains(err.Error(), says) {
+	for changes, says := range map[string]string{`{"model.n_layer": 3}`: "model", `{"seed": 8}`: "seed", fmt.Sprintf(`{"steps": %d}`, every): "steps", `{"stepz": 3}`: "stepz"} {
+		if _, err := c.Fork(t.Context(), client.ForkRun{ID: plain.ID, Step: int64(every), Config: json.RawMessage(changes)}); !errors.As(err, &refused) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", changes, err)
 		}
 	}
@@ -134,7 +149,9 @@ func TestPausedBudgetedForkedAndRewoundTrainingsEndToTheBitAsUndisturbedOnes(t *
 		if err != nil || len(warnings) != 0 {
 			t.Fatalf("%s: %v %v", name, warnings, err)
 		}
-		judged := until(t, c, repro.ID, "judged", func(r client.Run) bool { return r.Reproduction != nil && r.Reproduction.Verdict != "running" || r.Status == "FAILED" })
+		judged := until(t, c, repro.ID, "judged", func(r client.Run) bool {
+			return r.Reproduction != nil && r.Reproduction.Verdict != "running" || r.Status == "FAILED"
+		})
 		if v := judged.Reproduction; v == nil || v.Verdict != "identical" || v.Points == 0 || v.Digests == 0 {
 			t.Errorf("%s: %+v %+v", name, v, judged.Failure)
 		}
@@ -157,13 +174,7 @@ func TestACurationAndAnEvaluationAreReproducedToo(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		finish(t, c, repro.ID)
-		for repro.Reproduction == nil || repro.Reproduction.Verdict == "running" {
-			if repro, err = c.Run(t.Context(), repro.ID); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if v := repro.Reproduction; v.Verdict != "identical" || v.Points+v.Digests == 0 {
+		if v := judged(t, c, repro.ID); v.Verdict != "identical" || v.Points+v.Digests == 0 {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}

@@ -7,6 +7,7 @@ const words: Record<RunStatus, string> = {
   FAILED: 'failed',
   STOPPED: 'stopped',
   CRASHED: 'crashed',
+  PAUSED: 'paused',
 }
 
 // The status as a word with a dot: never by colour alone.

@@ -14,7 +14,7 @@ export interface Asked {
 }
 
 export const kinds: readonly RunKind[] = ['CURATE', 'TRAIN', 'FINETUNE', 'EVALUATE', 'EXTERNAL']
-export const statuses: readonly RunStatus[] = ['PENDING', 'RUNNING', 'FINISHED', 'FAILED', 'STOPPED', 'CRASHED']
+export const statuses: readonly RunStatus[] = ['PENDING', 'RUNNING', 'FINISHED', 'FAILED', 'STOPPED', 'CRASHED', 'PAUSED']
 
 const one = <T extends string>(of: readonly T[], text: string | null): T | '' => of.find((t) => t === text?.toUpperCase()) ?? ''
 
