@@ -24,6 +24,16 @@ func Handler() http.Handler {
 	return serve(pages, plain)
 }
 
+// GraphiQL serves the page on which GraphQL is asked by hand, whatever the path, or plain.html when this binary was built without the
+// pages.
+func GraphiQL() http.Handler {
+	pages, err := fs.Sub(dist, "dist")
+	if err != nil {
+		panic(err) // as above
+	}
+	return only(pages, "graphiql.html", plain)
+}
+
 // Built reports whether the pages are in this binary.
 func Built() bool {
 	_, err := fs.Stat(dist, "dist/index.html")

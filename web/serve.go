@@ -57,6 +57,16 @@ func serve(pages fs.FS, instead []byte) http.Handler {
 	return s
 }
 
+// only serves one of the pages, or instead where it is not there.
+func only(pages fs.FS, name string, instead []byte) http.Handler {
+	body, err := fs.ReadFile(pages, name)
+	if err != nil {
+		body = instead
+	}
+	p := prepare(name, body)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.send(w, r) })
+}
+
 func prepare(name string, body []byte) *page {
 	sum := sha256.Sum256(body)
 	p := &page{kind: contentType(name), etag: `"` + hex.EncodeToString(sum[:16]) + `"`, cache: "no-cache", plain: body}

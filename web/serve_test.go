@@ -153,3 +153,13 @@ func TestThisBinaryServesWhatItWasBuiltWith(t *testing.T) {
 		t.Errorf("built: %v, but the page has no %q", Built(), want)
 	}
 }
+
+func TestOnePageAlone(t *testing.T) {
+	pages := fstest.MapFS{"graphiql.html": {Data: []byte("<title>GraphiQL</title>")}}
+	if res, body := get(t, only(pages, "graphiql.html", []byte("plain")), "GET", "/graphql"); body != "<title>GraphiQL</title>" || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("%q %q", res.Header.Get("Content-Type"), body)
+	}
+	if _, body := get(t, only(fstest.MapFS{}, "graphiql.html", []byte("plain")), "GET", "/graphql"); body != "plain" {
+		t.Errorf("%q", body)
+	}
+}

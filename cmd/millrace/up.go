@@ -28,6 +28,7 @@ type upCmd struct {
 	Engine     string   `help:"Device for training: auto, cpu or cpu-reference." placeholder:"NAME"`
 	Threads    int      `help:"Threads for training (default: all cores)." placeholder:"N"`
 	Worker     string   `help:"Name of this worker in the record (default: the host's)." placeholder:"NAME"`
+	Persisted  string   `name:"persisted-only" help:"Answer only the GraphQL operations of this file (hash: text)." type:"existingfile" placeholder:"FILE"`
 	Verbose    bool     `short:"v" help:"Log more."`
 }
 
@@ -86,6 +87,7 @@ func (u *upCmd) config(g *Global) (node.Config, error) {
 		{u.Addr, &c.Addr}, {g.Token, &c.Token}, {u.NATSURL, &c.NATS.URL}, {u.NATSToken, &c.NATS.Token}, {u.NATSCreds, &c.NATS.CredsFile},
 		{u.NATSListen, &c.NATS.Listen}, {u.S3Endpoint, &c.S3.Endpoint}, {u.S3Bucket, &c.S3.Bucket}, {u.S3Region, &c.S3.Region},
 		{u.S3Access, &c.S3.AccessKey}, {u.S3Secret, &c.S3.SecretKey}, {u.S3Listen, &c.S3.Listen}, {u.Engine, &c.Engine}, {u.Worker, &c.Worker},
+		{u.Persisted, &c.GraphQL.PersistedOnly},
 	} {
 		if f.flag != "" {
 			*f.to = f.flag

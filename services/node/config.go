@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -40,10 +41,11 @@ type Config struct {
 	// Token guards the door when it is open beyond loopback.
 	Token string `yaml:"token"`
 	// Hosts are further names under which the door may be called.
-	Hosts []string `yaml:"hosts"`
-	NATS  NATS     `yaml:"nats"`
-	S3    S3       `yaml:"s3"`
-	Keep  Keep     `yaml:"keep"`
+	Hosts   []string `yaml:"hosts"`
+	GraphQL GraphQL  `yaml:"graphql"`
+	NATS    NATS     `yaml:"nats"`
+	S3      S3       `yaml:"s3"`
+	Keep    Keep     `yaml:"keep"`
 	// Engine is "auto", "cpu" or "cpu-reference"; Threads is for training, 0: all cores.
 	Engine  string `yaml:"engine"`
 	Threads int    `yaml:"threads"`
@@ -54,6 +56,16 @@ type Config struct {
 	Log     *slog.Logger `yaml:"-"`
 	// Ready is called once the node serves, with its address.
 	Ready func(url string) `yaml:"-"`
+}
+
+// GraphQL says what is answered.
+type GraphQL struct {
+	// PersistedOnly is a file of operations, {"<sha256>": "query …"} or Apollo's manifest: nothing else is answered. Empty: everything is.
+	PersistedOnly string `yaml:"persisted_only"`
+	// Timeout is how long one operation may take; 0: 30 s.
+	Timeout time.Duration `yaml:"timeout"`
+	// NoIntrospection keeps the schema from those who ask for it.
+	NoIntrospection bool `yaml:"no_introspection"`
 }
 
 // NATS says where the log is.

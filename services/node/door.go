@@ -33,19 +33,37 @@ func (n *Node) door() (*api.Server, error) {
 		},
 	}
 	if n.tracker != nil {
-		n.serveTracker(&c)
+		only, err := persisted(n.config.GraphQL.PersistedOnly)
+		if err != nil {
+			return nil, err
+		}
+		n.serveTracker(&c, only)
 	}
 	return api.New(c)
 }
 
+// persisted reads the list of operations that alone are answered; no file, no list.
+func persisted(file string) (graph.Persisted, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("node: graphql.persisted_only: %w", err)
+	}
+	defer f.Close()
+	return graph.ReadPersisted(f)
+}
+
 // serveTracker adds what only the tracker's role can answer.
-func (n *Node) serveTracker(c *api.Config) {
+func (n *Node) serveTracker(c *api.Config, only graph.Persisted) {
 	roles := make([]string, len(n.config.Roles))
 	for i, r := range n.config.Roles {
 		roles[i] = string(r)
 	}
 	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Blob: n.openBlob, Past: n.past, Keeper: keeping{n.keeper}, Log: n.log,
-		Foreseen: n.tracker.Foreseen, Compared: n.tracker.Compared})
+		Foreseen: n.tracker.Foreseen, Compared: n.tracker.Compared,
+		Page: web.GraphiQL(), Persisted: only, Timeout: n.config.GraphQL.Timeout, NoIntrospection: n.config.GraphQL.NoIntrospection})
 	c.Logging = n.logging
 	c.Graph, c.Drain, c.Mount = g, g.Close, map[string]http.Handler{"/": web.Handler()}
 	c.Ready = append(c.Ready, api.Check{Name: "read model", Run: n.caughtUp})

@@ -213,6 +213,24 @@ test('every page shows, and the browser has nothing to complain about', async ()
   expect(complaints).toEqual([])
 })
 
+test('GraphiQL asks, subscribes and has the schema at hand', async () => {
+  const other = await openPage(browser)
+  await other.page.goto(`${node.url}/graphql`)
+  await other.page.locator('.graphiql-execute-button').click()
+  const answer = () => other.page.locator('.result-window').innerText()
+  await until('the answer', answer, (text) => text.includes('appliedSeq'))
+  await other.page.evaluate(() => {
+    const editor = document.querySelector('.graphiql-query-editor .CodeMirror') as unknown as { CodeMirror: { setValue: (text: string) => void } }
+    editor.CodeMirror.setValue('subscription { jobs { pending running } }')
+  })
+  await other.page.locator('.graphiql-execute-button').click()
+  await until('the first value', answer, (text) => text.includes('"pending"'))
+  await other.page.getByLabel('Show Documentation Explorer').click()
+  await other.page.getByText('All Schema Types').waitFor()
+  expect(other.complaints).toEqual([])
+  await other.page.close()
+})
+
 test('a page that lost its node says so, comes back by itself and catches up', async (context) => {
   if (!node.kill || !node.start) return context.skip('the node at MILLRACE_URL is not ours to kill')
   await page.goto(node.url)
