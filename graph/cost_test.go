@@ -15,17 +15,18 @@ import (
 // Runs of five sizes on four amounts of text whose losses follow a law: the fit finds it, and predicts by it.
 func TestALawOfOnesOwnRuns(t *testing.T) {
 	l := newLab(t)
-	var facts []event.Event
+	data := event.DigestOf([]byte("data"))
+	facts := []event.Event{event.DatasetPublished{Dataset: data, Name: "text", VocabSize: 512}}
 	law := cost.Parametric{E: 1.2, A: 90, B: 700, Alpha: 0.3, Beta: 0.35}
 	for i, width := range []int{32, 64, 128, 256, 512} {
 		for j, tokens := range []float64{1e6, 4e6, 1.6e7, 6.4e7} {
 			id := event.RunID(fmt.Sprintf("size-%d-%d", i, j))
-			config := fmt.Sprintf(`{"model": {"arch": "gpt2", "n_layer": 4, "n_head": 4, "d_model": %d, "context": 128, "vocab_size": 512, "bias": true}}`, width)
+			config := fmt.Sprintf(`{"model": {"arch": "gpt2", "n_layer": 4, "n_head": 4, "d_model": %d, "context": 128, "vocab_size": %d, "bias": true}}`, width, 512*(i%2)) // 0: the tokenizer decides
 			n, err := cost.Shape{Vocab: 512, DModel: width, NLayer: 4, NHead: 4, Context: 128, Bias: true, Tied: true}.Parameters()
 			if err != nil {
 				t.Fatal(err)
 			}
-			spec := event.Spec{Kind: event.Train, Config: json.RawMessage(config)}
+			spec := event.Spec{Kind: event.Train, Config: json.RawMessage(config), Inputs: []event.Input{{Role: "dataset", Digest: data}}}
 			facts = append(facts, event.RunRequested{Run: id, Name: string(id), Spec: spec},
 				event.MetricsLogged{Frames: []event.Frame{{Run: id, Writer: "w", Series: []event.Series{
 					{Key: "val/loss", Steps: []int64{5, 10}, Times: []int64{1, 2}, Values: []float64{9, law.Loss(float64(n.Total), tokens)}},

@@ -88,7 +88,7 @@ func (r *resolver) ask(in gen.CostEstimateInput) (cost.Ask, error) {
 		if err != nil {
 			return a, err
 		}
-		s, ok := shapeOf(run)
+		s, ok := r.shapeOf(run)
 		if !ok {
 			return a, badInput("run %q has no model that is known in its configuration", *in.Run)
 		}
@@ -97,8 +97,8 @@ func (r *resolver) ask(in gen.CostEstimateInput) (cost.Ask, error) {
 	return a, nil
 }
 
-// shapeOf is the model in a run's configuration as the trainer writes it.
-func shapeOf(run readmodel.Run) (cost.Shape, bool) {
+// shapeOf is the model in a run's configuration as the trainer writes it. A vocabulary that was left to the tokenizer is its dataset's.
+func (r *resolver) shapeOf(run readmodel.Run) (cost.Shape, bool) {
 	var c struct {
 		Model struct {
 			Arch      string `json:"arch"`
@@ -114,12 +114,19 @@ func shapeOf(run readmodel.Run) (cost.Shape, bool) {
 		return cost.Shape{}, false
 	}
 	m := c.Model
+	for _, in := range run.Spec.Inputs {
+		if m.VocabSize == 0 && in.Role == "dataset" {
+			if d, err := r.Model.Dataset(in.Digest); err == nil {
+				m.VocabSize = d.VocabSize
+			}
+		}
+	}
 	s, err := cost.Shape{Name: run.Name, Vocab: m.VocabSize, DModel: m.DModel, NLayer: m.NLayer, NHead: m.NHead, Context: m.Context, Bias: m.Bias, Tied: true}.Filled()
 	return s, err == nil
 }
 
 // curvePoints is how many budgets a curve has.
-const curvePoints = 41
+const curvePoints = 201
 
 // plans advises a size.
 func (r *resolver) plans(in gen.CostPlanInput) (*view.Plans, error) {

@@ -56,7 +56,7 @@ func (r *resolver) lossFit(ctx context.Context, in gen.LossFitInput) (*view.Loss
 		if err != nil {
 			return nil, err
 		}
-		shape, ok := shapeOf(run)
+		shape, ok := r.shapeOf(run)
 		if !ok || run.Branch != nil {
 			continue
 		}

@@ -128,6 +128,15 @@ func (cmd *costPlanCmd) show(w io.Writer, p planned, source string) error {
 	for _, why := range p.Refuse {
 		fmt.Fprintln(w, "Without:", why)
 	}
+	if p.Own != nil && p.Own.Law != nil {
+		var most float64
+		for _, run := range p.Own.Points {
+			most = max(most, float64(run.Params))
+		}
+		if plan := p.Plans[len(p.Plans)-1]; plan.Params > 10*most {
+			fmt.Fprintf(w, "The law of one's own runs has seen %s parameters at most: what it says of %s is a guess.\n", cost.Short(most), cost.Short(plan.Params))
+		}
+	}
 	if p.Own != nil && p.Own.Refused != "" {
 		fmt.Fprintln(w, "Without a law of one's own:", p.Own.Refused)
 	}

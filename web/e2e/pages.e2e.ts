@@ -251,3 +251,16 @@ test('a page that lost its node says so, comes back by itself and catches up', a
   await until('the line', () => page.locator('.line').innerText(), (text) => text.startsWith('live'))
   expect(await loadedOnce()).toBe(true)
 })
+
+test('what training would take is asked for on a page, and a price can be changed', async () => {
+  await page.goto(`${node.url}/cost?model=llama2-7b&tokens=2T&device=A100&count=1000&mfu=39`)
+  await page.getByText('6,738,415,616').waitFor()
+  expect(await page.locator('.regime').innerText()).toContain('fixed at 2T')
+  await page.getByLabel('Tokens', { exact: true }).fill('')
+  await page.getByText('Tokens grow with size, 20 a parameter').waitFor()
+  await page.getByRole('button', { name: 'Change the price of gpu:*A100*' }).click()
+  await page.getByLabel('Dollars an hour').fill('1.11')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('cell', { name: '$1.11' }).waitFor()
+  expect(complaints).toEqual([])
+})

@@ -1,5 +1,6 @@
 import { Link, Route, Switch, useRoute } from 'wouter'
 import { ComparePage } from './compare/ComparePage'
+import { CostPage } from './cost/CostPage'
 import { DatasetPage } from './datasets/DatasetPage'
 import { DatasetsPage } from './datasets/DatasetsPage'
 import { ExperimentPage } from './experiments/ExperimentPage'
@@ -32,6 +33,7 @@ export function App() {
             Datasets
           </Place>
           <Place href="/compare">Compare</Place>
+          <Place href="/cost">Cost</Place>
         </nav>
         <Line />
       </header>
@@ -41,6 +43,7 @@ export function App() {
             <Route path="/" component={RunsPage} />
             <Route path="/run/:id/:tab?">{({ id, tab }) => <RunPage key={id} id={id} tab={tab} />}</Route>
             <Route path="/compare" component={ComparePage} />
+            <Route path="/cost" component={CostPage} />
             <Route path="/datasets" component={DatasetsPage} />
             <Route path="/dataset/:id">{({ id }) => <DatasetPage key={id} id={decodeURIComponent(id)} />}</Route>
             <Route path="/experiments" component={ExperimentsPage} />

@@ -9,6 +9,7 @@ import './style/parts.css'
 import './style/tables.css'
 import './style/charts.css'
 import './style/pages.css'
+import './style/cost.css'
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>

@@ -43,7 +43,7 @@ export function Chart(props: ChartProps) {
   now.current = { ...props, formatY, aligned }
 
   // The picture is built anew only when what it is made of changes; new points are only handed to it.
-  const structure = JSON.stringify([lines.map((l) => [l.id, l.color, l.label, l.faint, l.dash, sparse(l)]), aligned.places, log, dark, props.xLabel, props.sync, props.fromZero])
+  const structure = JSON.stringify([lines.map((l) => [l.id, l.color, l.label, l.faint, l.dash, l.dots, sparse(l)]), aligned.places, log, dark, props.xLabel, props.sync, props.fromZero])
   useEffect(() => {
     const target = box.current
     if (!target) return
@@ -107,7 +107,8 @@ function options(now: Now, legend: { current: HTMLDivElement | null }, width: nu
       alpha: line.faint ? 0.3 : 1,
       width: line.faint ? 1 : 1.6,
       dash: line.dash,
-      points: line.faint ? { show: false } : { size: 5, fill: line.color, ...(sparse(line) ? { show: true } : {}) },
+      ...(line.dots ? { paths: () => null } : {}),
+      points: line.faint ? { show: false } : { size: 5, fill: line.color, ...(line.dots || sparse(line) ? { show: true } : {}) },
     }
     if (place.max) {
       const edge: uPlot.Series = { stroke: 'transparent', width: 0, points: { show: false } }

@@ -10,6 +10,8 @@ export interface Line {
   // Drawn thin and pale, and not in the legend: the raw values behind a smoothed line.
   faint?: boolean
   dash?: number[]
+  // Points alone, which no line joins.
+  dots?: boolean
 }
 
 // A value that has no place on the y axis.

@@ -1,6 +1,6 @@
 import { useMemo } from 'react'
 import { Link, useSearchParams } from 'wouter'
-import { decode, formatDollars, formatInteger, formatJoules, formatValue } from '../format/number'
+import { decode, formatDollars, formatInteger, formatJoules, formatPercent, formatValue } from '../format/number'
 import { formatSeconds } from '../format/time'
 import { ExperimentDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
@@ -47,6 +47,16 @@ export function ExperimentPage({ id }: { id: string }) {
           <Figure name="runs" value={formatInteger(e.runs.totalCount)} />
           <Figure name="cost" value={formatDollars(decode(e.cost.dollars))} note={budget !== null && budget > 0 ? <BudgetBar spent={decode(e.cost.dollars)} of={budget} /> : undefined} />
           <Figure name="device time" value={formatSeconds(decode(e.cost.deviceSeconds))} note={joules !== null ? formatJoules(joules) : undefined} />
+          {e.budgetLeft && (
+            <Figure
+              name="budget left"
+              value={e.budgetLeft.dollars !== null ? formatDollars(decode(e.budgetLeft.dollars)) : formatSeconds(Math.max(0, decode(e.budgetLeft.deviceSeconds) ?? 0))}
+              note={<span className={decode(e.budgetLeft.spent) >= 1 ? 'warn' : 'dim'}>{formatPercent(100 * decode(e.budgetLeft.spent))} spent</span>}
+            />
+          )}
+          {e.cost.devices.length > 0 && (
+            <Figure name="devices" value={formatDollars(decode(e.cost.deviceDollars))} note={`energy ${formatDollars(decode(e.cost.energyDollars))}, storage ${formatDollars(decode(e.cost.storageDollars))}`} />
+          )}
           {e.suites.length > 0 && <Figure name="suites" value={<span className="figure-text">{e.suites.join(', ')}</span>} />}
           {e.aliases.map((a) => (
             <Figure key={a.name} name={a.name} value={a.run ? <RunLink run={a.run} /> : '–'} note={a.checkpoint ? `step ${formatInteger(a.checkpoint.step)}` : undefined} />

@@ -23,7 +23,7 @@ export function UsageTab({ run }: { run: RunHeadFragment }) {
         {history && (history.length > 0 ? <UsageCharts history={history} /> : <Empty title="No usage was sampled">Workers sample what they consume every few seconds.</Empty>)}
       </div>
       <div>
-        <CostCard cost={run.cost} />
+        <CostCard cost={run.cost} forecast={run.forecast} left={run.budgetLeft} />
         {environment?.environment && (
           <Card title="Environment">
             <Facts
