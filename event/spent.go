@@ -35,6 +35,15 @@ type GPUUsage struct {
 	Celsius     *Number  `json:"celsius,omitempty"`
 	Joules      *Number  `json:"joules,omitempty"` // since the driver was loaded
 	Throttled   []string `json:"throttled,omitempty"`
+	// OwnMemory is what the sampled process holds of MemoryUsed, in bytes; Processes are all that compute on the GPU, as far as the driver tells.
+	OwnMemory int64        `json:"own_memory,omitempty"`
+	Processes []GPUProcess `json:"processes,omitempty"`
+}
+
+// GPUProcess is a process that computes on a GPU.
+type GPUProcess struct {
+	PID        int   `json:"pid"`                   // in the driver's eyes: a container may know it by another number
+	MemoryUsed int64 `json:"memory_used,omitempty"` // bytes; 0: the driver does not tell
 }
 
 // ResourcesSpent is what an attempt has spent on a device so far. It is cumulative: the newest of (run, attempt, worker, device)

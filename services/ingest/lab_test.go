@@ -43,11 +43,14 @@ type lab struct {
 	http    *http.Client
 }
 
-func start(t testing.TB) *lab {
+func start(t testing.TB) *lab { return startWith(t, 0) }
+
+// startWith bounds the log, in bytes: 0 is no bound.
+func startWith(t testing.TB, maxBytes int64) *lab {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	dir := t.TempDir()
-	b, err := bus.Open(t.Context(), bus.Config{Dir: filepath.Join(dir, "log"), Source: "/test", Log: quiet})
+	b, err := bus.Open(t.Context(), bus.Config{Dir: filepath.Join(dir, "log"), Source: "/test", MaxBytes: maxBytes, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

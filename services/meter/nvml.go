@@ -17,6 +17,7 @@ const (
 	nvmlSuccess            nvmlReturn = 0
 	nvmlNotSupported       nvmlReturn = 3
 	nvmlNoPermission       nvmlReturn = 4
+	nvmlInsufficientSize   nvmlReturn = 7
 	nvmlDriverNotLoaded    nvmlReturn = 9
 	nvmlFunctionNotFound   nvmlReturn = 13
 	nvmlGPUIsLost          nvmlReturn = 15
@@ -69,6 +70,17 @@ type nvmlMemory struct {
 	free  uint64
 	used  uint64
 }
+
+// nvmlProcess is nvmlProcessInfo_t of nvmlDeviceGetComputeRunningProcesses_v3.
+type nvmlProcess struct {
+	pid    uint32
+	_      uint32 // the C compiler's
+	memory uint64 // bytes; all ones: not available
+	_, _   uint32 // the instance of a GPU that is split
+}
+
+// nvmlProcesses is how many processes of a GPU are told of at most.
+const nvmlProcesses = 64
 
 // nvmlNameSize is NVML_DEVICE_NAME_V2_BUFFER_SIZE.
 const nvmlNameSize = 96

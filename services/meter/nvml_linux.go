@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 
 	"github.com/ebitengine/purego"
 
@@ -32,6 +33,7 @@ type nvml struct {
 	energy       func(device uintptr, millijoules *uint64) nvmlReturn
 	temperature  func(device uintptr, sensor uint32, celsius *uint32) nvmlReturn
 	clockReasons func(device uintptr, bits *uint64) nvmlReturn
+	processes    func(device uintptr, n *uint32, first *nvmlProcess) nvmlReturn
 }
 
 type nvmlDevice struct {
@@ -104,6 +106,7 @@ func (n *nvml) bind() error {
 		// The same function had this name before version 12.
 		{"nvmlDeviceGetCurrentClocksThrottleReasons", &n.clockReasons},
 		{"nvmlDeviceGetCurrentClocksEventReasons", &n.clockReasons},
+		{"nvmlDeviceGetComputeRunningProcesses_v3", &n.processes},
 	}
 	for _, o := range optional {
 		if symbol, err := purego.Dlsym(n.library, o.name); err == nil {
@@ -177,9 +180,32 @@ func (n *nvml) sample() (out []event.GPUUsage, problems []error) {
 		if n.clockReasons != nil && told("clocks", n.clockReasons(d.handle, &bits)) {
 			u.Throttled = clockReasons(bits)
 		}
+		var running [nvmlProcesses]nvmlProcess
+		count := uint32(len(running))
+		if n.processes != nil {
+			// More than fit are as good as not told.
+			if ret := n.processes(d.handle, &count, &running[0]); ret != nvmlInsufficientSize && told("processes", ret) {
+				u.Processes, u.OwnMemory = processes(running[:min(count, nvmlProcesses)], os.Getpid())
+			}
+		}
 		out = append(out, u)
 	}
 	return out, problems
+}
+
+// processes turns what the driver tells of processes, and sums up what one of them holds.
+func processes(running []nvmlProcess, self int) (all []event.GPUProcess, own int64) {
+	for _, p := range running {
+		used := int64(0)
+		if p.memory <= math.MaxInt64 {
+			used = int64(p.memory)
+		}
+		if int(p.pid) == self {
+			own += used
+		}
+		all = append(all, event.GPUProcess{PID: int(p.pid), MemoryUsed: used})
+	}
+	return all, own
 }
 
 func number(f float64) *event.Number {

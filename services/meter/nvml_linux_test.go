@@ -79,6 +79,16 @@ nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t d, unsigned int sensor, unsig
 	*c = 63;
 	return 0;
 }
+typedef struct { unsigned int pid; unsigned long long usedGpuMemory; unsigned int gpuInstanceId, computeInstanceId; } nvmlProcessInfo_t;
+int getpid(void);
+nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t d, unsigned int *n, nvmlProcessInfo_t *infos) {
+	if (d->index == 2) return 7;
+	if (*n < 2) return 7;
+	infos[0].pid = getpid(); infos[0].usedGpuMemory = 3ULL << 30; infos[0].gpuInstanceId = infos[0].computeInstanceId = 0xffffffff;
+	infos[1].pid = 7; infos[1].usedGpuMemory = ~0ULL; infos[1].gpuInstanceId = infos[1].computeInstanceId = 0xffffffff;
+	*n = 2;
+	return 0;
+}
 #ifdef BEFORE_12
 nvmlReturn_t nvmlDeviceGetCurrentClocksThrottleReasons(nvmlDevice_t d, unsigned long long *bits) { *bits = 0x40; return 0; }
 #else
@@ -123,6 +133,7 @@ func TestGPUs(t *testing.T) {
 		require.Equal(t, event.GPUUsage{
 			Index: 0, Name: "NVIDIA H200", Percent: 97, MemoryUsed: 10 << 30, MemoryTotal: 150754820096,
 			Watts: num(698.25), Celsius: num(63), Joules: num(98765432101.234), Throttled: []string{"power", "thermal"},
+			OwnMemory: 3 << 30, Processes: []event.GPUProcess{{PID: os.Getpid(), MemoryUsed: 3 << 30}, {PID: 7}},
 		}, u.GPUs[0])
 		split := u.GPUs[1]
 		require.True(t, math.IsNaN(float64(split.Percent)), "not told is not 0")

@@ -52,6 +52,9 @@ func (f *fold) usageSampled(e event.UsageSampled) error {
 			}
 		}
 		add(gpu+"throttled", float64(len(g.Throttled)))
+		if g.OwnMemory > 0 {
+			add(gpu+"own_memory", float64(g.OwnMemory))
+		}
 	}
 	return f.frame(frame, sampled)
 }
