@@ -136,6 +136,8 @@ func TestTheDoorOfGraphQL(t *testing.T) {
 // FuzzRequest sends any body. Nothing may panic, and every answer is JSON that names what was wrong.
 func FuzzRequest(f *testing.F) {
 	for _, body := range []string{
+		`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}`, `{"query":"{ lineage(of:\"train-1\",depth:9){nodes{id}} }"}`,
+		`{"query":"{ compareRuns(ids:[\"train-1\",\"train-2\"]){configTree seeds{paths} aligned(keys:[\"a\"],by:DOLLARS){x}} }"}`,
 		`{"query":"{ run(id: \"train-1\") { id } }"}`, `{"query":"query($a: Int){runs(first:$a){totalCount}}","variables":{"a":1e99}}`,
 		`{"query":"{runs(filter:{config:[{path:\"a\",number:{eq:\"NaN\"}}]}){totalCount}}"}`, `[]`, `{"query":1}`, `{"query":"{__typename @skip(if:true)}"}`,
 		`{"query":"mutation($c:JSON!){startRun(input:{kind:TRAIN,config:$c}){run{id}}}","variables":{"c":{"a":[1,null,{"b":"\u0000"}]}}}`,
