@@ -4,22 +4,21 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 )
 
-// flattened is a configuration with the params that were logged laid over it, by dotted path. A param replaces the value or the tree
-// that stood at its path; longer paths come after shorter ones.
-func flattened(config json.RawMessage, params map[string]storedParam) flatConfig {
-	flat := flatten(nil, "", config)
-	for _, path := range slices.Sorted(maps.Keys(params)) {
-		prefix := path + "."
-		flat = slices.DeleteFunc(flat, func(l leaf) bool { return l.path == path || strings.HasPrefix(l.path, prefix) })
-		flat = flatten(flat, path, params[path].Value)
+// flattened is a configuration with the params that were logged laid over it, as nested does, by dotted path.
+func flattened(config json.RawMessage, params map[string]storedParam) (flatConfig, error) {
+	if len(params) > 0 {
+		var err error
+		if config, err = nested(config, params); err != nil {
+			return nil, err
+		}
 	}
+	flat := flatten(nil, "", config)
 	slices.SortStableFunc(flat, func(a, b leaf) int { return strings.Compare(a.path, b.path) })
-	return flat
+	return flat, nil
 }
 
 var errFlat = errors.New("malformed configuration")
@@ -105,7 +104,10 @@ func (f *fold) reconfigure(st *runState) error {
 	if err != nil {
 		return err
 	}
-	flat := flattened(full.Spec.Config, params)
+	flat, err := flattened(full.Spec.Config, params)
+	if err != nil {
+		return err
+	}
 	f.pending.put(tableConfig, "", parts(string(st.id)), sealed(appendFlat(nil, flat)))
 	f.columns.reconfigured(st, flat)
 	return nil

@@ -2,156 +2,134 @@ package readmodel_test
 
 import (
 	"bytes"
-	"io"
-	"log/slog"
-	"math"
+	"context"
+	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"millrace/event"
 	"millrace/storage/readmodel"
+	"millrace/storage/readmodel/where"
 )
 
-// flip turns one bit in the middle of every copy of a piece of the file. bbolt never moves a page's bytes about, so a value lies there as it
-// was put; what was freed holds older ones.
-func flip(t *testing.T, path string, piece []byte) {
+// TestOneDamagedRun flips bytes of one run in the file: every question on the others is answered as before, and the damaged one says that it is.
+func TestOneDamagedRun(t *testing.T) {
+	const bad = event.RunID("run-04")
+	ctx := context.Background()
+	lr := where.Field{Name: where.Config, Key: "lr"}
+	for _, c := range []struct {
+		name   string
+		pieces []string // of the file, each with a byte to flip
+		head   bool     // whether more is known of it than that it is there
+		says   string
+	}{
+		{"record", []string{`"spec":{"kind":"train","config":{"lr":4}`}, true, "its record"},
+		{"progress", []string{`{"progress":{"run":"run-04"`}, true, "its progress and usage"},
+		{"config", []string{"\x02lr\x014"}, true, ""},
+		{"head", []string{"the fourth\x04mark"}, true, ""},
+		{"head and record", []string{"the fourth\x04mark", `"spec":{"kind":"train","config":{"lr":4}`}, false, "its record"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := t.TempDir() + "/model.db"
+			m, err := readmodel.Open(path, readmodel.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var log []event.Envelope
+			tell := func(e event.Event) {
+				log = append(log, event.Envelope{Seq: uint64(len(log) + 1), Event: e})
+			}
+			for i := range 9 {
+				run := event.RunID(fmt.Sprintf("run-%02d", i))
+				r := event.RunRequested{Run: run, Name: "other", Note: "mark", Spec: event.Spec{Kind: event.Train, Config: []byte(fmt.Sprintf(`{"lr":%d}`, i))}}
+				if run == bad {
+					r.Name = "the fourth"
+				}
+				tell(r)
+				tell(event.RunProgressed{Run: run, Unit: "steps", Done: 5})
+			}
+			feed(t, m, log)
+			mustClose(t, m)
+			flip(t, path, c.pieces)
+
+			logger, said := heard()
+			if m, err = readmodel.Open(path, readmodel.Options{Log: logger}); err != nil {
+				t.Fatal(err)
+			}
+			defer mustClose(t, m)
+			if why := m.Rebuilt(); why != "" {
+				t.Fatalf("rebuilt: %s", why)
+			}
+			p, err := m.Runs(ctx, where.Compare{Field: where.Field{Name: where.Kind}, Op: where.Equal, Values: []where.Value{{Word: "train"}}}, []where.Sort{{Field: lr, Desc: true}}, "", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []event.RunID
+			for _, r := range p.Runs {
+				if r.ID != bad {
+					ids = append(ids, r.ID)
+					if config, err := m.Config(r.ID); err != nil || r.Damaged != "" || string(config) != `{"lr":`+strings.TrimPrefix(string(r.ID), "run-0")+"}" {
+						t.Errorf("%s: %q %s, error %v", r.ID, r.Damaged, config, err)
+					}
+					continue
+				}
+				if !strings.Contains(r.Damaged, c.says) || (c.says == "") != (r.Damaged == "") || c.head != (r.Name == "the fourth") {
+					t.Errorf("the damaged run is %+v", r)
+				}
+			}
+			if want := []event.RunID{"run-08", "run-07", "run-06", "run-05", "run-03", "run-02", "run-01", "run-00"}; !slices.Equal(ids, want) {
+				t.Errorf("the others are %v", ids)
+			}
+			if p.Total != 9 && c.head {
+				t.Errorf("%d runs", p.Total)
+			}
+			if r, err := m.Run(bad); err != nil || !strings.Contains(r.Damaged, c.says) {
+				t.Errorf("the damaged run is %+v, error %v", r, err)
+			}
+			if g, err := m.GroupRuns(ctx, nil, []where.Field{{Name: where.RunName}}, nil, "", 0); err != nil || g.Groups[0].Count != 8 {
+				t.Errorf("groups %+v, error %v", g, err)
+			}
+			if c.name != "config" && !strings.Contains(said.String(), string(bad)) {
+				t.Errorf("the log does not name the run: %s", said)
+			}
+			if err := m.Apply(event.Envelope{Seq: 100, Event: event.RunTagged{Run: bad, Set: map[string]string{"a": "b"}}}); err != nil {
+				t.Errorf("a fact about the damaged run ends the fold: %v", err)
+			}
+			if err := m.Apply(event.Envelope{Seq: 101, Event: event.RunTagged{Run: "run-05", Set: map[string]string{"a": "b"}}}); err != nil {
+				t.Errorf("a fact about another run: %v", err)
+			}
+			if r, err := m.Run("run-05"); err != nil || r.Tags["a"] != "b" {
+				t.Errorf("%+v, error %v", r, err)
+			}
+		})
+	}
+}
+
+// flip changes one byte in the middle of every place in a file where some bytes stand.
+func flip(t *testing.T, path string, pieces []string) {
 	t.Helper()
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
-	for at := 0; ; found++ {
-		i := bytes.Index(raw[at:], piece)
-		if i < 0 {
-			break
-		}
-		at += i + len(piece)/2
-		raw[at] ^= 4
-	}
-	if found == 0 || os.WriteFile(path, raw, 0o600) != nil {
-		t.Fatalf("%d copies of the piece in the file", found)
-	}
-}
-
-// damageLog is two runs with two keys each of 3,000 points.
-func damageLog() (log []event.Envelope) {
-	for i := range 30 {
-		for _, run := range []event.RunID{"a", "b"} {
-			f := event.Frame{Run: run, Writer: "w"}
-			for k, key := range []string{"loss", "norm"} {
-				amplitude := float64(len(log)%2*2 + k + 1) // no two series have the same bytes
-				s := event.Series{Key: key}
-				for j := range 100 {
-					step := int64(i*100 + j)
-					s.Steps, s.Times, s.Values = append(s.Steps, step), append(s.Times, 1000*step+step%7), append(s.Values, amplitude*math.Sin(float64(step)))
-				}
-				f.Series = append(f.Series, s)
+	for _, piece := range pieces {
+		found := false
+		for i := 0; ; {
+			j := bytes.Index(raw[i:], []byte(piece))
+			if j < 0 {
+				break
 			}
-			log = append(log, event.Envelope{Seq: uint64(len(log) + 1), Event: event.MetricsLogged{Gateway: "g", Frames: []event.Frame{f}}})
+			raw[i+j+len(piece)-1] ^= 1
+			found = true
+			i += j + 1
+		}
+		if !found {
+			t.Fatalf("%q is not in the file", piece)
 		}
 	}
-	return log
-}
-
-func metricAt(run event.RunID, key string, step int64) event.MetricsLogged {
-	return event.MetricsLogged{Gateway: "g", Frames: []event.Frame{{Run: run, Writer: "w",
-		Series: []event.Series{{Key: key, Steps: []int64{step}, Times: []int64{1000 * step}, Values: []float64{7}}}}}}
-}
-
-// TestDamage flips a bit of what is stored of one series: everything else is read and folded as before, the series says that it is damaged and
-// takes new points, and a fresh fold of the log heals it.
-func TestDamage(t *testing.T) {
-	log := damageLog()
-	for name, pick := range map[string]func(m *readmodel.Model) []byte{
-		"first chunk": func(m *readmodel.Model) []byte { return m.StoredChunks("a", "loss")[0] },
-		"middle":      func(m *readmodel.Model) []byte { return m.StoredChunks("a", "loss")[1] },
-		"last chunk":  func(m *readmodel.Model) []byte { c := m.StoredChunks("a", "loss"); return c[len(c)-1] },
-		"summary":     func(m *readmodel.Model) []byte { return m.StoredSummary("a", "loss") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "model.db")
-			quiet := readmodel.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-			m, err := readmodel.Open(path, quiet)
-			if err != nil {
-				t.Fatal(err)
-			}
-			feed(t, m, log)
-			if err := m.Commit(); err != nil {
-				t.Fatal(err)
-			}
-			piece := pick(m)
-			mustClose(t, m)
-			flip(t, path, piece)
-			if m, err = readmodel.Open(path, quiet); err != nil {
-				t.Fatal(err)
-			}
-			if why := m.Rebuilt(); why != "" {
-				t.Fatalf("rebuilt: %s", why)
-			}
-			read := func(run event.RunID, key string) readmodel.Series {
-				t.Helper()
-				s, err := m.Series(run, readmodel.SeriesQuery{Keys: []string{key}})
-				if err != nil || len(s) != 1 {
-					t.Fatalf("%d series, error %v", len(s), err)
-				}
-				return s[0]
-			}
-			if s := read("a", "loss"); name != "summary" && (!s.Damaged || len(s.Steps) == 0 || len(s.Steps) == 3000) {
-				t.Errorf("read %d points, damaged %v; want some", len(s.Steps), s.Damaged)
-			}
-			// New points, late ones among them, and a repeat.
-			seq := uint64(len(log))
-			for _, step := range []int64{3000, 3001, -5, 1500, 3001} {
-				for _, run := range []event.RunID{"a", "b"} {
-					for _, key := range []string{"loss", "norm"} {
-						seq++
-						if err := m.Apply(event.Envelope{Seq: seq, Event: metricAt(run, key, step)}); err != nil {
-							t.Fatal(err)
-						}
-					}
-				}
-			}
-			mustClose(t, m)
-			if m, err = readmodel.Open(path, quiet); err != nil {
-				t.Fatal(err)
-			}
-			for _, other := range [][2]string{{"a", "norm"}, {"b", "loss"}, {"b", "norm"}} {
-				s := read(event.RunID(other[0]), other[1])
-				if s.Damaged || len(s.Steps) != 3003 {
-					t.Errorf("%s of %s: %d points, damaged %v; want 3,003", other[1], other[0], len(s.Steps), s.Damaged)
-				}
-			}
-			s := read("a", "loss")
-			if !s.Damaged || !slices.IsSorted(s.Steps) || !slices.Contains(s.Steps, 3001) || s.LastStep != 3001 {
-				t.Errorf("the damaged series: %d points, damaged %v, last step %d; want it marked, with what is new", len(s.Steps), s.Damaged, s.LastStep)
-			}
-			thin, err := m.Series("a", readmodel.SeriesQuery{Keys: []string{"loss"}, MaxPoints: 50})
-			if err != nil || len(thin) != 1 || !thin[0].Damaged || len(thin[0].Steps) > 50 {
-				t.Errorf("a chart of it: %+v, error %v", thin, err)
-			}
-			if last, err := m.LastValues("loss"); err != nil || len(last) != 2 {
-				t.Errorf("%d last values, error %v", len(last), err)
-			}
-			// It can be rewound and deleted as any other.
-			if err := m.Apply(event.Envelope{Seq: seq + 1, Event: event.RunRewound{Run: "a", Step: 2500}}); err != nil {
-				t.Fatal(err)
-			}
-			if s := read("a", "loss"); len(s.Steps) > 0 && slices.Max(s.Steps) > 2500 {
-				t.Errorf("rewound to 2500, but it has step %d", slices.Max(s.Steps))
-			}
-			if s := read("a", "norm"); s.Damaged || len(s.Steps) != 2502 {
-				t.Errorf("its neighbour, rewound: %d points, damaged %v; want 2,502", len(s.Steps), s.Damaged)
-			}
-			if err := m.Apply(event.Envelope{Seq: seq + 2, Event: event.RunDeleted{Run: "a"}}); err != nil {
-				t.Fatal(err)
-			}
-			if keys, err := m.Keys("b"); err != nil || len(keys) != 2 {
-				t.Errorf("%d keys of the other run, error %v", len(keys), err)
-			}
-			mustClose(t, m)
-		})
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

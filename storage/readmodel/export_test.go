@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"os"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -174,4 +175,51 @@ func CutEntry(b []byte, byContent bool) (chunk, rest []byte, ok bool) {
 	}
 	_, chunk, rest, ok = n.cutEntry(b)
 	return chunk, rest, ok
+}
+
+// RecodeHead, RecodeFlat and RecodeCursor read a value and write it again.
+func RecodeHead(b []byte) ([]byte, error) {
+	h, err := parseHead(b, &interned{})
+	if err != nil {
+		return nil, err
+	}
+	return appendHead(nil, &h), nil
+}
+
+func RecodeFlat(b []byte) ([]byte, error) {
+	flat, err := parseFlat(b)
+	if err != nil {
+		return nil, err
+	}
+	return appendFlat(nil, flat), nil
+}
+
+func RecodeCursor(s string, keys int) (string, error) {
+	by := sorting{keys: make([]func(*runState) value, keys)}
+	p, err := by.parse(s)
+	if err != nil {
+		return "", err
+	}
+	return by.cursor(p), nil
+}
+
+// The errors of those formats.
+var (
+	ErrHead = errHead
+	ErrFlat = errFlat
+)
+
+// GoldenHead and GoldenFlat encode what a run with something in every field makes.
+func GoldenHead(r Run, heartbeat time.Time) []byte {
+	h := headOf(&r)
+	h.heartbeat = heartbeat
+	return appendHead(nil, &h)
+}
+
+func GoldenFlat(config string) []byte {
+	flat, err := flattened([]byte(config), nil)
+	if err != nil {
+		panic(err)
+	}
+	return appendFlat(nil, flat)
 }

@@ -102,7 +102,7 @@ var layout = [tableCount]struct {
 }
 
 // version names the layout of the file.
-const version = 5
+const version = 6
 
 // maxPart bounds one string inside a key; bbolt takes keys of at most 32 KB.
 const maxPart = 1024

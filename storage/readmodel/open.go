@@ -290,16 +290,12 @@ func each[T any](v view, t table, fn func(x T, rest []byte)) (err error) {
 	return err
 }
 
-// loadRuns reads the heads of all runs. One that is damaged is made again from the run's record; where that is damaged too the run is left out,
-// and the log says so.
+// loadRuns reads the heads of all runs. One that is damaged is made again from the run's record; where that is damaged too nothing is known
+// of the run but its id, and the log says so.
 func (m *Model) loadRuns(v view) error {
 	var states []runState // side by side, as lists look at them
 	v.scan(tableHead, "", span{}, func(rest, raw []byte) bool {
-		h, err := m.parseHead(v, rest, raw)
-		if err != nil {
-			m.log.Error("a run is damaged and left out", "run", readable(string(rest)), "err", err, "do", "delete the file and start again: it is rebuilt from the log")
-			return true
-		}
+		h := m.parseHead(v, rest, raw)
 		if len(states) == 0 {
 			states = make([]runState, 1024)
 		}
@@ -317,23 +313,25 @@ func (m *Model) loadRuns(v view) error {
 	return nil
 }
 
-func (m *Model) parseHead(v view, rest, raw []byte) (head, error) {
+func (m *Model) parseHead(v view, rest, raw []byte) head {
 	b, err := unsealed(raw)
 	if err == nil {
 		var h head
 		if h, err = parseHead(b, &m.words); err == nil {
-			return h, nil
+			return h
 		}
 	}
 	id, _, _ := cutPart(rest)
 	full, bad := readRecord(v, event.RunID(id))
 	if bad != nil {
-		return head{}, fmt.Errorf("%w; %w", err, bad)
+		m.log.Error("a run is damaged, and nothing is known of it", "run", id, "err", err, "record", bad, "do", "delete the file and start again: it is rebuilt from the log")
+		full = &Run{ID: event.RunID(id), Bare: true}
+	} else {
+		m.log.Warn("a part of a run is damaged and was made again", "run", id, "err", err)
 	}
-	m.log.Warn("a part of a run is damaged and was made again", "run", id, "err", err)
 	h := headOf(full)
 	h.heartbeat = later(full.UpdatedAt, full.ProgressAt)
-	return h, nil
+	return h
 }
 
 // storedPrice is a line of the price book and its place in the log.

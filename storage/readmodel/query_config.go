@@ -163,5 +163,9 @@ func nested(config json.RawMessage, params map[string]storedParam) (json.RawMess
 		}
 		at[names[len(names)-1]] = params[path].Value
 	}
-	return json.Marshal(tree)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // a '<' stays what it was
+	err := enc.Encode(tree)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }

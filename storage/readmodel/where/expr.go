@@ -89,8 +89,8 @@ type Name string
 const (
 	ID            Name = "id"
 	RunName       Name = "name"
-	Kind          Name = "kind"
-	Status        Name = "status"
+	Kind          Name = "kind"       // in small letters; those of the other side do not matter
+	Status        Name = "status"     // likewise
 	Experiment    Name = "experiment" // id or name
 	Note          Name = "note"
 	By            Name = "by"
