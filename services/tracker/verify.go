@@ -31,10 +31,22 @@ func (t *Tracker) verify(ctx context.Context, id event.RunID) error {
 	if c.limit == 0 {
 		c.limit = math.MaxInt64
 	}
-	if _, busy := t.comparing.LoadOrStore(id, &c.progress); busy {
-		return nil // it was resumed: whoever compares it goes on
+	c.progress.done = make(chan struct{})
+	for { // one that was resumed may still be judged as it ended before
+		other, busy := t.comparing.LoadOrStore(id, &c.progress)
+		if !busy {
+			break
+		}
+		select {
+		case <-other.(*progress).done:
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	defer t.comparing.Delete(id)
+	defer func() {
+		t.comparing.Delete(id)
+		close(c.progress.done)
+	}()
 	w := t.Model.Watch(id)
 	defer w.Close()
 	for {
@@ -63,7 +75,10 @@ func (t *Tracker) verify(ctx context.Context, id event.RunID) error {
 }
 
 // progress is how much of a reproduction has been compared.
-type progress struct{ points, digests atomic.Int64 }
+type progress struct {
+	points, digests atomic.Int64
+	done            chan struct{} // closed when there is a verdict
+}
 
 // Compared is how many points and digests of a reproduction that has no verdict yet were the same so far.
 func (t *Tracker) Compared(id event.RunID) (points, digests int64) {
@@ -99,9 +114,8 @@ func (t *Tracker) judge(ctx context.Context, run readmodel.Run, c *comparison) e
 	case err != nil:
 		return err
 	default:
-		asked, err := t.last(ctx, event.RunRequested{Run: run.ID, Spec: run.Spec}.Subject())
-		if old, ok := env.Event.(event.ReproductionVerified); err != nil || !ok || old.Verdict != "incomplete" || env.Seq > asked {
-			return err
+		if old, ok := env.Event.(event.ReproductionVerified); !ok || old.Verdict != "incomplete" || v.Verdict == "incomplete" && v.Points <= old.Points {
+			return nil
 		}
 	}
 	_, err = t.Bus.PublishAfter(ctx, event.Envelope{Event: v}, env.Seq)
@@ -113,14 +127,14 @@ func (t *Tracker) judge(ctx context.Context, run readmodel.Run, c *comparison) e
 
 // comparison is how far two runs have been compared.
 type comparison struct {
-	t       *Tracker
-	is, was event.RunID
-	limit   int64                     // steps beyond it are not compared
-	after   map[string]readmodel.Mark // by series: how far the reproduction has been read
-	points  map[string]int64          // by series: how many were compared
-	digests map[int64]bool            // steps of checkpoints compared
-	first   *event.Difference
-	progress
+	t        *Tracker
+	is, was  event.RunID
+	limit    int64                     // steps beyond it are not compared
+	after    map[string]readmodel.Mark // by series: how far the reproduction has been read
+	points   map[string]int64          // by series: how many were compared
+	digests  map[int64]bool            // steps of checkpoints compared
+	first    *event.Difference
+	progress progress
 }
 
 // advance compares what is new in the reproduction: of a training its points and checkpoints, of a curation the dataset, of an evaluation
