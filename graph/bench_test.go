@@ -86,3 +86,17 @@ func BenchmarkList500Runs(b *testing.B) {
 		b.Run(name, func(b *testing.B) { measure(b, l, `{ runs(first: 500) { totalCount nodes { `+fields+` } } }`) })
 	}
 }
+
+// BenchmarkCompareThousandRuns is one metric's last value of 1,000 runs, the whole way through GraphQL but for the network.
+func BenchmarkCompareThousandRuns(b *testing.B) {
+	l := newLab(b)
+	var ids []string
+	for i := range 1000 {
+		id := fmt.Sprintf("run-%04d", i)
+		ids = append(ids, id)
+		l.write(b, request(b, id, id, trainSpec(fmt.Sprint(i))), points(id, "loss", 1, float64(i)))
+	}
+	for b.Loop() {
+		l.ask(b, `query($ids: [ID!]!) { compareRuns(ids: $ids) { metrics(keys: ["loss"]) { last } } }`, map[string]any{"ids": ids})
+	}
+}
