@@ -143,4 +143,3 @@ func inGroup(f where.Field, k *where.Value) []where.Expr {
 	}
 	return []where.Expr{compare(where.Equal, *k)}
 }
-
