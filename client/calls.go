@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"millrace/event"
 )
 
 // StartRun asks for a run. Kind is CURATE, TRAIN, FINETUNE or EXTERNAL.
@@ -88,28 +90,101 @@ func (c *Client) Run(ctx context.Context, id string) (Run, error) {
 	return *data.Run, nil
 }
 
-// Runs lists runs, newest first. filter is the schema's RunFilter.
-func (c *Client) Runs(ctx context.Context, filter map[string]any, first int, after string) (runs []Run, total int, next string, err error) {
+// RunsOption says more about a list of runs.
+type RunsOption func(variables map[string]any)
+
+// Where picks runs in the language of conditions, e.g. `status = running and config.lr < 0.001`. Archived ones count where it names `archived`.
+func Where(condition string) RunsOption { return func(v map[string]any) { v["where"] = condition } }
+
+// Sort orders runs in the language, e.g. `metric["val/loss"].min, created desc`.
+func Sort(order string) RunsOption { return func(v map[string]any) { v["sort"] = order } }
+
+// Runs lists runs, newest first unless Sort says otherwise. filter is the schema's RunFilter.
+func (c *Client) Runs(ctx context.Context, filter map[string]any, first int, after string, more ...RunsOption) (runs []Run, total int, next string, err error) {
 	var data struct {
 		Runs struct {
 			Nodes      []Run
 			TotalCount int
-			PageInfo   struct {
-				HasNextPage bool
-				EndCursor   string
-			}
+			PageInfo   pageInfo
 		}
 	}
+	vars := listed(filter, first, after, more)
+	err = c.Do(ctx, `query($filter: RunFilter, $where: String, $sort: String, $first: Int, $after: String) {
+		runs(filter: $filter, where: $where, sort: $sort, first: $first, after: $after) {
+		nodes {`+runFields+`} totalCount pageInfo { hasNextPage endCursor } } }`, vars, &data)
+	return data.Runs.Nodes, data.Runs.TotalCount, data.Runs.PageInfo.next(), err
+}
+
+// pageInfo tells whether a list goes on, and from where.
+type pageInfo struct {
+	HasNextPage bool
+	EndCursor   string
+}
+
+func (p pageInfo) next() string {
+	if !p.HasNextPage {
+		return ""
+	}
+	return p.EndCursor
+}
+
+func listed(filter map[string]any, first int, after string, more []RunsOption) map[string]any {
 	vars := map[string]any{"filter": filter, "first": first}
 	if after != "" {
 		vars["after"] = after
 	}
-	err = c.Do(ctx, `query($filter: RunFilter, $first: Int, $after: String) { runs(filter: $filter, first: $first, after: $after) {
-		nodes {`+runFields+`} totalCount pageInfo { hasNextPage endCursor } } }`, vars, &data)
-	if data.Runs.PageInfo.HasNextPage {
-		next = data.Runs.PageInfo.EndCursor
+	for _, o := range more {
+		o(vars)
 	}
-	return data.Runs.Nodes, data.Runs.TotalCount, next, err
+	return vars
+}
+
+// RunGroup is runs that have the same values at the fields grouped by.
+type RunGroup struct {
+	Keys []struct {
+		Field string          `json:"field"`
+		Value json.RawMessage `json:"value"` // null where the runs have none
+		Label string          `json:"label"`
+	} `json:"keys"`
+	Count    int `json:"count"`
+	Statuses []struct {
+		Status string `json:"status"`
+		Count  int    `json:"count"`
+	} `json:"statuses"`
+	Numbers []NumberSpread `json:"numbers"`
+	Dollars event.Number   `json:"dollars"`
+	Where   string         `json:"where"` // a condition that its runs fit
+}
+
+// NumberSpread is a number over the runs of a group; nil where there are too few.
+type NumberSpread struct {
+	Field  string        `json:"field"`
+	Count  int           `json:"count"`
+	NaNs   int           `json:"nans"`
+	Mean   *event.Number `json:"mean"`
+	Min    *event.Number `json:"min"`
+	Max    *event.Number `json:"max"`
+	Stddev *event.Number `json:"stddev"`
+}
+
+// RunGroups groups runs by up to 4 fields of the language (config.lr, experiment, tags.team), and sums up numbers (metric["val/loss"].min, duration)
+// over each group. Sort does not count here: groups are in the order of their values.
+func (c *Client) RunGroups(ctx context.Context, filter map[string]any, by, numbers []string, first int, after string, more ...RunsOption) (groups []RunGroup, total int, next string, err error) {
+	var data struct {
+		RunGroups struct {
+			Nodes      []RunGroup
+			TotalCount int
+			PageInfo   pageInfo
+		}
+	}
+	vars := listed(filter, first, after, more)
+	vars["by"], vars["numbers"] = by, numbers
+	delete(vars, "sort")
+	err = c.Do(ctx, `query($filter: RunFilter, $where: String, $by: [String!]!, $numbers: [String!], $first: Int, $after: String) {
+		runGroups(filter: $filter, where: $where, by: $by, numbers: $numbers, first: $first, after: $after) {
+		nodes { keys { field value label } count statuses { status count } numbers { field count nans mean min max stddev } dollars where }
+		totalCount pageInfo { hasNextPage endCursor } } }`, vars, &data)
+	return data.RunGroups.Nodes, data.RunGroups.TotalCount, data.RunGroups.PageInfo.next(), err
 }
 
 // Checkpoints lists a run's checkpoints with their scores, by step.

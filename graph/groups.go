@@ -58,7 +58,7 @@ func fieldsOf(argument string, texts []string) ([]where.Field, error) {
 }
 
 // statuses in the order in which a run goes through them.
-var statuses = []event.RunStatus{event.Pending, event.Running, event.Finished, event.Failed, event.Stopped, event.Crashed}
+var statuses = []event.RunStatus{event.Pending, event.Running, event.Finished, event.Failed, event.Stopped, event.Crashed, event.Paused}
 
 // group shows one group.
 func (r *resolver) group(g readmodel.Group, keys []where.Field, by, numbers []string) (view.RunGroup, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -17,9 +18,13 @@ type runsCmd struct {
 	Status     []string `help:"Only these statuses: ${enum}." enum:"pending,running,finished,failed,stopped,crashed,paused" placeholder:"STATUS,…"`
 	Experiment string   `short:"e" help:"Only of this experiment (its id)."`
 	Text       string   `short:"t" help:"Words in name, note, tags or labels."`
-	Number     int      `short:"n" help:"How many." default:"20"`
+	Number     int      `short:"n" help:"How many runs or groups." default:"20"`
 	All        bool     `short:"a" help:"Evaluations too."`
 	Archived   bool     `help:"Archived runs instead of the others."`
+	Where      string   `short:"w" placeholder:"CONDITION" help:"Only runs that fit, in the language of conditions: 'status = running and config.optimizer.lr <= 3e-4', 'metric[\"val/loss\"].min < 2.1 or starred = true', '\"baseline\" in labels and created > 3d ago'."`
+	Sort       string   `short:"s" placeholder:"FIELDS" help:"Order by these, each up unless desc follows: 'metric[\"val/loss\"].min, created desc'. Newest first when left out."`
+	Group      []string `short:"g" sep:"none" placeholder:"FIELD" help:"Groups of runs that have the same value there instead of runs: 'config.optimizer.lr', experiment, kind, 'tags.team'. Up to 4 times."`
+	Spread     []string `sep:"none" placeholder:"FIELD" help:"With --group: how this number is spread over each group, over seeds, say: 'metric[\"val/loss\"].min', duration, cost."`
 }
 
 func (cmd *runsCmd) Run(ctx context.Context, g *Global) error {
@@ -43,8 +48,18 @@ func (cmd *runsCmd) Run(ctx context.Context, g *Global) error {
 	if cmd.Archived {
 		filter["archived"] = true
 	}
-	narrowed := len(cmd.Kind)+len(cmd.Status) > 0 || cmd.Experiment != "" || cmd.Text != "" || cmd.Archived
-	runs, total, _, err := g.client().Runs(ctx, filter, min(max(cmd.Number, 1), 500), "")
+	more := []client.RunsOption{}
+	if cmd.Where != "" {
+		more = append(more, client.Where(cmd.Where))
+	}
+	if cmd.Sort != "" {
+		more = append(more, client.Sort(cmd.Sort))
+	}
+	if len(cmd.Group) > 0 {
+		return cmd.groups(ctx, g, filter, more)
+	}
+	narrowed := len(cmd.Kind)+len(cmd.Status) > 0 || cmd.Where != "" || cmd.Experiment != "" || cmd.Text != "" || cmd.Archived
+	runs, total, _, err := g.client().Runs(ctx, filter, min(max(cmd.Number, 1), 500), "", more...)
 	if err != nil {
 		return err
 	}
@@ -69,6 +84,57 @@ func (cmd *runsCmd) Run(ctx context.Context, g *Global) error {
 		}
 		return err
 	})
+}
+
+// groups lists groups of runs.
+func (cmd *runsCmd) groups(ctx context.Context, g *Global, filter map[string]any, more []client.RunsOption) error {
+	groups, total, _, err := g.client().RunGroups(ctx, filter, cmd.Group, cmd.Spread, min(max(cmd.Number, 1), 1000), "", more...)
+	if err != nil {
+		return err
+	}
+	return g.print(groups, func(w io.Writer) error {
+		if total == 0 {
+			_, err := fmt.Fprintln(w, "no such runs")
+			return err
+		}
+		rows := [][]string{slices.Concat(cmd.Group, []string{"RUNS", "STATUS", "COST"}, cmd.Spread)}
+		for _, x := range groups {
+			rows = append(rows, groupRow(x))
+		}
+		if err := table(w, rows); err != nil {
+			return err
+		}
+		if total > len(groups) {
+			_, err = fmt.Fprintf(w, "%d of %d groups; more with -n\n", len(groups), total)
+		}
+		return err
+	})
+}
+
+func groupRow(g client.RunGroup) []string {
+	var row, statuses []string
+	for _, k := range g.Keys {
+		label := k.Label
+		if label == "" {
+			label = "-"
+		}
+		row = append(row, clip(label, 40))
+	}
+	for _, s := range g.Statuses {
+		statuses = append(statuses, fmt.Sprintf("%d %s", s.Count, strings.ToLower(s.Status)))
+	}
+	row = append(row, fmt.Sprint(g.Count), strings.Join(statuses, ", "), dollars(float64(g.Dollars)))
+	for _, n := range g.Numbers {
+		text := "-"
+		if n.Mean != nil {
+			text = number(float64(*n.Mean))
+			if n.Stddev != nil {
+				text += " ± " + number(float64(*n.Stddev))
+			}
+		}
+		row = append(row, text)
+	}
+	return row
 }
 
 func runRow(r client.Run) []string {
