@@ -166,7 +166,7 @@ func (t *Tracker) rewind(ctx context.Context, w event.RunRewound) (event.Envelop
 		return event.Envelope{}, refuse(Invalid, "step", "", "%d is not a step", w.Step)
 	case run.From != nil && w.Step < run.From.Step:
 		return event.Envelope{}, refuse(Invalid, "step", fmt.Sprintf("fork run %s at an earlier step instead", run.From.Run), "run %s begins at step %d", w.Run, run.From.Step)
-	case !external && run.Steps > 0 && w.Step >= run.Steps:
+	case !external && (run.Steps > 0 || run.RewoundTo != nil) && w.Step >= run.Steps:
 		return event.Envelope{}, refuse(Invalid, "step", "", "run %s stands at step %d", w.Run, run.Steps)
 	}
 	if external {
