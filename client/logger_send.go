@@ -222,9 +222,9 @@ func (l *Logger) doShut(ctx context.Context, e *journal.Ending) error {
 	errs = append(errs, sent)
 	l.cancel()
 	l.wg.Wait()
-	if sent == nil && e != nil {
-		if err := l.s.again(ctx, func() error { return l.s.end(ctx) }); err != nil {
-			sent = fmt.Errorf("client: %w: the end of the run waits in %s: %w", ErrNotSent, l.journal.Dir(), err)
+	if sent == nil {
+		if err := l.s.again(ctx, func() error { return l.s.finish(ctx, e != nil) }); err != nil {
+			sent = fmt.Errorf("client: %w: the beginning or the end of the run waits in %s: %w", ErrNotSent, l.journal.Dir(), err)
 			errs = append(errs, sent)
 		}
 	}

@@ -88,9 +88,7 @@ func (s *sender) begin(ctx context.Context) error {
 		if err := s.door.call(ctx, "POST", "/runs", nil, id.Create, &run); err != nil {
 			return err
 		}
-		if _, over, err := s.j.End(); err != nil {
-			return err
-		} else if s.live && id.Resume && run.ended() && !over {
+		if s.live && id.Resume && run.ended() {
 			if err := s.door.call(ctx, "POST", s.path+"/resume", nil, []byte(`{}`), &run); err != nil {
 				return err
 			}
@@ -120,6 +118,14 @@ func (s *sender) begin(ctx context.Context) error {
 	}
 	s.base, s.begun, s.spoken = *id.Base, true, time.Now()
 	return nil
+}
+
+// finish opens a run of which there was nothing to send yet, and ends it when it is to end.
+func (s *sender) finish(ctx context.Context, end bool) error {
+	if err := s.begin(ctx); err != nil || !end {
+		return err
+	}
+	return s.end(ctx)
 }
 
 // leftovers tells whether the journal may hold what the tracker has already.
