@@ -1,7 +1,7 @@
 // Package readmodel is the fold of the log: a picture of every fact, in one bbolt file, that can be thrown away and is then
 // folded again. GraphQL, the web pages, the tracker and foreign clients' doors read here, and only here.
 //
-// The types you need: Model (Open, Apply, and the queries), Run and its fellows (what queries return), RunFilter and Order (lists),
+// The types you need: Model (Open, Apply, and the queries), Run and its fellows (what queries return), where.Expr and where.Sort (lists),
 // SeriesQuery and PointsQuery (metrics), Watcher (nudges that something changed).
 //
 // What holds:
@@ -18,8 +18,14 @@
 //   - A stored chunk that cannot be read is its series' trouble only: it counts as empty, what is new is kept, the series says that it is
 //     damaged, and every other one is read and folded as before. Deleting the file heals it: the log has all.
 //
-// Caveats. Run records are decoded and whole in memory: about 3 KB each with a config of 2 KB, and up to 9 KB more once a config filter
-// was used; opening reads them all (10,000 in 0.8 s on a busy machine of two cores). The file has one process at a time. bbolt files never shrink: deleting a run frees pages for what
+// Runs: of every run its head is in memory (record_head.go, some 1.2 KB with its strings), in one piece with those beside it, in the order of creation. The whole record
+// is read from the file when somebody asks for it and kept while there is room (2,048 records, 32 MB); what is not committed stays. Conditions
+// (package where) are compiled to tests of heads and of columns: one value of every run, such as a path of the configuration, a metric's last value, or the
+// cost, made by one pass over the file when first asked for, and kept current by the fold. So a list costs one look at every head, and nothing is
+// ordered but the page that is shown. A run whose record cannot be read says so (Run.Damaged); the others are as they were, and facts about
+// it are skipped.
+//
+// Caveats. The first question about a path or a metric reads that of all runs (0.1-0.5 s of 100,000), and the fold waits meanwhile. The file has one process at a time. bbolt files never shrink: deleting a run frees pages for what
 // comes later, and a rebuilt file is the small one. What queries return shares memory with the model: read it, do not write it. Keys
 // and values are laid out as the table in keys.go says; a change there is a new version and a rebuild, never a migration.
 package readmodel

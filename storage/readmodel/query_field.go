@@ -40,6 +40,7 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 	case where.ID:
 		return single(func(st *runState) value { return aWord(string(st.id)) }), nil
 	case where.RunName:
+		q.named = true
 		return single(func(st *runState) value { return aWord(st.name) }), nil
 	case where.Kind: // a run that nobody requested is somebody else's
 		return single(func(st *runState) value { return aWord(string(cmp.Or(st.kind, event.External))) }), nil

@@ -27,6 +27,8 @@ type question struct {
 	ctx        context.Context
 	conditions int
 	asked      map[columnKey]bool
+	named      bool // whether names are looked at
+	touched    int  // keeps the compiler from leaving a look at memory out
 }
 
 func (m *Model) question(ctx context.Context, v view) *question {
@@ -303,6 +305,9 @@ func (m *Model) among(e where.Expr) (some []*runState, all bool) {
 	return nil, true
 }
 
+// lookAhead is how many runs are fetched from memory at once: one after the other each would be waited for, which was most of the time of a list.
+const lookAhead = 32
+
 // matching calls fn with the runs that fit a condition, by creation, backward where asked.
 func (q *question) matching(e where.Expr, backward bool, fn func(*runState)) error {
 	t, err := q.compile(e, 0)
@@ -313,16 +318,27 @@ func (q *question) matching(e where.Expr, backward bool, fn func(*runState)) err
 	if all {
 		runs = q.m.order
 	}
-	for i := range runs {
-		if i%1024 == 1023 && q.ctx.Err() != nil {
+	var block [lookAhead]*runState
+	for i := 0; i < len(runs); i += lookAhead {
+		if i%(32*lookAhead) == 0 && q.ctx.Err() != nil {
 			return q.ctx.Err()
 		}
-		st := runs[i]
-		if backward {
-			st = runs[len(runs)-1-i]
+		some := block[:min(lookAhead, len(runs)-i)]
+		for j := range some {
+			at := i + j
+			if backward {
+				at = len(runs) - 1 - at
+			}
+			some[j] = runs[at]
+			q.touched += runs[at].row
+			if name := runs[at].name; q.named && name != "" {
+				q.touched += int(name[0])
+			}
 		}
-		if t.holds(st) {
-			fn(st)
+		for _, st := range some {
+			if t.holds(st) {
+				fn(st)
+			}
 		}
 	}
 	return q.ctx.Err()

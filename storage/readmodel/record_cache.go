@@ -15,8 +15,8 @@ import (
 // runState is a run in memory: its head, and its whole record while it is in use. What it holds but the atomics changes under the model's
 // lock only.
 type runState struct {
-	head
 	row int // its place in columns, which it keeps while it is there
+	head
 	// full is the whole record but for HeartbeatAt, nil when it must be read from the file first. The Run it points at is never
 	// changed, only replaced.
 	full   atomic.Pointer[Run]

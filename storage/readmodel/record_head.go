@@ -23,12 +23,13 @@ type head struct {
 	kind                                          event.RunKind
 	status                                        event.RunStatus
 	archived, starred, bare, stopping, reproduced bool
+	name                                          string
 
 	started, ended, updated, progressed int64
 	heartbeat                           time.Time // of any writer
 	steps                               int64     // noSteps: nobody told
 	id                                  event.RunID
-	name, note, by                      string
+	note, by                            string
 	experiment                          event.ExperimentID
 	spec                                event.Digest
 	parent                              event.RunID
