@@ -21,7 +21,7 @@ export interface Runs {
 // One page of runs, kept true: a run that is shown changes in its place as soon as it is pushed; what may change the page's
 // order or membership asks the node again, for it alone sorts and filters.
 export function useRuns(filter: RunFilter, orderBy: RunOrder, first: number, after: string | null): Runs {
-  const asked = useAsk(RunsDocument, { filter, orderBy, first, after })
+  const asked = useAsk(RunsDocument, { filter, orderBy: [orderBy], first, after })
   const page = asked.data?.runs
   const [pushed, setPushed] = useState(new Map<string, RunRowFragment>())
 
