@@ -243,12 +243,12 @@ func (r *subscriptionResolver) Run(ctx context.Context, id string) (<-chan *view
 	return r.followRun(ctx, id)
 }
 
-func (r *subscriptionResolver) RunChanged(ctx context.Context, filter *gen.RunFilter, where *string) (<-chan *view.Run, error) {
+func (r *subscriptionResolver) RunChanged(ctx context.Context, filter *gen.RunFilter, where *string, after *int64) (<-chan *view.Run, error) {
 	e, err := r.picked(filter, where)
 	if err != nil {
 		return nil, err
 	}
-	return r.followRuns(ctx, e)
+	return r.followRuns(ctx, e, after)
 }
 
 func (r *subscriptionResolver) Points(ctx context.Context, run string, keys []string, afterStep *int64) (<-chan []view.Series, error) {

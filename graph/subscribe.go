@@ -101,9 +101,15 @@ func (r *resolver) followRun(ctx context.Context, id string) (<-chan *view.Run, 
 	})
 }
 
-// followRuns sends runs that are new or have changed since the subscription began.
-func (r *resolver) followRuns(ctx context.Context, e where.Expr) (<-chan *view.Run, error) {
+// followRuns sends runs that are new or have changed since a place in the log, or since the subscription began.
+func (r *resolver) followRuns(ctx context.Context, e where.Expr, after *int64) (<-chan *view.Run, error) {
 	since := r.Model.Cursor().Applied
+	if after != nil {
+		if *after < 0 {
+			return nil, badInput("after is %d; places in the log begin at 0", *after)
+		}
+		since = uint64(*after)
+	}
 	return follow(r, ctx, func(ctx context.Context, send func(*view.Run) error) error {
 		w := r.Model.Watch()
 		defer w.Close()

@@ -201,6 +201,24 @@ func TestChangedRunsAreSentAndOthersAreNot(t *testing.T) {
 	}
 }
 
+func TestWhatChangedBetweenAnAnswerAndASubscriptionIsSent(t *testing.T) {
+	l := newLab(t)
+	l.write(t, story(t)...)
+	c := dial(t, l)
+	seen := l.model.Cursor().Applied
+	l.write(t, event.AliasSet{Experiment: "x", Alias: "best", Run: "train-2"})
+	c.subscribe("1", fmt.Sprintf(`subscription { runChanged(after: %d) { id } }`, seen))
+	type changed struct{ RunChanged struct{ ID string } }
+	if v := value[changed](c).RunChanged; v.ID != "train-2" {
+		t.Fatalf("%+v", v)
+	}
+	c.send(message{ID: "1", Type: "complete"})
+	c.subscribe("2", `subscription { runChanged(after: -1) { id } }`)
+	if m := c.next(); !strings.Contains(string(m.Payload), "BAD_USER_INPUT") {
+		t.Fatalf("%+v %s", m, m.Payload)
+	}
+}
+
 type pointsValue struct {
 	Points []struct {
 		Key    string

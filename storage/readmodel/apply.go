@@ -51,6 +51,7 @@ func (m *Model) Apply(env event.Envelope) error {
 	f := fold{Model: m, file: &file{db: m.db}, env: env, at: clampTime(env.Time), touched: map[event.RunID]struct{}{}}
 	f.v = view{layers: m.layers(), lazy: f.file}
 	err := f.guardedApply()
+	f.markChanged()
 	f.file.end()
 	if errors.Is(err, ErrBroken) && m.broken == nil {
 		m.broken = err
@@ -217,6 +218,19 @@ func (f *fold) applyForeign() error {
 		return f.spansLogged(e)
 	}
 	return fmt.Errorf("%T is not known to the read model", f.env.Event)
+}
+
+// markChanged notes which runs the fact at hand has changed. What comes all the time does not count: see ChangedRuns.
+func (f *fold) markChanged() {
+	switch f.env.Event.(type) {
+	case event.MetricsLogged, event.RunHeartbeat, event.UsageSampled, event.ResourcesSpent, event.LinesLogged:
+		return
+	}
+	for id := range f.touched {
+		if st := f.runs[id]; st != nil {
+			st.changed = f.env.Seq
+		}
+	}
 }
 
 // put stores a value as JSON in a table.

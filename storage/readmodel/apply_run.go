@@ -58,7 +58,6 @@ func (f *fold) edit(id event.RunID, change func(r *Run)) error {
 	change(&r)
 	r.UpdatedAt = later(r.UpdatedAt, f.at)
 	st.text.Store(nil)
-	st.changed = f.env.Seq
 	f.keep(st, &r, dirtyRecord)
 	return nil
 }
@@ -221,7 +220,6 @@ func (f *fold) runProgressed(e event.RunProgressed) error {
 	return f.editLive(e.Run, func(r *Run) {
 		if !f.at.Before(r.ProgressAt) {
 			r.Progress, r.ProgressAt = &e, f.at
-			f.runs[e.Run].changed = f.env.Seq
 		}
 	})
 }

@@ -82,7 +82,7 @@ func (m *Model) CountRuns(ctx context.Context, e where.Expr) (map[event.RunStatu
 }
 
 // ChangedRuns lists the runs for which a condition holds and that a fact after a place in the log has changed, in the order of those changes;
-// heartbeats, metrics and usage do not count. It looks at some 1,000 at most; upTo is the place up to which it has: read on from there until there
+// heartbeats, metrics, console lines and usage do not count. It looks at some 1,000 at most; upTo is the place up to which it has: read on from there until there
 // are none. Only what happened since Open is known. Errors: ErrBadQuery; the context's.
 func (m *Model) ChangedRuns(ctx context.Context, e where.Expr, since uint64) (runs []Run, upTo uint64, err error) {
 	err = m.read(func(v view) error {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 
+	"millrace/event"
 	"millrace/storage/readmodel/where"
 )
 
@@ -24,6 +25,7 @@ type place struct {
 	keys    []value
 	created int64
 	seq     uint64
+	id      event.RunID
 }
 
 // sorting is an order of runs. Numbers come before truths, words and moments; words go by their small letters; runs that have no such
@@ -72,7 +74,7 @@ func (s *sorting) key(i int, st *runState) value {
 }
 
 func (s *sorting) place(st *runState) place {
-	p := place{st: st, created: st.created, seq: st.seq}
+	p := place{st: st, created: st.created, seq: st.seq, id: st.id}
 	if len(s.keys) > 0 {
 		p.keys = make([]value, len(s.keys))
 	}
@@ -130,8 +132,9 @@ func (s *sorting) compareKey(i int, a, b value) int {
 	return c
 }
 
-func (s *sorting) compareCreation(created int64, seq uint64, b *place) int {
-	c := cmp.Or(cmp.Compare(created, b.created), cmp.Compare(seq, b.seq))
+// compareCreation is byCreation, in the direction of the order.
+func (s *sorting) compareCreation(created int64, seq uint64, id event.RunID, b *place) int {
+	c := cmp.Or(cmp.Compare(created, b.created), cmp.Compare(seq, b.seq), cmp.Compare(id, b.id))
 	if s.last {
 		return -c
 	}
@@ -144,7 +147,7 @@ func (s *sorting) compare(a, b *place) int {
 			return c
 		}
 	}
-	return s.compareCreation(a.created, a.seq, b)
+	return s.compareCreation(a.created, a.seq, a.id, b)
 }
 
 // against compares a run with a place, reading no more of its keys than it must.
@@ -154,7 +157,7 @@ func (s *sorting) against(st *runState, b *place) int {
 			return c
 		}
 	}
-	return s.compareCreation(st.created, st.seq, b)
+	return s.compareCreation(st.created, st.seq, st.id, b)
 }
 
 // foremost keeps the first n of those that are added: a heap whose root is the last of them.
@@ -214,12 +217,12 @@ func (f *foremost) sorted() []place {
 	return f.heap
 }
 
-// cursor writes a place: 4 bytes that tell the order, each key's kind and value, the time of creation, the place in the log.
+// cursor writes a place: 4 bytes that tell the order, each key's kind and value, the time of creation, the place in the log, the id.
 func (s *sorting) cursor(p *place) string {
 	b := binary.LittleEndian.AppendUint32(nil, s.sum)
 	b = appendValues(b, p.keys)
 	b = binary.AppendUvarint(binary.AppendVarint(b, p.created), p.seq)
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.EncodeToString(append(b, p.id...))
 }
 
 func appendValues(b []byte, values []value) []byte {
@@ -271,7 +274,7 @@ func (s *sorting) parse(cursor string) (*place, error) {
 		d := headReader{b: string(raw[4:]), ok: true}
 		p := place{keys: cutValues(&d, len(s.keys))}
 		p.created, p.seq = d.varint(), d.uvarint()
-		if d.ok && d.b == "" {
+		if p.id = event.RunID(d.b); d.ok {
 			return &p, nil
 		}
 	}

@@ -271,6 +271,13 @@ func TestPagesAreTheList(t *testing.T) {
 			l.Tell(frameOf(run, event.ByStep, event.Series{Steps: []int64{1}, Times: []int64{1}, Values: []float64{float64(i % 11)}}))
 		}
 	}
+	// One fact brings several runs into being, of one moment: what decides between them is their ids.
+	var born event.MetricsLogged
+	for _, i := range []int{4, 0, 3, 1, 2} {
+		born.Frames = append(born.Frames, event.Frame{Run: event.RunID(fmt.Sprint("twin-", i)), Writer: "w", Series: []event.Series{{
+			Key: "loss", Steps: []int64{1}, Times: []int64{1}, Values: []float64{1}}}})
+	}
+	l.Tell(born)
 	ctx := context.Background()
 	loss, lr := where.Field{Name: where.Metric, Key: "loss"}, where.Field{Name: where.Config, Key: "lr"}
 	for _, by := range [][]where.Field{nil, {{Name: where.Updated}}, {{Name: where.RunName}}, {{Name: where.Status}}, {loss}, {lr}, {{Name: where.Dollars}}, {{Name: where.Duration}}, {{Name: where.RunName}, loss}, {lr, {Name: where.ID}}} {
@@ -283,7 +290,7 @@ func TestPagesAreTheList(t *testing.T) {
 			if err != nil || len(whole.Runs) != whole.Total || whole.HasNext {
 				t.Fatalf("%+v: %d of %d, error %v", o, len(whole.Runs), whole.Total, err)
 			}
-			for _, size := range []int{1, 7, 56, 57} {
+			for _, size := range []int{1, 7, 61, 62} {
 				var ids []event.RunID
 				for after := ""; ; {
 					p, err := l.Runs(ctx, nil, o, after, size)
@@ -311,6 +318,40 @@ func TestPagesAreTheList(t *testing.T) {
 	l.Tell(event.RunDeleted{Run: p.Runs[9].ID})
 	if p, err = l.Runs(ctx, nil, nil, p.Cursors[9], 1); err != nil || p.Runs[0].ID != "r10" {
 		t.Errorf("after the cursor of a deleted run: %v, error %v", p.Runs, err)
+	}
+}
+
+// TestChangedRuns: whatever a page shows of a run counts as a change of it; what comes all the time does not.
+func TestChangedRuns(t *testing.T) {
+	l := readmodeltest.Start(t)
+	l.Tell(event.RunRequested{Run: "r", Name: "r", Spec: event.Spec{Kind: event.Train}})
+	l.Tell(event.RunRequested{Run: "other", Name: "other", Spec: event.Spec{Kind: event.Train}})
+	digest := event.DigestOf([]byte("weights"))
+	for _, fact := range []struct {
+		event.Event
+		counts bool
+	}{
+		{event.RunStarted{Run: "r", Attempt: 1, Worker: "w"}, true},
+		{event.RunProgressed{Run: "r", Done: 1, Total: 2, Unit: "steps"}, true},
+		{frameOf("r", event.ByStep, event.Series{Steps: []int64{1}, Times: []int64{1}, Values: []float64{1}}), false},
+		{event.LinesLogged{Run: "r", Lines: []string{"hello"}}, false},
+		{event.RunHeartbeat{Run: "r", Writer: "w"}, false},
+		{event.CheckpointSaved{Run: "r", Step: 1, Checkpoint: digest}, true},
+		{event.RunEnded{Run: "r", Status: event.Finished}, true},
+		{event.EvaluationCompleted{Of: "r", Step: 1, Checkpoint: digest, Suite: "tiny"}, true},
+		{event.AliasSet{Experiment: "x", Alias: "best", Run: "r"}, true},
+		{event.AliasRemoved{Experiment: "x", Alias: "best"}, true},
+		{event.RunNoted{Run: "r", Note: ptr("good")}, true},
+	} {
+		since := l.Cursor().Applied
+		l.Tell(fact.Event)
+		changed, upTo, err := l.ChangedRuns(context.Background(), nil, since)
+		if err != nil || upTo != since+1 {
+			t.Fatalf("%T: up to %d after %d, error %v", fact.Event, upTo, since, err)
+		}
+		if got := len(changed) == 1 && changed[0].ID == "r"; got != fact.counts || len(changed) > 1 {
+			t.Errorf("%T: %d runs changed, want that it counts: %v", fact.Event, len(changed), fact.counts)
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ type runState struct {
 	pinned bool                   // not in the file yet as it is here
 	cached bool                   // in the cache; guarded by the cache's lock, as is size
 	size   int                    // bytes of the record, about, when it came into the cache
-	// changed is the place in the log of the newest fact since Open that changed more than its heartbeat, metrics and usage.
+	// changed is the place in the log of the newest fact since Open that changed more than its heartbeat, metrics, console and usage.
 	changed uint64
 }
 

@@ -122,9 +122,9 @@ func (h *head) seconds() (float64, bool) {
 	return float64(end-h.started) / 1e6, true
 }
 
-// byCreation orders runs by their creation.
+// byCreation orders runs by their creation. One fact may bring several runs into being: their ids decide.
 func byCreation(a, b *runState) int {
-	return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.seq, b.seq))
+	return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.seq, b.seq), cmp.Compare(a.id, b.id))
 }
 
 // run is what a head tells of its run, for one whose record cannot be read.

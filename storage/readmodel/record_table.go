@@ -34,11 +34,9 @@ func (m *Model) place(st *runState) {
 
 // displace takes a run out of the order of creation.
 func (m *Model) displace(st *runState) {
-	i, _ := slices.BinarySearchFunc(m.order, st, byCreation)
-	for m.order[i] != st { // of one moment and one fact there is one, but nothing here depends on it
-		i++
+	if i, found := slices.BinarySearchFunc(m.order, st, byCreation); found {
+		m.order = slices.Delete(m.order, i, i+1)
 	}
-	m.order = slices.Delete(m.order, i, i+1)
 }
 
 // leave forgets a run. The lock must be held.

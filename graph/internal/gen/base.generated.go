@@ -99,7 +99,7 @@ type SubscriptionResolver interface {
 	Jobs(ctx context.Context, kinds []event.RunKind, first *int) (<-chan *view.JobQueue, error)
 	Alerts(ctx context.Context, run *string) (<-chan *view.RaisedAlert, error)
 	Run(ctx context.Context, id string) (<-chan *view.Run, error)
-	RunChanged(ctx context.Context, filter *RunFilter, where *string) (<-chan *view.Run, error)
+	RunChanged(ctx context.Context, filter *RunFilter, where *string, after *int64) (<-chan *view.Run, error)
 	Points(ctx context.Context, run string, keys []string, afterStep *int64) (<-chan []view.Series, error)
 }
 type SystemResolver interface {
@@ -1371,6 +1371,14 @@ func (ec *executionContext) field_Subscription_runChanged_args(ctx context.Conte
 		return nil, err
 	}
 	args["where"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*int64, error) {
+			return ec.unmarshalOInt642ᚖint64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
 	return args, nil
 }
 
@@ -5217,7 +5225,7 @@ func (ec *executionContext) _Subscription_runChanged(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Subscription().RunChanged(ctx, fc.Args["filter"].(*RunFilter), fc.Args["where"].(*string))
+			return ec.Resolvers.Subscription().RunChanged(ctx, fc.Args["filter"].(*RunFilter), fc.Args["where"].(*string), fc.Args["after"].(*int64))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *view.Run) graphql.Marshaler {

@@ -1335,7 +1335,7 @@ type ComplexityRoot struct {
 		Jobs       func(childComplexity int, kinds []event.RunKind, first *int) int
 		Points     func(childComplexity int, run string, keys []string, afterStep *int64) int
 		Run        func(childComplexity int, id string) int
-		RunChanged func(childComplexity int, filter *RunFilter, where *string) int
+		RunChanged func(childComplexity int, filter *RunFilter, where *string, after *int64) int
 		RunList    func(childComplexity int, filter *RunFilter, orderBy []RunOrder, where *string, sort *string, first *int) int
 	}
 
@@ -7186,7 +7186,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Subscription.RunChanged(childComplexity, args["filter"].(*RunFilter), args["where"].(*string)), true
+		return e.ComplexityRoot.Subscription.RunChanged(childComplexity, args["filter"].(*RunFilter), args["where"].(*string), args["after"].(*int64)), true
 	case "Subscription.runList":
 		if e.ComplexityRoot.Subscription.RunList == nil {
 			break
@@ -11798,6 +11798,8 @@ extend type Subscription {
     filter: RunFilter
     "Which runs, in the language of conditions; both must hold."
     where: String
+    "What changed after this place in the log: the ` + "`" + `seq` + "`" + ` of an answer, so that nothing is missed since. From now on when left out; what happened before this node started is not known."
+    after: Int64
   ): Run!
   "New points of a run's series since the last ones sent, from ` + "`" + `afterStep` + "`" + ` on (default: all)."
   points(

@@ -49,8 +49,11 @@ function useRun(id: string) {
     waiting.current = run
     draw.current()
   })
-  // A run that has ended is still judged, reproduced and tagged.
-  useLive(RunNudgeDocument, known && ended(known.status) ? { filter: { ids: [id], archived: known.archived } } : null, () => again())
+  // A run that has ended is still judged, reproduced and tagged: all that came after what is known of it counts.
+  const over = known && ended(known.status)
+  const after = useRef<number>(undefined)
+  after.current = over ? (after.current ?? known.seq) : undefined
+  useLive(RunNudgeDocument, over ? { filter: { ids: [id], archived: known.archived }, after: after.current } : null, () => again())
   return { run: known, missing: data !== undefined && asked === null, error, again }
 }
 
