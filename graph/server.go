@@ -62,6 +62,8 @@ type Config struct {
 	Page http.Handler
 	// MinInterval is the least time between two values of one subscription; 0: 50 ms.
 	MinInterval time.Duration
+	// PointInterval is the same of points, for which nothing is looked for; 0: 2 ms. With many subscriptions it grows.
+	PointInterval time.Duration
 }
 
 // Tracker turns wishes into facts. Its methods are safe for concurrent use.
@@ -162,6 +164,9 @@ func (c Config) withDefaults() Config {
 	if c.MinInterval == 0 {
 		c.MinInterval = 50 * time.Millisecond
 	}
+	if c.PointInterval == 0 {
+		c.PointInterval = 2 * time.Millisecond
+	}
 	return c
 }
 
@@ -226,6 +231,13 @@ func (l *lives) add() (release func()) {
 		l.mu.Unlock()
 		l.wg.Done()
 	}
+}
+
+// share is how many times longer each subscription waits because there are others: all together send as much as pointReaders alone.
+func (l *lives) share() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Duration(max(1, l.count/pointReaders))
 }
 
 func (l *lives) close() {

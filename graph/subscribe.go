@@ -16,9 +16,17 @@ import (
 	"millrace/storage/readmodel/where"
 )
 
+// pointReaders is how many subscriptions get points as often as PointInterval allows.
+const pointReaders = 8
+
 // watch runs step at once and after every nudge, at most every interval, until step says that it is done, fails, or ctx ends. While
 // step waits for its reader nudges merge, so a slow reader gets fewer values and holds nobody up.
 func (r *resolver) watch(ctx context.Context, w *readmodel.Watcher, interval time.Duration, step func() (done bool, err error)) error {
+	return r.watchAt(ctx, w, func() time.Duration { return interval }, step)
+}
+
+// watchAt is watch with an interval that may change.
+func (r *resolver) watchAt(ctx context.Context, w *readmodel.Watcher, interval func() time.Duration, step func() (done bool, err error)) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
@@ -31,7 +39,7 @@ func (r *resolver) watch(ctx context.Context, w *readmodel.Watcher, interval tim
 		if done || err != nil {
 			return err
 		}
-		pause.Reset(interval)
+		pause.Reset(interval())
 		select {
 		case _, open := <-w.C():
 			if !open {
@@ -146,7 +154,8 @@ func (r *resolver) followPoints(ctx context.Context, id string, keys []string, a
 		w := r.Model.Watch(run)
 		defer w.Close()
 		q := readmodel.PointsQuery{Keys: keys, After: map[string]readmodel.Mark{}}
-		return r.watch(ctx, w, r.MinInterval, func() (bool, error) {
+		interval := func() time.Duration { return r.PointInterval * r.live.share() }
+		return r.watchAt(ctx, w, interval, func() (bool, error) {
 			for more := true; more; {
 				got, err := r.Model.Points(run, q)
 				if errors.Is(err, readmodel.ErrNotFound) { // deleted: nothing more comes
