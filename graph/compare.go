@@ -18,14 +18,23 @@ func (r *resolver) compare(ids []string) (*view.Comparison, error) {
 	if len(ids) < 2 || len(ids) > maxCompared {
 		return nil, badInput("%d runs, want 2 to %d to compare", len(ids), maxCompared)
 	}
-	out := &view.Comparison{IDs: make([]event.RunID, len(ids)), Runs: make([]view.Run, len(ids))}
+	out := &view.Comparison{IDs: make([]event.RunID, len(ids))}
 	for i, id := range ids {
-		run, err := r.mustRun(id)
-		if err != nil {
-			return nil, err
+		if out.IDs[i] = event.RunID(id); !r.Model.Has(out.IDs[i]) {
+			return nil, notFound("there is no run %q", id)
 		}
-		out.IDs[i], out.Runs[i] = run.ID, *run
 	}
+	out.Read = sync.OnceValues(func() ([]view.Run, error) {
+		runs := make([]view.Run, len(ids))
+		for i, id := range ids {
+			run, err := r.mustRun(id)
+			if err != nil {
+				return nil, err
+			}
+			runs[i] = *run
+		}
+		return runs, nil
+	})
 	out.Differ = sync.OnceValues(func() (readmodel.Comparison, error) { return r.Model.Compare(out.IDs) })
 	return out, nil
 }
@@ -91,23 +100,19 @@ func (r *resolver) compareMetrics(c *view.Comparison, keys []string) ([]view.Met
 	if len(keys) > maxKeys {
 		return nil, badInput("%d keys, at most %d at once", len(keys), maxKeys)
 	}
-	runs := make([]*view.Run, len(c.Runs))
-	for i := range c.Runs {
-		runs[i] = &c.Runs[i]
-	}
 	out := make([]view.MetricComparison, len(keys))
 	for i, key := range keys {
-		out[i] = emptyMetric(key, len(runs))
+		out[i] = emptyMetric(key, len(c.IDs))
 		if strings.HasSuffix(key, "*") {
 			return nil, badInput("%q: keys are given in full here", key)
 		}
-		all, err := r.metricsOf(runs, &key)
+		all, err := r.metricsOf(c.IDs, &key)
 		if err != nil {
 			return nil, err
 		}
 		for j, of := range all {
 			if len(of) > 0 {
-				setMetric(&out[i], j, of[0])
+				setMetric(&out[i], j, &of[0])
 			}
 		}
 	}
@@ -127,7 +132,7 @@ func (r *resolver) commonMetrics(c *view.Comparison) ([]view.MetricComparison, e
 				byKey[m.Key] = ptr(emptyMetric(m.Key, len(c.IDs)))
 			}
 			count[m.Key]++
-			setMetric(byKey[m.Key], i, m)
+			setMetric(byKey[m.Key], i, &m)
 		}
 	}
 	var out []view.MetricComparison
@@ -145,8 +150,9 @@ func emptyMetric(key string, n int) view.MetricComparison {
 	}
 }
 
-func setMetric(c *view.MetricComparison, i int, m view.Metric) {
-	c.Last[i], c.Min[i], c.Max[i] = ptr(event.Number(m.Last)), ptr(event.Number(m.Min)), ptr(event.Number(m.Max))
+// setMetric points into m.
+func setMetric(c *view.MetricComparison, i int, m *view.Metric) {
+	c.Last[i], c.Min[i], c.Max[i] = (*event.Number)(&m.Last), (*event.Number)(&m.Min), (*event.Number)(&m.Max)
 	c.LastStep[i] = &m.LastStep
 }
 

@@ -60,7 +60,7 @@ func (r *comparisonResolver) Samples(ctx context.Context, obj *view.Comparison) 
 }
 
 func (r *comparisonResolver) Reproductions(ctx context.Context, obj *view.Comparison) ([]gen.ReproducedPair, error) {
-	return reproductions(obj), nil
+	return reproductions(obj)
 }
 
 func (r *datasetComparisonResolver) Recipe(ctx context.Context, obj *view.DatasetComparison) ([]view.ConfigDifference, error) {

@@ -54,13 +54,16 @@ func whole(n int64) json.RawMessage { return strconv.AppendInt(nil, n, 10) }
 
 // datasetsOf are what the runs read as dataset, nil for those that read none or one that nobody knows.
 func (r *resolver) datasetsOf(c *view.Comparison) ([]*view.Dataset, error) {
-	out := make([]*view.Dataset, len(c.Runs))
-	for i, run := range c.Runs {
+	runs, err := c.Runs()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*view.Dataset, len(runs))
+	for i, run := range runs {
 		digest := run.Run.Spec.Input("dataset")
 		if !digest.Valid() {
 			continue
 		}
-		var err error
 		if out[i], err = r.dataset(string(digest)); err != nil {
 			return nil, err
 		}
@@ -103,9 +106,13 @@ func (r *resolver) compareTokenizers(c *view.Comparison) ([]view.FieldDifference
 	if err != nil {
 		return nil, err
 	}
+	runs, err := c.Runs()
+	if err != nil {
+		return nil, err
+	}
 	all := make([]values, len(list))
 	for i, d := range list {
-		own := c.Runs[i].Run.Spec.Input("tokenizer")
+		own := runs[i].Run.Spec.Input("tokenizer")
 		switch {
 		case own != "":
 			all[i] = values{"digest": quoted(string(own))}

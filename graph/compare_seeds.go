@@ -56,13 +56,17 @@ func (r *resolver) seedGroups(c *view.Comparison) ([]gen.SeedGroup, error) {
 	if err := atMost(c, maxDiffered, "seeds"); err != nil {
 		return nil, err
 	}
+	runs, err := c.Runs()
+	if err != nil {
+		return nil, err
+	}
 	members, paths := map[string][]int{}, map[string][]string{}
 	var order []string
-	for i := range c.Runs {
-		if b := c.Runs[i].Branch; c.Runs[i].Bare || b != nil && b.Kind == event.Reproduction { // nobody knows its spec; the same over again
+	for i := range runs {
+		if b := runs[i].Branch; runs[i].Bare || b != nil && b.Kind == event.Reproduction { // nobody knows its spec; the same over again
 			continue
 		}
-		key, at, err := r.unseeded(&c.Runs[i])
+		key, at, err := r.unseeded(&runs[i])
 		if errors.Is(err, readmodel.ErrNotFound) {
 			continue
 		}
@@ -89,13 +93,13 @@ func (r *resolver) seedGroups(c *view.Comparison) ([]gen.SeedGroup, error) {
 		slices.Sort(at)
 		g := gen.SeedGroup{Paths: slices.Compact(at), Metrics: []gen.Spread{}, Scores: []gen.Spread{}}
 		for _, i := range members[key] {
-			g.Runs = append(g.Runs, c.Runs[i])
+			g.Runs = append(g.Runs, runs[i])
 		}
-		if g.Metrics, err = r.metricSpreads(c, members[key]); err != nil {
+		if g.Metrics, err = r.metricSpreads(runs, members[key]); err != nil {
 			return nil, err
 		}
 		for _, s := range scores {
-			if spread, ok := spreadOf(c, members[key], s.Suite+"/"+s.Task+"/"+s.Metric, s.HigherIsBetter, func(i int) *event.Number { return s.Values[i] }); ok {
+			if spread, ok := spreadOf(runs, members[key], s.Suite+"/"+s.Task+"/"+s.Metric, s.HigherIsBetter, func(i int) *event.Number { return s.Values[i] }); ok {
 				g.Scores = append(g.Scores, spread)
 			}
 		}
@@ -106,16 +110,16 @@ func (r *resolver) seedGroups(c *view.Comparison) ([]gen.SeedGroup, error) {
 
 // metricSpreads tells how far the last values of each metric spread. The best one is the lowest, unless the first run's experiment aims
 // at the highest of that metric.
-func (r *resolver) metricSpreads(c *view.Comparison, members []int) ([]gen.Spread, error) {
+func (r *resolver) metricSpreads(runs []view.Run, members []int) ([]gen.Spread, error) {
 	var objective *event.Objective
-	if id := c.Runs[members[0]].Experiment; id != "" {
+	if id := runs[members[0]].Experiment; id != "" {
 		if x, err := r.Model.Experiment(id); err == nil {
 			objective = x.Objective
 		}
 	}
 	last := map[string]map[int]*event.Number{}
 	for _, i := range members {
-		metrics, err := r.metrics(c.IDs[i], nil)
+		metrics, err := r.metrics(runs[i].ID, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +136,7 @@ func (r *resolver) metricSpreads(c *view.Comparison, members []int) ([]gen.Sprea
 	out := []gen.Spread{}
 	for key, of := range last {
 		higher := objective != nil && objective.Metric == key && objective.Direction == "max"
-		if s, ok := spreadOf(c, members, key, higher, func(i int) *event.Number { return of[i] }); ok {
+		if s, ok := spreadOf(runs, members, key, higher, func(i int) *event.Number { return of[i] }); ok {
 			out = append(out, s)
 		}
 	}
@@ -141,7 +145,7 @@ func (r *resolver) metricSpreads(c *view.Comparison, members []int) ([]gen.Sprea
 }
 
 // spreadOf is mean, standard deviation (n-1) and extremes of one number, of which at least two of the runs must have one.
-func spreadOf(c *view.Comparison, members []int, key string, higher bool, value func(int) *event.Number) (s gen.Spread, ok bool) {
+func spreadOf(runs []view.Run, members []int, key string, higher bool, value func(int) *event.Number) (s gen.Spread, ok bool) {
 	var list []float64
 	best := -1
 	for _, i := range members {
@@ -168,6 +172,6 @@ func spreadOf(c *view.Comparison, members []int, key string, higher bool, value 
 	}
 	return gen.Spread{
 		Key: key, N: len(list), Mean: event.Number(mean), Std: event.Number(math.Sqrt(square / (n - 1))),
-		Min: event.Number(slices.Min(list)), Max: event.Number(slices.Max(list)), Best: &c.Runs[best],
+		Min: event.Number(slices.Min(list)), Max: event.Number(slices.Max(list)), Best: &runs[best],
 	}, true
 }

@@ -15,9 +15,13 @@ import (
 
 // compareCosts tells what each run has spent; of one that was deleted meanwhile, what was read.
 func (r *resolver) compareCosts(c *view.Comparison) (*gen.CostComparison, error) {
+	runs, err := c.Runs()
+	if err != nil {
+		return nil, err
+	}
 	out := &gen.CostComparison{}
-	for i := range c.Runs {
-		spent, err := r.runCost(&c.Runs[i])
+	for i := range runs {
+		spent, err := r.runCost(&runs[i])
 		if err != nil {
 			return nil, err
 		}
@@ -163,14 +167,15 @@ func (r *resolver) compareSamples(c *view.Comparison) ([]gen.SampleComparison, e
 }
 
 // reproductions are the verdicts between the compared runs.
-func reproductions(c *view.Comparison) []gen.ReproducedPair {
+func reproductions(c *view.Comparison) ([]gen.ReproducedPair, error) {
+	runs, err := c.Runs()
 	out := []gen.ReproducedPair{}
-	for i := range c.Runs {
-		if v := c.Runs[i].Reproduction(); v != nil && slices.Contains(c.IDs, v.OfID) {
-			out = append(out, gen.ReproducedPair{Run: &c.Runs[i], Verdict: v})
+	for i := range runs {
+		if v := runs[i].Reproduction(); v != nil && slices.Contains(c.IDs, v.OfID) {
+			out = append(out, gen.ReproducedPair{Run: &runs[i], Verdict: v})
 		}
 	}
-	return out
+	return out, err
 }
 
 // align lays metrics side by side along an axis.

@@ -187,7 +187,11 @@ func (r *runResolver) Config(ctx context.Context, obj *view.Run) (json.RawMessag
 }
 
 func (r *runResolver) Metrics(ctx context.Context, objs []*view.Run, match *string) ([][]view.Metric, error) {
-	return r.metricsOf(objs, match)
+	ids := make([]event.RunID, len(objs))
+	for i, run := range objs {
+		ids[i] = run.ID
+	}
+	return r.metricsOf(ids, match)
 }
 
 func (r *runResolver) Series(ctx context.Context, obj *view.Run, keys []string, fromStep *int64, toStep *int64, maxPoints *int, inherit *bool) ([]view.Series, error) {

@@ -2,8 +2,9 @@ package graph
 
 import (
 	"errors"
+	"maps"
 	"math"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,31 +22,28 @@ func matches(pattern, key string) bool {
 	return pattern == key
 }
 
-// manyRuns is from how many runs on one range scan over all runs of a metric beats a look at each run.
-const manyRuns = 50
-
 // metricsOf lists the metrics of several runs, in their order.
-func (r *resolver) metricsOf(runs []*view.Run, pattern *string) ([][]view.Metric, error) {
-	out := make([][]view.Metric, len(runs))
-	if pattern == nil || strings.HasSuffix(*pattern, "*") || len(runs) < manyRuns {
-		for i, run := range runs {
+func (r *resolver) metricsOf(ids []event.RunID, pattern *string) ([][]view.Metric, error) {
+	out := make([][]view.Metric, len(ids))
+	if pattern == nil || strings.HasSuffix(*pattern, "*") {
+		for i, id := range ids {
 			var err error
-			if out[i], err = r.metrics(run.ID, pattern); err != nil {
+			if out[i], err = r.metrics(id, pattern); err != nil {
 				return nil, err
 			}
 		}
 		return out, nil
 	}
-	all, err := r.Model.LastValues(*pattern)
+	all, err := r.Model.LastOf(ids, *pattern)
 	if err != nil {
 		return nil, err
 	}
-	byRun := map[event.RunID][]readmodel.SeriesInfo{}
-	for _, s := range all {
-		byRun[s.Run] = append(byRun[s.Run], s)
-	}
-	for i, run := range runs {
-		out[i] = merge(byRun[run.ID], pattern)
+	flat := make([]view.Metric, 0, len(ids))
+	for i, infos := range all {
+		if len(infos) > 0 {
+			flat = append(flat, merged(infos))
+			out[i] = flat[len(flat)-1:]
+		}
 	}
 	return out, nil
 }
@@ -62,28 +60,32 @@ func (r *resolver) metrics(id event.RunID, pattern *string) ([]view.Metric, erro
 // merge makes one metric of all series of a key, over contexts and writers. Samples of usage (system/…) are left out unless
 // asked for.
 func merge(infos []readmodel.SeriesInfo, pattern *string) []view.Metric {
-	var out []view.Metric
-	at := map[string]int{}
-	var firstStep []int64
+	byKey := map[string][]readmodel.SeriesInfo{}
 	for _, s := range infos {
-		if pattern != nil && !matches(*pattern, s.Key) || pattern == nil && s.Sampled {
-			continue
+		if pattern != nil && matches(*pattern, s.Key) || pattern == nil && !s.Sampled {
+			byKey[s.Key] = append(byKey[s.Key], s)
 		}
-		i, known := at[s.Key]
-		if !known {
-			at[s.Key] = len(out)
-			out = append(out, view.Metric{Key: s.Key, Points: s.Points, Last: s.Last, LastStep: s.LastStep, Min: s.Min, Max: s.Max, First: s.First, Damaged: s.Damaged})
-			firstStep = append(firstStep, s.FirstStep)
-			continue
-		}
-		m := &out[i]
+	}
+	var out []view.Metric
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		out = append(out, merged(byKey[key]))
+	}
+	return out
+}
+
+// merged makes one metric of all series of one key.
+func merged(infos []readmodel.SeriesInfo) view.Metric {
+	first := infos[0]
+	m := view.Metric{Key: first.Key, Points: first.Points, Last: first.Last, LastStep: first.LastStep, Min: first.Min, Max: first.Max, First: first.First, Damaged: first.Damaged}
+	firstStep := first.FirstStep
+	for _, s := range infos[1:] {
 		m.Points += s.Points
 		m.Damaged = m.Damaged || s.Damaged
 		if s.LastStep > m.LastStep {
 			m.Last, m.LastStep = s.Last, s.LastStep
 		}
-		if s.FirstStep < firstStep[i] {
-			m.First, firstStep[i] = s.First, s.FirstStep
+		if s.FirstStep < firstStep {
+			m.First, firstStep = s.First, s.FirstStep
 		}
 		if s.Min < m.Min || math.IsNaN(m.Min) { // NaN where there was nothing else
 			m.Min = s.Min
@@ -92,8 +94,7 @@ func merge(infos []readmodel.SeriesInfo, pattern *string) []view.Metric {
 			m.Max = s.Max
 		}
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Key < out[j].Key })
-	return out
+	return m
 }
 
 // chart is what is wanted of series beside their keys.

@@ -212,7 +212,7 @@ func TestWhatChangedBetweenAnAnswerAndASubscriptionIsSent(t *testing.T) {
 	if v := value[changed](c).RunChanged; v.ID != "train-2" {
 		t.Fatalf("%+v", v)
 	}
-	c.send(message{ID: "1", Type: "complete"})
+	c = dial(t, l)
 	c.subscribe("2", `subscription { runChanged(after: -1) { id } }`)
 	if m := c.next(); !strings.Contains(string(m.Payload), "BAD_USER_INPUT") {
 		t.Fatalf("%+v %s", m, m.Payload)

@@ -31,6 +31,13 @@ func (m *Model) known(id event.RunID) (*runState, error) {
 	return nil, fmt.Errorf("run %q: %w", id, ErrNotFound)
 }
 
+// Has tells whether there is such a run.
+func (m *Model) Has(id event.RunID) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.runs[id] != nil
+}
+
 // Run returns a run; one whose record cannot be read says so in Damaged. Errors: ErrNotFound, also when it was deleted.
 func (m *Model) Run(id event.RunID) (Run, error) {
 	var out Run

@@ -294,9 +294,7 @@ func (m *Model) LastValues(key string) ([]SeriesInfo, error) {
 			}
 		})
 	})
-	slices.SortFunc(out, func(a, b SeriesInfo) int {
-		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Context, b.Context), cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Identity, b.Identity))
-	})
+	slices.SortFunc(out, bySource)
 	return out, err
 }
 
@@ -314,23 +312,85 @@ func (m *Model) eachLast(v view, key string, fn func(name, *summary)) error {
 				return true
 			}
 		}
-		n, ok := nameInKey(key, rest)
-		if !ok {
-			m.log.Error("a stored last value is damaged and left out", "key", key)
-			return true
-		}
-		if m.series[n.run][n] != nil {
-			return true // written anew since, under another number
-		}
-		_, sum, bad := parseSummary(value)
-		if bad != nil {
-			m.log.Error("a stored last value is damaged and left out", "run", n.run, "key", key, "err", bad)
-			return true
-		}
-		fn(n, &sum)
+		m.stored(key, rest, value, fn)
 		return true
 	})
 	return nil
+}
+
+// stored calls fn with what an entry of tableLast says, unless that is damaged or memory knows better.
+func (m *Model) stored(key string, rest, value []byte, fn func(name, *summary)) {
+	n, ok := nameInKey(key, rest)
+	if !ok {
+		m.log.Error("a stored last value is damaged and left out", "key", key)
+		return
+	}
+	if m.series[n.run][n] != nil {
+		return // written anew since, under another number
+	}
+	_, sum, bad := parseSummary(value)
+	if bad != nil {
+		m.log.Error("a stored last value is damaged and left out", "run", n.run, "key", key, "err", bad)
+		return
+	}
+	fn(n, &sum)
+}
+
+// LastOf lists the series of one key of each of some runs, in their order; none of a run that is not there. It looks at no other runs.
+func (m *Model) LastOf(ids []event.RunID, key string) ([][]SeriesInfo, error) {
+	out := make([][]SeriesInfo, len(ids))
+	all := make([]SeriesInfo, 0, len(ids))
+	err := m.read(func(v view) error {
+		over, cleared := v.overlaid(tableLast, key, span{})
+		var byRun map[event.RunID][]string
+		for rest, value := range over {
+			if n, ok := nameInKey(key, []byte(rest)); ok && value != nil {
+				if byRun == nil {
+					byRun = map[event.RunID][]string{}
+				}
+				byRun[n.run] = append(byRun[n.run], rest)
+			}
+		}
+		c, head := v.bucket(tableLast).Cursor(), appendPart(nil, key)
+		for i, id := range ids {
+			if m.runs[id] == nil {
+				continue
+			}
+			first := len(all)
+			add := func(n name, sum *summary) {
+				if sum.points > 0 {
+					all = append(all, infoOf(n, *sum))
+				}
+			}
+			for n, s := range m.series[id] {
+				if n.key == key {
+					add(n, &s.summary)
+				}
+			}
+			for _, rest := range byRun[id] {
+				m.stored(key, []byte(rest), over[rest], add)
+			}
+			if !cleared {
+				prefix := appendPart(head[:len(head):len(head)], string(id))
+				for k, value := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, value = c.Next() {
+					rest := k[len(head):]
+					if _, newer := over[string(rest)]; !newer {
+						m.stored(key, rest, value, add)
+					}
+				}
+			}
+			if out[i] = all[first:len(all):len(all)]; len(out[i]) > 1 {
+				slices.SortFunc(out[i], bySource)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// bySource orders the series of a key.
+func bySource(a, b SeriesInfo) int {
+	return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Context, b.Context), cmp.Compare(a.Writer, b.Writer), cmp.Compare(a.Identity, b.Identity))
 }
 
 // MetricKeys lists the distinct keys of all runs that begin with prefix, in order, at most n (0: 1,000).

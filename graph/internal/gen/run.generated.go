@@ -883,7 +883,7 @@ func (ec *executionContext) _Comparison_runs(ctx context.Context, field graphql.
 			return ec.fieldContext_Comparison_runs(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Runs, nil
+			return obj.Runs()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []view.Run) graphql.Marshaler {
@@ -897,7 +897,7 @@ func (ec *executionContext) fieldContext_Comparison_runs(_ context.Context, fiel
 	fc = &graphql.FieldContext{
 		Object:     "Comparison",
 		Field:      field,
-		IsMethod:   false,
+		IsMethod:   true,
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Run(ctx, field)

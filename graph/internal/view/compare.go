@@ -9,11 +9,15 @@ import (
 
 // Comparison is runs side by side. What is told of them is worked out when it is asked for.
 type Comparison struct {
-	IDs  []event.RunID
-	Runs []Run
+	IDs []event.RunID
+	// Read reads the runs, once.
+	Read func() ([]Run, error)
 	// Differ lays configurations, programs, machines and inputs side by side, once.
 	Differ func() (readmodel.Comparison, error)
 }
+
+// Runs are those that are compared, in the order in which they were named.
+func (c *Comparison) Runs() ([]Run, error) { return c.Read() }
 
 // ConfigDifference is a path of the configuration on which the runs differ.
 type ConfigDifference struct {
