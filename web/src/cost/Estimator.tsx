@@ -1,5 +1,5 @@
 import { useSearchParams } from 'wouter'
-import { usePausedText } from './useText'
+import { usePausedText } from '../parts/useText'
 import { Chart } from '../chart/Chart'
 import { usePalette } from '../chart/palette'
 import { decode, formatBytes, formatCount, formatFlops, formatInteger, formatValue } from '../format/number'

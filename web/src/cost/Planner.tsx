@@ -9,7 +9,7 @@ import { Card } from '../parts/Card'
 import { Loading, Trouble } from '../parts/State'
 import { parseCount } from './parse'
 import { formatAmount } from './ranges'
-import { usePausedText } from './useText'
+import { usePausedText } from '../parts/useText'
 
 // What size for a budget, by published laws, beside what this platform's own runs reached.
 export function Planner({ device }: { device: string }) {

@@ -1,5 +1,4 @@
-import { useMemo } from 'react'
-import { Link, useSearchParams } from 'wouter'
+import { Link } from 'wouter'
 import { decode, formatDollars, formatInteger, formatJoules, formatPercent, formatValue } from '../format/number'
 import { formatSeconds } from '../format/time'
 import { ExperimentDocument } from '../gen/graphql'
@@ -8,9 +7,7 @@ import { Figure } from '../parts/Facts'
 import { RunLink } from '../parts/RunLink'
 import { Empty, Loading, Trouble } from '../parts/State'
 import { useTitle } from '../parts/title'
-import { filterOf, read, write, type Asked } from '../runs/asked'
-import { Filters } from '../runs/Filters'
-import { RunsList } from '../runs/RunsList'
+import { RunsView } from '../runs/RunsView'
 import { BudgetBar } from './ExperimentsPage'
 import { bestValue, objectiveWords } from './objective'
 
@@ -18,11 +15,6 @@ export function ExperimentPage({ id }: { id: string }) {
   const { data, error, again } = useAsk(ExperimentDocument, { id })
   const e = data?.experiment
   useTitle(e?.name || 'Experiment')
-  const [params, setParams] = useSearchParams()
-  const written = params.toString()
-  const asked = useMemo(() => read(new URLSearchParams(written)), [written])
-  const set = (change: Partial<Asked>) => setParams(write({ ...asked, ...change }), { replace: true })
-  const filter = useMemo(() => ({ ...filterOf(asked), experiment: e?.id ?? id }), [asked, e?.id, id])
   if (data && !e)
     return (
       <Empty title="There is no such experiment">
@@ -63,8 +55,7 @@ export function ExperimentPage({ id }: { id: string }) {
           ))}
         </div>
       </header>
-      <Filters asked={asked} set={set} total={null} />
-      <RunsList filter={filter} asked={asked} set={set} without="experiment" />
+      <RunsView experiment={e.id} />
     </article>
   )
 }

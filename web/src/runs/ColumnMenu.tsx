@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import { columns } from './columns'
+import { columns, hiddenAtFirst } from './columns'
 
 const place = 'millrace.columns'
 
@@ -7,9 +7,9 @@ const place = 'millrace.columns'
 export function useHidden(): [Record<string, boolean>, (hidden: Record<string, boolean>) => void] {
   const [hidden, set] = useState<Record<string, boolean>>(() => {
     try {
-      return JSON.parse(localStorage.getItem(place) ?? '{}') as Record<string, boolean>
+      return { ...hiddenAtFirst, ...(JSON.parse(localStorage.getItem(place) ?? '{}') as Record<string, boolean>) }
     } catch {
-      return {}
+      return hiddenAtFirst
     }
   })
   return [

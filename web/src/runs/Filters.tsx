@@ -1,26 +1,14 @@
-import { useEffect, useState } from 'react'
 import { formatInteger } from '../format/number'
 import { Toggle } from '../parts/Toggle'
 import { kinds, statuses, type Asked } from './asked'
+import type { Fault } from './fault'
+import { OrderMenu } from './OrderMenu'
+import { SearchLine } from './SearchLine'
 
-export function Filters({ asked, set, total }: { asked: Asked; set: (change: Partial<Asked>) => void; total: number | null }) {
-  const [text, setText] = useState(asked.text)
-  useEffect(() => setText(asked.text), [asked.text])
-  useEffect(() => {
-    if (text === asked.text) return
-    const timer = setTimeout(() => set({ text }), 250)
-    return () => clearTimeout(timer)
-  }, [text])
-
+export function Filters({ asked, set, total, fault }: { asked: Asked; set: (change: Partial<Asked>) => void; total: number | null; fault: Fault | null }) {
   return (
     <form className="filters" role="search" onSubmit={(e) => e.preventDefault()}>
-      <input
-        type="search"
-        placeholder="Search name, note, tags, labels"
-        aria-label="Search runs by words in name, note, tags and labels"
-        value={text}
-        onChange={(e) => setText(e.target.value)}
-      />
+      <SearchLine where={asked.where} set={(where) => set({ where })} fault={fault?.argument === 'where' ? fault : null} />
       <select aria-label="Kind" value={asked.kind} onChange={(e) => set({ kind: e.target.value as Asked['kind'] })}>
         <option value="">any kind</option>
         {kinds.map((k) => (
@@ -50,6 +38,7 @@ export function Filters({ asked, set, total }: { asked: Asked; set: (change: Par
           experiment {asked.experiment} ✕
         </button>
       )}
+      <OrderMenu asked={asked} set={set} fault={fault} />
       <span className="spacer" />
       {total !== null && (
         <span className="dim num" role="status">

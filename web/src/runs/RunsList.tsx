@@ -8,26 +8,29 @@ import { Empty, Loading, Trouble } from '../parts/State'
 import { orderOf, type Asked } from './asked'
 import { ColumnMenu, useHidden } from './ColumnMenu'
 import { RunsTable } from './RunsTable'
+import { faultOf, type Fault } from './fault'
 import { metricKey, newestScore } from './score'
 import { useRuns } from './useRuns'
 
 const pageSize = 100
 
-// A page of the table with its selection, pages and empty states; used by the page of all runs and by an experiment's
-// (which leaves one column out).
-export function RunsList({ filter, asked, set, onTotal, without }: { filter: RunFilter; asked: Asked; set: (change: Partial<Asked>) => void; onTotal?: (total: number) => void; without?: string }) {
+// A page of the table with its selection, pages and empty states; an experiment's leaves one column out. A condition that the
+// node finds fault with leaves the list as it was.
+export function RunsList({ filter, asked, set, onTotal, onFault, without }: { filter: RunFilter; asked: Asked; set: (change: Partial<Asked>) => void; onTotal: (total: number) => void; onFault: (fault: Fault | null) => void; without?: string }) {
   const [scoreKey, setScoreKey] = useState<string | null>(null)
   const orderBy = useMemo(() => orderOf(asked, scoreKey), [asked.sort, asked.descending, scoreKey])
   const [cursors, setCursors] = useState<string[]>([])
-  useEffect(() => setCursors([]), [filter, orderBy])
-  const runs = useRuns(filter, orderBy, pageSize, cursors.at(-1) ?? null)
+  useEffect(() => setCursors([]), [filter, asked.where, asked.order, orderBy])
+  const runs = useRuns(filter, asked.where, asked.order, orderBy, pageSize, cursors.at(-1) ?? null)
   const [selected, setSelected] = useState<RowSelectionState>({})
   const [hidden, setHidden] = useHidden()
   const [, go] = useLocation()
 
   useEffect(() => {
-    if (runs.rows) onTotal?.(runs.total)
+    if (runs.rows) onTotal(runs.total)
   }, [runs.rows, runs.total])
+  const fault = useMemo(() => faultOf(runs.error), [runs.error])
+  useEffect(() => onFault(fault), [fault])
   useEffect(() => {
     if (scoreKey || !runs.rows) return
     for (const run of runs.rows) {
@@ -37,18 +40,19 @@ export function RunsList({ filter, asked, set, onTotal, without }: { filter: Run
   }, [runs.rows, scoreKey])
 
   const ids = Object.keys(selected).filter((id) => selected[id])
+  if (fault && !runs.rows) return null
   if (runs.error && !runs.rows) return <Trouble error={runs.error} again={runs.again} />
   if (!runs.rows) return <Loading what="runs" rows={8} />
-  const filtered = Boolean(asked.text || asked.kind || asked.status)
+  const filtered = Boolean(asked.where || asked.kind || asked.status)
   if (runs.rows.length === 0 && cursors.length === 0) return filtered ? <NothingFits set={set} /> : <NoRuns />
   return (
     <>
-      {runs.error && <Trouble error={runs.error} again={runs.again} />}
+      {runs.error && !fault && <Trouble error={runs.error} again={runs.again} />}
       <RunsTable
         rows={runs.rows}
-        sort={asked.sort}
+        sort={asked.order ? '' : asked.sort}
         descending={asked.descending}
-        onSort={(sort, descending) => set({ sort, descending })}
+        onSort={(sort, descending) => set({ sort, descending, order: '' })}
         selected={selected}
         onSelect={setSelected}
         hidden={without ? { ...hidden, [without]: false } : hidden}
@@ -95,7 +99,7 @@ const NoRuns = () => (
 const NothingFits = ({ set }: { set: (change: Partial<Asked>) => void }) => (
   <Empty title="No run fits">
     <p>
-      <button type="button" onClick={() => set({ text: '', kind: '', status: '' })}>
+      <button type="button" onClick={() => set({ where: '', kind: '', status: '' })}>
         Show all runs
       </button>{' '}
       or look among <Link href="/?evaluations=1&archived=1">evaluations and archived runs</Link>.

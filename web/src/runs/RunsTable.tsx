@@ -17,7 +17,7 @@ const idOf = (run: RunRowFragment) => run.id
 const apply = <T,>(update: Updater<T>, old: T): T => (typeof update === 'function' ? (update as (old: T) => T)(old) : update)
 
 // Columns whose best value is usually the smallest start ascending, the others descending.
-const ascendingFirst = new Set(['name', 'kind', 'status', 'train_loss', 'val_loss', 'score'])
+const ascendingFirst = new Set(['name', 'kind', 'status', 'experiment', 'by', 'train_loss', 'val_loss', 'score'])
 
 export function RunsTable({ rows, sort, descending, onSort, selected, onSelect, hidden, stale }: RunsTableProps) {
   const sorting: SortingState = [{ id: sort, desc: descending }]

@@ -1,6 +1,6 @@
 import { createColumnHelper, rowSelectionFeature, rowSortingFeature, columnVisibilityFeature, tableFeatures } from '@tanstack/react-table'
 import { Link } from 'wouter'
-import { decode, formatCount, formatDollars, formatValue } from '../format/number'
+import { decode, formatCount, formatDollars, formatFlops, formatJoules, formatValue } from '../format/number'
 import { formatAgo, formatSeconds, formatTime, secondsSoFar } from '../format/time'
 import { useNow } from '../format/useNow'
 import type { RunRowFragment } from '../gen/graphql'
@@ -40,6 +40,12 @@ export const columns = helper.columns([
   number('speed', 'tokens/s', (run) => formatCountOrNothing(valueOf(run.speed, 'tokens_per_second'))),
   number('cost', 'Cost', (run) => <CostCell run={run} />),
   number('duration', 'Duration', (run) => <DurationCell run={run} />),
+  number('tokens', 'Tokens', (run) => run.cost.tokens > 0 && formatCount(run.cost.tokens)),
+  number('flops', 'Work', (run) => positive(decode(run.cost.flops), formatFlops)),
+  number('device_seconds', 'Device time', (run) => positive(decode(run.cost.deviceSeconds), formatSeconds)),
+  number('joules', 'Energy', (run) => positive(decode(run.cost.joules), formatJoules)),
+  helper.accessor('by', { id: 'by', header: 'By' }),
+  number('ended', 'Ended', (run) => run.endedAt && <Ago at={run.endedAt} />),
   number('created', 'Started', (run) => <StartedCell run={run} />),
   helper.display({ id: 'tags', header: 'Tags', cell: ({ row }) => <TagsCell run={row.original} /> }),
 ])
@@ -48,8 +54,12 @@ function number(id: string, header: string, cell: (run: RunRowFragment) => React
   return helper.accessor((run) => run.id, { id, header, cell: ({ row }) => cell(row.original) })
 }
 
-export const numeric = new Set(['train_loss', 'val_loss', 'score', 'speed', 'cost', 'duration', 'created'])
-export const sortable = new Set(['status', 'name', 'kind', 'train_loss', 'val_loss', 'score', 'speed', 'cost', 'duration', 'created'])
+export const numeric = new Set(['train_loss', 'val_loss', 'score', 'speed', 'cost', 'duration', 'tokens', 'flops', 'device_seconds', 'joules', 'ended', 'created'])
+export const sortable = new Set(['status', 'name', 'kind', 'experiment', 'by', ...numeric])
+// Shown only to readers who ask for them.
+export const hiddenAtFirst: Record<string, boolean> = { tokens: false, flops: false, device_seconds: false, joules: false, by: false, ended: false }
+
+const positive = (x: number | null, write: (x: number) => string) => x !== null && x > 0 && write(x)
 
 const formatMetric = (x: number | null) => (x === null ? '' : <span className={Number.isFinite(x) ? '' : 'odd'}>{formatValue(x)}</span>)
 const formatCountOrNothing = (x: number | null) => (x === null ? '' : formatCount(x))
@@ -60,6 +70,11 @@ function NameCell({ run }: { run: RunRowFragment }) {
       <Link href={`/run/${run.id}`} className="name">
         {run.name || run.id}
       </Link>
+      {run.starred && (
+        <span className="star" role="img" aria-label="starred">
+          ★
+        </span>
+      )}
       {run.archived && <span className="dim"> archived</span>}
     </>
   )
@@ -109,9 +124,10 @@ function DurationCell({ run }: { run: RunRowFragment }) {
   return <>{seconds === null ? '' : formatSeconds(run.endedAt ? seconds : Math.floor(seconds))}</>
 }
 
-function StartedCell({ run }: { run: RunRowFragment }) {
+const StartedCell = ({ run }: { run: RunRowFragment }) => <Ago at={run.startedAt ?? run.createdAt} />
+
+function Ago({ at }: { at: string }) {
   const now = useNow(10_000)
-  const at = run.startedAt ?? run.createdAt
   return (
     <time dateTime={at} title={formatTime(at)}>
       {formatAgo(at, now)}

@@ -5,6 +5,7 @@ import { throttled } from '../link/throttle'
 import { useAsk } from '../link/useAsk'
 import { useLive } from '../link/useLive'
 import { ended } from '../parts/Status'
+import { faultOf } from './fault'
 
 const frame = 250 // ms: how often rows that were pushed are drawn
 const unheard = 5_000 // ms: how often rows that may still change are asked for, since a push before the line was open is lost
@@ -20,9 +21,12 @@ export interface Runs {
 
 // One page of runs, kept true: a run that is shown changes in its place as soon as it is pushed; what may change the page's
 // order or membership asks the node again, for it alone sorts and filters.
-export function useRuns(filter: RunFilter, orderBy: RunOrder, first: number, after: string | null): Runs {
-  const asked = useAsk(RunsDocument, { filter, orderBy: [orderBy], first, after })
-  const page = asked.data?.runs
+export function useRuns(filter: RunFilter, where: string, sort: string, orderBy: RunOrder, first: number, after: string | null): Runs {
+  const asked = useAsk(RunsDocument, { filter, where, sort, orderBy: [orderBy], first, after })
+  const held = useRef(asked.data?.runs)
+  if (asked.data) held.current = asked.data.runs
+  const faulty = asked.error !== undefined && faultOf(asked.error) !== null
+  const page = faulty ? held.current : asked.data?.runs
   const [pushed, setPushed] = useState(new Map<string, RunRowFragment>())
 
   const waiting = useRef(new Map<string, RunRowFragment>())
@@ -60,7 +64,7 @@ export function useRuns(filter: RunFilter, orderBy: RunOrder, first: number, aft
     if (shown) {
       waiting.current.set(run.id, run)
       draw.current()
-      if (shown.status === run.status && orderBy.field === 'CREATED') return
+      if (shown.status === run.status && orderBy.field === 'CREATED' && !sort && !where) return
     }
     again.current()
   })
@@ -74,7 +78,7 @@ export function useRuns(filter: RunFilter, orderBy: RunOrder, first: number, aft
     rows,
     total: page?.totalCount ?? 0,
     error: asked.error,
-    stale: asked.stale,
+    stale: asked.stale || faulty,
     next: page?.pageInfo.hasNextPage ? (page.pageInfo.endCursor ?? null) : null,
     again: asked.again,
   }
