@@ -49,7 +49,7 @@ export function curateRecorded(url: string, name: string, folder: string): Promi
   })
 }
 
-export function train(url: string, name: string, dataset: string, lr: number, steps: number): Promise<string> {
+export function train(url: string, name: string, dataset: string, lr: number, steps: number, seed = 7): Promise<string> {
   return start(url, {
     kind: 'TRAIN',
     name,
@@ -63,7 +63,7 @@ export function train(url: string, name: string, dataset: string, lr: number, st
       checkpoint_every: Math.ceil(steps / 2),
       eval_every: Math.ceil(steps / 4),
       eval_batches: 2,
-      seed: 7,
+      seed,
       optimizer: { name: 'adamw', lr, beta1: 0.9, beta2: 0.95, eps: 1e-8, weight_decay: 0.1 },
     },
   })
@@ -78,3 +78,6 @@ export const reproduce = async (url: string, id: string): Promise<string> => {
   if (!reproduceRun.run) throw new Error(reproduceRun.userErrors.map((e) => e.message).join('; '))
   return reproduceRun.run.id
 }
+
+export const statusOf = async (url: string, id: string): Promise<string> =>
+  (await ask<{ run: { status: string } }>(url, 'query ($id: ID!) { run(id: $id) { status } }', { id })).run.status

@@ -57,7 +57,7 @@ const none: string[] = []
 
 function Charts({ run, keys, view, together }: { run: RunHeadFragment; keys: string[]; view: View; together: boolean }) {
   const [box, seen] = useSeen<HTMLDivElement>()
-  const { curves, error, again } = useCurves(run.id, seen ? keys : none, view.range, !ended(run.status), run.attempts)
+  const { curves, error, again } = useCurves(run.id, seen ? keys : none, view.range, !ended(run.status), `${run.attempts}|${run.rewoundTo}`)
   if (!seen) return <div ref={box} style={{ minHeight: 220 }} />
   if (error && !curves) return <Trouble error={error} again={again} />
   if (!curves) return <Loading what="curves" />

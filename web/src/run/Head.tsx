@@ -10,9 +10,10 @@ import { RunLink } from '../parts/RunLink'
 import { Kind, Status } from '../parts/Status'
 import { valueOf } from '../runs/score'
 import { Actions } from './Actions'
+import type { Freed } from './DeleteDialog'
 import { Verdict } from './Verdict'
 
-export function Head({ run }: { run: RunHeadFragment }) {
+export function Head({ run, gone }: { run: RunHeadFragment; gone: (freed: Freed) => void }) {
   return (
     <header className="run-head">
       <div className="run-title">
@@ -20,7 +21,7 @@ export function Head({ run }: { run: RunHeadFragment }) {
         <Kind kind={run.kind} />
         <Status status={run.status} stopping={run.stopRequested} />
         <span className="spacer" />
-        <Actions run={run} />
+        <Actions run={run} gone={gone} />
       </div>
       <p className="run-line">
         {run.experiment && (
@@ -55,6 +56,18 @@ export function Head({ run }: { run: RunHeadFragment }) {
           <>
             <span className="dot">·</span>
             <span className="dim">attempt {run.attempts}</span>
+          </>
+        )}
+        {run.rewoundTo !== null && (
+          <>
+            <span className="dot">·</span>
+            <span className="dim">rewound to step {formatInteger(run.rewoundTo)}</span>
+          </>
+        )}
+        {run.archived && (
+          <>
+            <span className="dot">·</span>
+            <span className="dim">archived</span>
           </>
         )}
         {run.by && (

@@ -11,6 +11,7 @@ import { Checkpoints } from './Checkpoints'
 import { ConfigTab } from './ConfigTab'
 import { ConsoleTab } from './ConsoleTab'
 import { CurvesTab } from './CurvesTab'
+import { Gone, type Freed } from './DeleteDialog'
 import { Head } from './Head'
 import { Judgement } from './Judgement'
 import { LineageTab } from './LineageTab'
@@ -60,6 +61,8 @@ function useRun(id: string) {
 export function RunPage({ id, tab = '' }: { id: string; tab?: string }) {
   const { run, missing, error, again } = useRun(id)
   useTitle(run?.name || id)
+  const [gone, setGone] = useState<{ name: string; freed: Freed } | null>(null)
+  if (gone) return <Gone {...gone} />
   if (missing)
     return (
       <Empty title="There is no such run">
@@ -72,7 +75,7 @@ export function RunPage({ id, tab = '' }: { id: string; tab?: string }) {
   return (
     <article className="run">
       {error && <Trouble error={error} again={again} />}
-      <Head run={run} />
+      <Head run={run} gone={(freed) => setGone({ name: run.name || id, freed })} />
       <nav className="tabs" aria-label="Parts of the run">
         {tabsOf(run.kind).map(([path, title]) => (
           <Link key={path} href={`/run/${id}${path && '/' + path}`} aria-current={tab === path ? 'page' : undefined}>

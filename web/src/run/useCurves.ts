@@ -12,10 +12,10 @@ const maxPoints = 600
 const tooMany = 4 * maxPoints
 
 // The curves of some metrics of a run: what the node has, thinned to what a screen can show, and every point it pushes since.
-// `attempt` changes when the run was resumed and did some of its steps again.
-export function useCurves(id: string, keys: string[], range: Range | null, live: boolean, attempt: number) {
+// `history` changes when the run was resumed and did some of its steps again, or was rewound.
+export function useCurves(id: string, keys: string[], range: Range | null, live: boolean, history: string) {
   const wanted = range ? { fromStep: Math.floor(range[0]), toStep: Math.ceil(range[1]) } : {}
-  const { data, error, stale, again } = useAsk(RunSeriesDocument, { id, keys, maxPoints, ...wanted }, { nudge: `${attempt}|${live}`, every: 250, pause: keys.length === 0 })
+  const { data, error, stale, again } = useAsk(RunSeriesDocument, { id, keys, maxPoints, ...wanted }, { nudge: `${history}|${live}`, every: 250, pause: keys.length === 0 })
   const base = useMemo(() => data?.run?.series.map(decodeCurve), [data])
 
   const [added, setAdded] = useState<Curve[]>([])
