@@ -56,18 +56,14 @@ func BatchTaken(sequence uint64) uint64 {
 func (b Batch) Number() ([]Envelope, error) {
 	n := 0
 	for _, e := range b.Facts {
-		if m, ok := e.(MetricsLogged); ok {
-			n += len(m.Frames)
-		} else {
-			n++
-		}
+		n += weight(e)
 	}
 	if n > MaxBatchFacts || b.Sequence > MaxBatchSequence {
 		return nil, fmt.Errorf("event: batch %d of writer %q: %d facts: %w", b.Sequence, b.Writer, n, ErrTooManyFacts)
 	}
 	i := 0
-	next := func() uint64 {
-		i++
+	next := func(more int) uint64 {
+		i += more
 		switch {
 		case b.Sequence == 0:
 			return 0
@@ -81,19 +77,31 @@ func (b Batch) Number() ([]Envelope, error) {
 		if m, ok := e.(MetricsLogged); ok {
 			frames := make([]Frame, len(m.Frames))
 			for i, f := range m.Frames {
-				f.Sequence = next()
+				f.Sequence = next(1)
 				frames[i] = f
 			}
 			out = append(out, Envelope{Event: MetricsLogged{Gateway: m.Gateway, Frames: frames}})
 			continue
 		}
-		env := Envelope{Event: e, Writer: b.Writer, Sequence: next()}
+		env := Envelope{Event: e, Writer: b.Writer, Sequence: next(weight(e))}
 		if seq := env.Sequence; seq > 0 {
 			env.ID = DerivedID("logged", string(b.Run), string(b.Writer), fmt.Sprint(seq))
 		}
 		out = append(out, env)
 	}
 	return out, nil
+}
+
+// weight is how many numbers of a batch a fact takes: one that carries others takes theirs, and has the last of them, so that a batch has
+// the same numbers however its facts are carried.
+func weight(e Event) int {
+	switch e := e.(type) {
+	case MetricsLogged:
+		return len(e.Frames)
+	case BatchLogged:
+		return max(1, len(e.Facts))
+	}
+	return 1
 }
 
 // RunOf is the run that a fact is about, "" when it is about something else; frames of metric points name their runs themselves.

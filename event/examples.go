@@ -65,6 +65,10 @@ func Examples() []Event {
 		TextLogged{Run: run, Writer: "attempt-1", Key: "sample", Step: step, Prompt: "func ", Text: "func main() {"},
 		ArtifactLogged{Run: run, Path: "plots/loss.png", Role: "image", Step: &step, File: File{Name: "loss.png", Digest: digest, Size: 1024, MD5: "1a79a4d60de6718e8e5b326e338ae533"}, Media: "image/png"},
 		AlertRaised{Run: run, Level: "warn", Title: "loss spike", Text: "z-score 8.1 at step 231"},
+		BatchLogged{Run: run, Facts: []PackedFact{
+			{Type: "run.tagged", Body: RawJSON(`{"run":"01HZX3V9M8Q4T6W2Y5B7C9D1FE","set":{"stage":"review"}}`)},
+			{Type: "run.progressed", Body: RawJSON(`{"run":"01HZX3V9M8Q4T6W2Y5B7C9D1FE","phase":"train","done":200,"total":400,"unit":"steps"}`)},
+		}},
 		ExperimentCreated{Experiment: exp, Name: "learning rate", Objective: &Objective{Metric: "eval/quick/heldout/bits_per_byte", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 5, DeviceSeconds: 3600}, Note: note, Entity: "lab", By: "ada"},
 		ExperimentUpdated{Experiment: exp, Name: &name, Objective: &Objective{Metric: "val/loss", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 9}, Note: &note, Archived: &no, Clear: []string{"objective"}},
 		DatasetPublished{Dataset: digest, Name: "go-docs", Run: other, Recipe: digest, Source: digest, Tokenizer: digest, VocabSize: 4096, Splits: []Split{{Name: "train", Tokens: 3000000, Documents: 900, Bytes: 9500000, Shards: 3}}, Dropped: []Dropped{{Reason: "duplicate", Documents: 12, Bytes: 34000}}, Bytes: 6100000},

@@ -173,7 +173,7 @@ func Set() []Event {
 		RunRequested{}, RunStarted{}, RunProgressed{}, RunHeartbeat{}, RunStopRequested{}, RunEnded{},
 		RunTagged{}, RunNoted{}, RunArchived{}, RunDeleted{}, RunRewound{}, ReproductionVerified{},
 		MetricsLogged{}, MetricDefined{}, ParamsLogged{}, RowsLogged{}, LinesLogged{}, TextLogged{},
-		ArtifactLogged{}, AlertRaised{},
+		ArtifactLogged{}, AlertRaised{}, BatchLogged{},
 		ExperimentCreated{}, ExperimentUpdated{}, DatasetPublished{}, CheckpointSaved{}, CheckpointDeleted{},
 		AliasSet{}, EvaluationCompleted{},
 		UsageSampled{}, ResourcesSpent{}, PriceSet{}, RuleSaved{}, RuleRemoved{}, RuleFired{},

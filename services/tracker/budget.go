@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"millrace/cost"
@@ -41,6 +42,10 @@ func (w *treasurer) note(e event.Event) {
 	switch e := e.(type) {
 	case event.ResourcesSpent:
 		run = e.Run
+	case event.BatchLogged:
+		if slices.ContainsFunc(e.Facts, func(p event.PackedFact) bool { return p.Type == event.ResourcesSpent{}.Type() }) {
+			run = e.Run
+		}
 	case event.RunRequested:
 		run = e.Run
 	case event.RunStarted:

@@ -27,11 +27,12 @@ const (
 	maxDepth       = 32 // of a parameter's path
 	maxMessage     = 10_000
 	maxGPUs        = 256
+	packing        = 64 // what carries a fact beside its body
 )
 
 // checkFacts checks every fact of a batch and makes them ready: parameters are gathered at the beginning, where one that cannot be rewritten
-// stops the whole; metric points are gathered into one event at the end, which share their fsync with those of others; and what does not fit
-// into one message is divided.
+// stops the whole; metric points are gathered into one event at the end, which share their fsync with those of others; what does not fit
+// into one message is divided; and what does is carried by one fact, for one fsync.
 func (t *Tracker) checkFacts(ctx context.Context, b event.Batch) (facts []event.Event, err error) {
 	points := 0
 	metrics, params := event.MetricsLogged{Gateway: gateway}, event.ParamsLogged{Run: b.Run}
@@ -64,6 +65,9 @@ func (t *Tracker) checkFacts(ctx context.Context, b event.Batch) (facts []event.
 			continue
 		}
 		facts = append(facts, divided(e)...)
+	}
+	if facts, err = packed(b.Run, facts); err != nil {
+		return nil, asRefusal("", err)
 	}
 	if len(params.Params) > 0 {
 		if err := t.checkRewritten(params); err != nil {
@@ -274,6 +278,40 @@ func checkSpent(e event.ResourcesSpent) error {
 		return refuse(Invalid, "spent", `e.g. {"kind":"gpu","name":"NVIDIA H100","count":8}`, "a device has a kind of 1-%d bytes, and its worker a name of 1-64 letters, digits, '-' and '_'", maxName)
 	}
 	return nil
+}
+
+// packed gathers facts into as few as carry them, in order. An alert, which is known by its place in the log, has one of its own, after them.
+func packed(run event.RunID, facts []event.Event) (out []event.Event, err error) {
+	var alerts []event.Event
+	var last event.Event // when the carrier has one
+	carrier, size := event.BatchLogged{Run: run}, 0
+	full := func() {
+		switch len(carrier.Facts) {
+		case 0:
+		case 1:
+			out = append(out, last)
+		default:
+			out = append(out, carrier)
+		}
+		carrier, size = event.BatchLogged{Run: run}, 0
+	}
+	for _, e := range facts {
+		if _, ok := e.(event.AlertRaised); ok {
+			alerts = append(alerts, e)
+			continue
+		}
+		p, err := event.Pack(e)
+		if err != nil {
+			return nil, err
+		}
+		n := len(p.Body) + packing
+		if size+n > maxFact {
+			full()
+		}
+		carrier.Facts, size, last = append(carrier.Facts, p), size+n, e
+	}
+	full()
+	return append(out, alerts...), nil
 }
 
 // divided cuts lines, rows and parameters into facts that fit into a message each.

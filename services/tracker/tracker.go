@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,9 +87,64 @@ func (t *Tracker) Run(ctx context.Context) error {
 	return nil
 }
 
-// Follow hands on the log itself, for people who want to see it.
+// Follow hands on the log itself, for people who want to see it. Facts that another carries come one by one, all at its place.
 func (t *Tracker) Follow(ctx context.Context, from uint64, filters []string, fn func(event.Envelope) error) error {
-	return t.Bus.Follow(ctx, from, filters, fn)
+	asked := filters
+	filters = append(filters[:len(filters):len(filters)], carriers(filters)...)
+	return t.Bus.Follow(ctx, from, filters, func(env event.Envelope) error {
+		batch, ok := env.Event.(event.BatchLogged)
+		if !ok {
+			return fn(env)
+		}
+		for fact, err := range batch.Unpack() {
+			if err != nil {
+				t.Log.Warn("a fact of a batch cannot be read", "seq", env.Seq, "error", err)
+				continue
+			}
+			if env.Event = fact; len(asked) > 0 && !slices.ContainsFunc(asked, func(f string) bool { return matches(f, fact.Subject()) }) {
+				continue
+			}
+			if err := fn(env); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// carriers are the filters for batches that may carry what some filters match and that these do not find. None overlaps another: NATS
+// would refuse them.
+func carriers(filters []string) (out []string) {
+	all := event.BatchLogged{Run: "*"}.Subject()
+	for _, f := range filters {
+		tokens := strings.Split(f, ".")
+		if len(tokens) != 4 || tokens[1] != "run" || tokens[3] == "*" || tokens[3] == ">" {
+			continue
+		}
+		carrier := event.BatchLogged{Run: event.RunID(tokens[2])}.Subject()
+		if carrier == all {
+			return []string{all}
+		}
+		if carrier != f && !slices.Contains(out, carrier) {
+			out = append(out, carrier)
+		}
+	}
+	return out
+}
+
+// matches tells whether a subject is what a filter of NATS asks for.
+func matches(filter, subject string) bool {
+	tokens := strings.Split(subject, ".")
+	want := strings.Split(filter, ".")
+	for i, w := range want {
+		if w == ">" {
+			return len(tokens) > i
+		}
+		if i >= len(tokens) || w != "*" && w != tokens[i] {
+			return false
+		}
+	}
+	return len(want) == len(tokens)
 }
 
 // LastSeq is the newest place in the log.

@@ -104,6 +104,14 @@ func (f *fold) apply() error {
 	if f.repeated() {
 		return nil
 	}
+	if e, ok := f.env.Event.(event.BatchLogged); ok {
+		return f.batchLogged(e)
+	}
+	return f.applyOne()
+}
+
+// applyOne folds a fact that carries no others.
+func (f *fold) applyOne() error {
 	switch e := f.env.Event.(type) {
 	case event.MetricsLogged:
 		return f.metricsLogged(e)

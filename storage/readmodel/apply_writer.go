@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"millrace/event"
@@ -19,6 +20,22 @@ func (f *fold) repeated() bool {
 	}
 	f.alive(run)
 	return f.env.Sequence > 0 && !f.next(run, f.env.Writer, f.env.Sequence)
+}
+
+// batchLogged folds the facts that one carries, each as if it stood here by itself. One that makes no sense is skipped, the others count.
+func (f *fold) batchLogged(e event.BatchLogged) error {
+	var problems []error
+	for fact, err := range e.Unpack() {
+		if err == nil {
+			f.env.Event = fact
+			err = f.applyOne()
+		}
+		if errors.Is(err, ErrBroken) {
+			return err
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
 }
 
 // next moves a writer's last sequence, and tells whether it moved.
