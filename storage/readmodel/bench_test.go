@@ -78,12 +78,19 @@ func BenchmarkApplyWide(b *testing.B) { benchApply(b, 100, 10, 10) }
 
 func BenchmarkApplyBulk(b *testing.B) { benchApply(b, 1, 10, 1000) }
 
-func longModel(b *testing.B) *readmodel.Model {
+func longModel(b *testing.B) *readmodel.Model { return longRuns(b, "long") }
+
+// longRuns is 10 keys of 100,000 points in each of some runs.
+func longRuns(b *testing.B, runs ...event.RunID) *readmodel.Model {
 	m := benchModel(b)
 	rng := rand.New(rand.NewPCG(1, 1))
-	for i := range 100 {
-		if err := m.Apply(event.Envelope{Seq: uint64(i + 1), Event: event.MetricsLogged{Gateway: "g", Frames: []event.Frame{lossFrame("long", 10, i*1000, 1000, rng)}}}); err != nil {
-			b.Fatal(err)
+	seq := uint64(0)
+	for _, run := range runs {
+		for i := range 100 {
+			seq++
+			if err := m.Apply(event.Envelope{Seq: seq, Event: event.MetricsLogged{Gateway: "g", Frames: []event.Frame{lossFrame(run, 10, i*1000, 1000, rng)}}}); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 	if err := m.Commit(); err != nil {
@@ -101,6 +108,24 @@ func BenchmarkReadMillion(b *testing.B) {
 			b.Fatal(len(s), err)
 		}
 	}
+}
+
+// BenchmarkReadTenMillion reads 10 runs of 10 keys of 100,000 points whole, as one reader does: run after run.
+func BenchmarkReadTenMillion(b *testing.B) {
+	var runs []event.RunID
+	for i := range 10 {
+		runs = append(runs, event.RunID(fmt.Sprint("long-", i)))
+	}
+	m := longRuns(b, runs...)
+	for b.Loop() {
+		for _, run := range runs {
+			s, err := m.Series(run, readmodel.SeriesQuery{})
+			if err != nil || len(s) != 10 || len(s[9].Steps) != 100_000 {
+				b.Fatal(len(s), err)
+			}
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/read")
 }
 
 // BenchmarkChart reads the same as charts of 1,000 points each.

@@ -305,6 +305,7 @@ func (c carried) writeChunks(tx *bbolt.Tx) error {
 
 func (c carried) writeSeries(tx *bbolt.Tx) error {
 	last, blocks := tx.Bucket([]byte(layout[tableLast].name)), tx.Bucket([]byte(layout[tableBlock].name))
+	last.FillPercent, blocks.FillPercent = dense, dense
 	for _, s := range c.series {
 		n, head := s.series.name, appendPart(nil, s.series.group())
 		if err := last.Put(append(appendPart(nil, n.key), n.inKey()...), s.last); err != nil {

@@ -10,7 +10,7 @@ import (
 
 // sealAt is how many points close a chunk; a closed one that grows beyond splitAt, by points that come late, is split.
 const (
-	sealAt  = 1024
+	sealAt  = 896
 	splitAt = 2 * sealAt
 )
 

@@ -22,7 +22,9 @@ const (
 type shelf struct{ chunks, tails *bbolt.Bucket }
 
 func shelfOf(tx *bbolt.Tx) shelf {
-	return shelf{tx.Bucket([]byte(layout[tableChunk].name)), tx.Bucket([]byte(layout[tableTail].name))}
+	s := shelf{tx.Bucket([]byte(layout[tableChunk].name)), tx.Bucket([]byte(layout[tableTail].name))}
+	s.chunks.FillPercent, s.tails.FillPercent = dense, dense
+	return s
 }
 
 func (v view) shelf() shelf { return shelf{v.bucket(tableChunk), v.bucket(tableTail)} }
