@@ -52,7 +52,7 @@ func (f *fold) rewindSeries(n name, step int64) {
 			to--
 		}
 		if to > 0 {
-			kept = append(kept, c.slice(0, to))
+			kept = append(kept, columns{slices.Clone(c.steps[:to]), slices.Clone(c.times[:to]), slices.Clone(c.values[:to])})
 		}
 	})
 	f.tell(old)
@@ -73,7 +73,7 @@ func (f *fold) rewindSeries(n name, step int64) {
 	f.touch(s)
 }
 
-// columnsOf calls fn with those chunks of a series that can be read, in order.
+// columnsOf calls fn with those chunks of a series that can be read, in order. They are good during the call only.
 func (f *fold) columnsOf(s *series, fn func(columns)) {
 	src := source{name: s.name, number: s.number, chunks: map[bound]columns{}}
 	for c := range s.chunks() {

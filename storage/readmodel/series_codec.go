@@ -144,13 +144,19 @@ func appendFloats(dst []byte, values []float64, from, end int) []byte {
 }
 
 // parseChunk reads what appendChunk wrote, or says what is wrong with it. It keeps nothing of b.
-func parseChunk(b []byte) (columns, error) {
-	n, _, err := chunkPoints(b)
+func parseChunk(b []byte) (columns, error) { return parseChunkInto(columns{}, b) }
+
+// parseChunkInto is parseChunk into room, as far as there is.
+func parseChunkInto(room columns, b []byte) (columns, error) {
+	n, blocks, err := chunkPoints(b)
 	if err != nil {
 		return columns{}, err
 	}
-	c := columns{make([]int64, n), make([]int64, n), make([]float64, n)}
-	return c, fillChunk(b, c)
+	if cap(room.steps) < n {
+		room = columns{make([]int64, n), make([]int64, n), make([]float64, n)}
+	}
+	c := columns{room.steps[:n], room.times[:n], room.values[:n]}
+	return c, fillChunk(blocks, c)
 }
 
 // chunkPoints checks a chunk's frame and returns how many points it has, and what lies behind that.
@@ -169,12 +175,9 @@ func chunkPoints(b []byte) (n int, blocks []byte, err error) {
 	return int(u), body[1+k:], nil
 }
 
-// fillChunk reads a chunk into columns of as many points as it has.
-func fillChunk(b []byte, c columns) error {
-	n, rest, err := chunkPoints(b)
-	if err != nil {
-		return err
-	}
+// fillChunk reads what lies behind a chunk's frame into columns of as many points as it has.
+func fillChunk(rest []byte, c columns) error {
+	n := c.len()
 	if n > 0 {
 		var k1, k2 int
 		c.steps[0], k1 = binary.Varint(rest)

@@ -59,14 +59,15 @@ func (src *source) spoil(err error) {
 	}
 }
 
-// scan calls fn, in order, with the chunks that may hold points between two bounds, until it returns false. What cannot be read is left out
-// and told by fault.
+// scan calls fn, in order, with the chunks that may hold points between two bounds, until it returns false. The columns are good during
+// the call only. What cannot be read is left out and told by fault.
 func (src *source) scan(s shelf, from, to bound, fn func(columns) bool) {
 	over := slices.SortedFunc(maps.Keys(src.chunks), bound.compare)
 	for len(over) > 1 && !from.less(over[1]) {
 		over = over[1:] // a later chunk holds from
 	}
 	w := s.stored(src.name, src.number, from)
+	var room columns // of the chunks from the file, one after the other
 	lower, raw, ok := w.next()
 	for ok && len(over) > 0 && lower.less(over[0]) && !from.less(over[0]) {
 		lower, raw, ok = w.next() // one in memory begins between it and from
@@ -92,11 +93,14 @@ func (src *source) scan(s shelf, from, to bound, fn func(columns) bool) {
 			}
 			return
 		default:
-			cols, err := parseChunk(raw)
+			cols, err := parseChunkInto(room, raw)
 			if err != nil {
 				src.spoil(err)
 			} else if !fn(cols) {
 				return
+			}
+			if cap(cols.steps) > cap(room.steps) {
+				room = cols
 			}
 			lower, raw, ok = w.next()
 		}
@@ -223,13 +227,15 @@ func atMost(in []bucket, most int) []bucket {
 }
 
 // openFrom is the first step of the open chunk, whose points are not in the pyramid; false when none is open.
-func (src *source) openFrom(s shelf) (int64, bool) {
-	var tail columns
-	src.scan(s, src.name.boundOf(src.last), ceiling, func(c columns) bool { tail = c; return true })
-	if n := tail.len(); n == 0 || n >= sealAt {
-		return 0, false
-	}
-	return tail.steps[0], true
+func (src *source) openFrom(s shelf) (from int64, open bool) {
+	n := 0
+	src.scan(s, src.name.boundOf(src.last), ceiling, func(c columns) bool {
+		if n = c.len(); n > 0 {
+			from = c.steps[0]
+		}
+		return true
+	})
+	return from, n > 0 && n < sealAt
 }
 
 // whole calls put with the stored buckets of steps lo to hi, which are the ends of buckets of the level wanted, and points for what
