@@ -13,8 +13,10 @@ export interface Lab {
   page: Page
   complaints: string[]
   dataset: string
-  // Trains to the end, and returns the run's id.
-  trained: (name: string, lr: number, steps: number, seed?: number) => Promise<string>
+  // Trains to the end on the lab's dataset or another one, and returns the run's id.
+  trained: (name: string, lr: number, steps: number, seed?: number, on?: string) => Promise<string>
+  // Makes another dataset of the same text with a tokenizer of that size, and returns its name.
+  curated: (vocabulary: number) => Promise<string>
   close: () => Promise<void>
 }
 
@@ -32,10 +34,15 @@ export async function openLab(name: string): Promise<Lab> {
     page,
     complaints,
     dataset,
-    trained: async (run, lr, steps, seed) => {
-      const id = await train(node.url, run, dataset, lr, steps, seed)
+    trained: async (run, lr, steps, seed, on = dataset) => {
+      const id = await train(node.url, run, on, lr, steps, seed)
       await over(id)
       return id
+    },
+    curated: async (vocabulary) => {
+      const made = `${dataset}-${vocabulary}`
+      await over(await curate(node.url, made, folder, vocabulary))
+      return made
     },
     close: async () => {
       await browser.close()

@@ -27,7 +27,7 @@ const subjects = ['the miller', 'a trout', 'the old wheel', 'rain', 'the river',
 const verbs = ['turns', 'waits for', 'grinds', 'follows', 'carries', 'remembers', 'leaves']
 
 // A dataset of sentences made by rule, written into a folder that has to stay until the run has ended. Returns the run's id.
-export function curate(url: string, name: string, folder: string): Promise<string> {
+export function curate(url: string, name: string, folder: string, vocabulary = 300): Promise<string> {
   for (let d = 0; d < 60; d++) {
     const lines = Array.from({ length: 40 }, (_, i) => {
       const k = d * 37 + i * 11
@@ -35,7 +35,7 @@ export function curate(url: string, name: string, folder: string): Promise<strin
     })
     writeFileSync(join(folder, `doc${d}.txt`), lines.join('\n'))
   }
-  return start(url, { kind: 'CURATE', name, config: { name, sources: [{ folder }], held_out: 0.2, tokenizer: { kind: 'bpe', vocab_size: 300 } } })
+  return start(url, { kind: 'CURATE', name, config: { name, sources: [{ folder }], held_out: 0.2, tokenizer: { kind: 'bpe', vocab_size: vocabulary } } })
 }
 
 // A dataset that keeps a record of documents: of the folder, with one document too short and one that is there twice.

@@ -14,6 +14,8 @@ export interface ChartProps {
   name: string
   lines: Line[]
   xLabel: string
+  // Written below the x axis, with its unit; nothing when left out.
+  xTitle?: string
   formatX: (x: number) => string
   formatY?: (y: number) => string
   log?: boolean
@@ -43,7 +45,7 @@ export function Chart(props: ChartProps) {
   now.current = { ...props, formatY, aligned }
 
   // The picture is built anew only when what it is made of changes; new points are only handed to it.
-  const structure = JSON.stringify([lines.map((l) => [l.id, l.color, l.label, l.faint, l.dash, l.dots, sparse(l)]), aligned.places, log, dark, props.xLabel, props.sync, props.fromZero])
+  const structure = JSON.stringify([lines.map((l) => [l.id, l.color, l.label, l.faint, l.dash, l.dots, sparse(l)]), aligned.places, log, dark, props.xLabel, props.xTitle, props.sync, props.fromZero])
   useEffect(() => {
     const target = box.current
     if (!target) return
@@ -123,12 +125,12 @@ function options(now: Now, legend: { current: HTMLDivElement | null }, width: nu
     series,
     bands,
     legend: { show: false },
-    padding: [8, 18, 0, 0],
+    padding: [8, now.current.xTitle ? 30 : 18, 0, 0],
     scales: {
       x: { time: false, range: (_u, min, max) => now.current.range ?? widen(min, max) },
       y: log ? { distr: 3, log: 10, range: (_u, min, max) => (min > 0 ? [min / 1.08, max * 1.08] : [1, 10]) } : fromZero ? { range: (_u, _min, max) => [0, max > 0 ? max * 1.05 : 1] } : {},
     },
-    axes: axes((x) => now.current.formatX(x), log, now.current.bytes ?? false),
+    axes: axes((x) => now.current.formatX(x), log, now.current.bytes ?? false, now.current.xTitle),
     cursor: {
       drag: { x: true, y: false, setScale: false, uni: 8 },
       sync: sync ? { key: sync, scales: ['x', null] } : undefined,

@@ -6,7 +6,7 @@ const css = (name: string) => getComputedStyle(document.documentElement).getProp
 const powersOfTwo = Array.from({ length: 50 }, (_, i) => 2 ** i)
 
 // Axes in the page's own colours and font.
-export function axes(formatX: (x: number) => string, log: boolean, bytes: boolean): uPlot.Axis[] {
+export function axes(formatX: (x: number) => string, log: boolean, bytes: boolean, xTitle?: string): uPlot.Axis[] {
   const look: uPlot.Axis = {
     stroke: css('--dim'),
     font: `11px ${css('--sans')}`,
@@ -14,7 +14,7 @@ export function axes(formatX: (x: number) => string, log: boolean, bytes: boolea
     ticks: { show: false },
   }
   return [
-    { ...look, scale: 'x', size: 24, gap: 4, space: 60, values: (_u, at) => at.map((x) => (x === null ? '' : formatX(x))) },
+    { ...look, scale: 'x', size: 24, gap: 4, space: xTitle ? 76 : 60, ...(xTitle ? { label: xTitle, labelFont: look.font, labelSize: 16, labelGap: 0 } : {}), values: (_u, at) => at.map((x) => (x === null ? '' : formatX(x))) },
     {
       ...look,
       scale: 'y',

@@ -11,9 +11,12 @@ import { ConfigTable } from './ConfigTable'
 import { CompareCurves } from './CompareCurves'
 import { CompareHead } from './CompareHead'
 import { MetricsTable } from './MetricsTable'
+import { Reproduced } from './Reproduced'
 import { SamplesSide } from './SamplesSide'
 import { ScoresTable } from './ScoresTable'
+import { SeedsSide } from './SeedsSide'
 import { SpentTable } from './SpentTable'
+import { UsageSide } from './UsageSide'
 
 export type Comparison = CompareQuery['compareRuns']
 export type ComparedRun = Comparison['runs'][number]
@@ -43,7 +46,7 @@ export function ComparePage() {
 }
 
 function Side({ ids, without }: { ids: string[]; without?: (id: string) => void }) {
-  const { data, error, loading, stale, again } = useAsk(CompareDocument, { ids })
+  const { data, error, loading, stale, again } = useAsk(CompareDocument, { ids, few: ids.length <= 50 })
   const color = usePalette()
   const comparison = data?.compareRuns
   const latest = useRef(again)
@@ -60,11 +63,14 @@ function Side({ ids, without }: { ids: string[]; without?: (id: string) => void 
       <h1 className="hidden">Comparison of {comparison.runs.length} runs</h1>
       {error && <Trouble error={error} again={again} />}
       <CompareHead {...with_} without={without} />
+      <Reproduced comparison={comparison} />
       <CompareCurves {...with_} />
       <div className="columns columns-even">
         <ConfigTable {...with_} />
         <ScoresTable {...with_} />
+        <SeedsSide comparison={comparison} />
         <SpentTable {...with_} />
+        <UsageSide {...with_} />
         <MetricsTable {...with_} />
       </div>
       <SamplesSide {...with_} />

@@ -1,6 +1,7 @@
 import { Fragment } from 'react'
 import { differenceGroups, kinds } from '../config/differences'
 import { formatLeaf } from '../config/tree'
+import { shortDigest } from '../format/number'
 import { Card } from '../parts/Card'
 import { RunHeads } from './CompareHead'
 import type { Colored } from './ComparePage'
@@ -9,16 +10,21 @@ import type { Colored } from './ComparePage'
 export function ConfigTable(props: Colored) {
   const { comparison } = props
   const groups = differenceGroups(comparison.config)
-  const others: [string, { field: string; values: (string | null)[] }[]][] = [
+  const { datasets } = comparison
+  const others: [string, { field: string; values: unknown[] }[]][] = [
     ['inputs', comparison.inputs],
-    // The digest of the spec differs whenever the spec does, and stands in the head of the page.
-    ['environment', comparison.environment.filter((row) => row.field !== 'code.spec_digest')],
+    ['dataset', datasets.fields],
+    ['how the dataset was made', (datasets.recipe ?? []).map(({ path, values }) => ({ field: path, values }))],
+    ['documents kept of each source', datasets.sources ?? []],
+    ['tokenizer', comparison.tokenizers],
+    ['code', comparison.code],
+    ['machine', comparison.machine],
   ]
   const none = groups.length === 0 && others.every(([, list]) => list.length === 0)
   return (
     <Card title="What differs" flush={!none} aside={<span className="dim">{comparison.config.length} of the configuration</span>}>
       {none ? (
-        <p className="dim">Configuration, inputs and environment are the same.</p>
+        <p className="dim">Configuration, inputs, dataset, tokenizer, code and machine are the same.</p>
       ) : (
         <div className="table-wrap">
           <table className="sides">
@@ -43,7 +49,7 @@ export function ConfigTable(props: Colored) {
                     <Fragment key={name}>
                       <Heading span={comparison.runs.length + 1} text={name} />
                       {list.map((row) => (
-                        <Row key={row.field} name={row.field} title={row.field} inner values={row.values} write={(v) => shorten(v as string | null)} />
+                        <Row key={row.field} name={row.field} title={row.field} inner values={row.values} write={shorten} />
                       ))}
                     </Fragment>
                   ),
@@ -56,7 +62,7 @@ export function ConfigTable(props: Colored) {
   )
 }
 
-const shorten = (v: string | null) => (v === null ? '–' : /^sha256:/.test(v) ? v.slice(7, 19) : v)
+const shorten = (v: unknown) => (typeof v === 'string' && v.startsWith('sha256:') ? shortDigest(v) : formatLeaf(v))
 
 const Heading = ({ span, text }: { span: number; text: string }) => (
   <tr className="branch">

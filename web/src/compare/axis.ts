@@ -1,56 +1,51 @@
 import type { Curve } from '../chart/curve'
+import { decode, formatCount, formatDollars, formatFlops, formatTick, type Wire } from '../format/number'
+import { formatSeconds } from '../format/time'
+import type { Axis } from '../gen/graphql'
 
-export const xAxes = ['step', 'tokens', 'time'] as const
+export const xAxes = ['step', 'tokens', 'FLOPs', 'time', 'dollars'] as const
 export type XAxis = (typeof xAxes)[number]
 
-// How many tokens a run had read at which steps, in order of step.
-export type TokenClock = Tick[]
-
-interface Tick {
-  step: number
-  tokens: number
+interface AxisLook {
+  asked: Axis
+  // With its unit.
+  title: string
+  format: (x: number) => string
 }
 
-// Tokens at steps (ascending): straight between the clock's points, from zero at step zero, and on at the last slope beyond the
-// last point. NaN when the clock tells nothing.
-export function tokensAt(clock: TokenClock, steps: number[]): number[] {
-  const known = [{ step: 0, tokens: 0 }, ...clock.filter((c) => c.step > 0 && c.tokens > 0)]
-  if (known.length === 1) return steps.map(() => NaN)
-  let i = 1
-  return steps.map((step) => {
-    if (step < (known[i - 1] as Tick).step) i = 1 // steps need not ascend; they nearly always do
-    while (i < known.length - 1 && step > (known[i] as Tick).step) i++
-    return between(known[i - 1] as Tick, known[i] as Tick, step)
-  })
+export const looks: Record<XAxis, AxisLook> = {
+  step: { asked: 'STEP', title: 'optimizer step', format: formatTick },
+  tokens: { asked: 'TOKENS', title: 'tokens trained on', format: (x) => formatCount(x) },
+  FLOPs: { asked: 'FLOPS', title: 'floating point operations', format: (x) => formatFlops(x) },
+  time: { asked: 'TIME', title: 'time since the start', format: (x) => formatSeconds(x < 10 ? x : Math.round(x)) },
+  dollars: { asked: 'DOLLARS', title: 'US dollars spent', format: (x) => formatDollars(x) },
 }
 
-const between = (a: Tick, b: Tick, step: number) =>
-  b.step === a.step ? b.tokens : a.tokens + ((b.tokens - a.tokens) * (step - a.step)) / (b.step - a.step)
+// The axis that an address names; steps when it names none.
+export const axisOf = (text: string | null): XAxis => xAxes.find((a) => a.toLowerCase() === text?.toLowerCase()) ?? 'step'
 
-// The curve's x values on an axis. Time is in seconds since the run's start.
-export function xOf(curve: Curve, axis: XAxis, started: number, clock: TokenClock): number[] {
-  switch (axis) {
-    case 'step':
-      return curve.steps
-    case 'time':
-      return curve.times.map((t) => t - started)
-    case 'tokens':
-      return tokensAt(clock, curve.steps)
-  }
+// A curve with the place of each of its points on the axis that the node was asked for; no places, and why, when nothing that
+// was recorded leads to that axis.
+export interface Placed {
+  curve: Curve
+  x: number[]
+  noAxis: string | null
 }
+
+export const placed = (curve: Curve, x: readonly Wire[] | null, noAxis: string | null): Placed => ({ curve, x: x ? x.map((v) => decode(v)) : curve.steps.map(() => NaN), noAxis })
 
 // The steps that a part of an axis covers, over all curves: what the node is asked for when a reader zooms in.
-export function stepsWithin(curves: Curve[], xs: number[][], range: [number, number]): [number, number] | null {
+export function stepsWithin(all: Placed[], range: [number, number]): [number, number] | null {
   let from = Infinity
   let to = -Infinity
-  curves.forEach((curve, c) => {
+  for (const { curve, x } of all) {
     curve.steps.forEach((step, i) => {
-      const x = xs[c]?.[i]
-      if (x === undefined || !(x >= range[0] && x <= range[1])) return
+      const at = x[i]
+      if (at === undefined || !(at >= range[0] && at <= range[1])) return
       // One step more on each side, so that lines leave the picture at its edges.
       from = Math.min(from, curve.steps[i - 1] ?? step)
       to = Math.max(to, curve.steps[i + 1] ?? step)
     })
-  })
+  }
   return from <= to ? [from, to] : null
 }

@@ -100,7 +100,7 @@ export function Head({ run, gone }: { run: RunHeadFragment; gone: (freed: Freed)
           {run.failure.hint && <p>{run.failure.hint}</p>}
         </div>
       )}
-      <Verdict run={run} />
+      {run.reproduction && <Verdict of={run.reproduction} />}
       {run.alerts.map((a, i) => (
         <div key={i} className={`alert alert-${a.level}`}>
           <b>{a.title}</b> {a.text} <time dateTime={a.at}>{formatTime(a.at)}</time>

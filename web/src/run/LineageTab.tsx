@@ -1,35 +1,41 @@
+import { useMemo, useState } from 'react'
 import { Link } from 'wouter'
-import { formatCount } from '../format/number'
-import { RunLineageDocument, type RunHeadFragment, type RunLinkFragment } from '../gen/graphql'
+import { formatBytes, formatCount, formatInteger } from '../format/number'
+import { RunLineageDocument, type RunHeadFragment, type RunLineageQuery } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { Card } from '../parts/Card'
 import { Digest } from '../parts/Command'
 import { RunLink } from '../parts/RunLink'
 import { Kind, Status } from '../parts/Status'
 import { Empty, Loading, Trouble } from '../parts/State'
+import { Choice } from '../parts/Toggle'
 import { Artifacts } from './ConfigTab'
+import { generations, type Generation } from './generations'
 
-// What the run came from, the run, and what came of it: one step each way.
+type Thing = NonNullable<RunLineageQuery['run']>['lineage']['graph']['nodes'][number]
+
+// Things of which only the id is known come without fields.
+type Known = Exclude<NonNullable<Thing['object']>, Record<PropertyKey, never>>
+
+const depths = ['1', '3', '10'] as const
+
+// What the run came from, the run, and what came of it, as many steps each way as the reader asks for.
 export function LineageTab({ run }: { run: RunHeadFragment }) {
-  const { data, error, again } = useAsk(RunLineageDocument, { id: run.id }, { nudge: run.seq, every: 5_000 })
+  const [depth, setDepth] = useState<(typeof depths)[number]>('3')
+  const { data, error, again } = useAsk(RunLineageDocument, { id: run.id, depth: Number(depth) }, { nudge: run.seq, every: 5_000 })
   const r = data?.run
-  if (!r) return error ? <Trouble error={error} again={again} /> : <Loading what="lineage" rows={5} />
-  const { datasets, madeDataset, parents, children, evaluatedBy } = r.lineage
-  const from = datasets.length + parents.length
-  const to = children.length + evaluatedBy.length + (madeDataset ? 1 : 0)
+  const graph = r?.lineage.graph
+  const sides = useMemo(() => graph && generations(graph.nodes, graph.edges), [graph])
+  if (!r || !sides) return error ? <Trouble error={error} again={again} /> : <Loading what="lineage" rows={5} />
   return (
     <>
+      <div className="filters">
+        <span className="dim">steps each way</span>
+        <Choice label="Steps each way" of={depths} value={depth} set={setDepth} />
+        {graph?.truncated && <span className="warn">There is more than is shown here.</span>}
+      </div>
       <div className="lineage">
-        <div>
-          <h2>Came from</h2>
-          {from === 0 && <p className="dim">nothing recorded</p>}
-          {datasets.map((d) => (
-            <DatasetNode key={d.id} dataset={d} />
-          ))}
-          {parents.map((p) => (
-            <RunNode key={p.id} run={p} />
-          ))}
-        </div>
+        <Side title="Came from" none="nothing recorded" of={sides.up} />
         <div aria-hidden="true" className="arrow-right">
           →
         </div>
@@ -45,17 +51,7 @@ export function LineageTab({ run }: { run: RunHeadFragment }) {
         <div aria-hidden="true" className="arrow-right">
           →
         </div>
-        <div>
-          <h2>Came of it</h2>
-          {to === 0 && <p className="dim">nothing yet</p>}
-          {madeDataset && <DatasetNode dataset={madeDataset} />}
-          {children.map((c) => (
-            <RunNode key={c.id} run={c} />
-          ))}
-          {evaluatedBy.map((e) => (
-            <RunNode key={e.id} run={e} />
-          ))}
-        </div>
+        <Side title="Came of it" none="nothing yet" of={sides.down} />
       </div>
       <div className="columns">
         <Artifacts title="Inputs" of={r.inputs} />
@@ -70,20 +66,73 @@ export function LineageTab({ run }: { run: RunHeadFragment }) {
   )
 }
 
-const RunNode = ({ run }: { run: RunLinkFragment }) => (
-  <div className="node">
-    <RunLink run={run} />
-    <div>
-      <Kind kind={run.kind} /> <Status status={run.status} />
-    </div>
-  </div>
-)
+function Side({ title, none, of }: { title: string; none: string; of: Generation<Thing>[] }) {
+  return (
+    <section aria-label={title}>
+      <h2>{title}</h2>
+      {of.length === 0 && <p className="dim">{none}</p>}
+      {of.map((g) => (
+        <div key={g.distance} className="generation">
+          {Math.abs(g.distance) > 1 && <h3 className="dim">{Math.abs(g.distance)} steps away</h3>}
+          {g.nodes.map(({ node, roles }) => (
+            <div key={node.id} className="node">
+              <ThingLine of={node} />
+              {roles.length > 0 && <div className="dim">as {roles.join(', ')}</div>}
+            </div>
+          ))}
+        </div>
+      ))}
+    </section>
+  )
+}
 
-const DatasetNode = ({ dataset }: { dataset: { id: string; name: string; vocabSize: number; splits: { name: string; tokens: number }[] } }) => (
-  <div className="node">
-    <Link href={`/dataset/${encodeURIComponent(dataset.id)}`}>{dataset.name || 'dataset'}</Link> <Digest digest={dataset.id} />
-    <div className="dim">
-      dataset · {dataset.splits.map((s) => `${s.name} ${formatCount(s.tokens)} tokens`).join(' · ')} · vocabulary {formatCount(dataset.vocabSize)}
-    </div>
-  </div>
-)
+function ThingLine({ of }: { of: Thing }) {
+  const o = of.object as Known | null
+  if (o && 'status' in o) {
+    return (
+      <>
+        <RunLink run={o} />
+        <div>
+          <Kind kind={o.kind} /> <Status status={o.status} />
+        </div>
+      </>
+    )
+  }
+  if (o && 'suite' in o) {
+    return (
+      <>
+        {o.judge ? <RunLink run={{ ...o.judge, name: `${o.suite} of step ${formatInteger(o.step)}` }} /> : <b>{o.suite}</b>}
+        <div>
+          <Kind kind="EVALUATE" /> {o.judge && <Status status={o.judge.status} />}
+        </div>
+      </>
+    )
+  }
+  if (o && 'splits' in o) {
+    return (
+      <>
+        <span>
+          <Link href={`/dataset/${encodeURIComponent(of.id)}`}>{of.name || 'dataset'}</Link> <Digest digest={of.id} />
+        </span>
+        <div className="dim">
+          dataset · {o.splits.map((s) => `${s.name} ${formatCount(s.tokens)} tokens`).join(' · ')} · vocabulary {formatCount(o.vocabSize)}
+        </div>
+      </>
+    )
+  }
+  if (o && 'runId' in o) {
+    return (
+      <>
+        <span>
+          <Link href={`/run/${o.runId}/checkpoints`}>checkpoint of step {formatInteger(o.step)}</Link> <Digest digest={of.id} />
+        </span>
+        <div className="dim">{formatBytes(o.size)}</div>
+      </>
+    )
+  }
+  return (
+    <span>
+      {of.name && <b>{of.name}</b>} <span className="dim">{of.kind.toLowerCase()}</span> {of.id.includes(':') ? <Digest digest={of.id} /> : <code>{of.id}</code>}
+    </span>
+  )
+}

@@ -1,12 +1,10 @@
 import { formatInteger } from '../format/number'
-import type { RunHeadFragment } from '../gen/graphql'
+import type { VerdictPartsFragment } from '../gen/graphql'
 import { RunLink } from '../parts/RunLink'
 
 // Whether the run did the other's work again bit for bit.
-export function Verdict({ run }: { run: RunHeadFragment }) {
-  const r = run.reproduction
-  if (!r) return null
-  const of = r.of ? <RunLink run={r.of} /> : <code>{r.ofId}</code>
+export function Verdict({ of: r }: { of: VerdictPartsFragment }) {
+  const other = r.of ? <RunLink run={r.of} /> : <code>{r.ofId}</code>
   const compared = `${formatInteger(r.points)} points and ${formatInteger(r.digests)} checkpoint ${r.digests === 1 ? 'digest' : 'digests'}`
   const known = ['identical', 'different', 'incomplete', 'running'].includes(r.verdict) ? r.verdict : 'incomplete'
   return (
@@ -16,10 +14,10 @@ export function Verdict({ run }: { run: RunHeadFragment }) {
       </b>
       <div>
         <p>
-          {known === 'identical' && <>Every one of {compared} equals that of {of}, bit for bit.</>}
-          {known === 'running' && <>{compared} equal those of {of} so far.</>}
-          {known === 'incomplete' && <>Not all of {of} was done again: {compared} were compared.</>}
-          {known === 'different' && <>Of {of} {compared} were compared.</>}
+          {known === 'identical' && <>Every one of {compared} equals that of {other}, bit for bit.</>}
+          {known === 'running' && <>{compared} equal those of {other} so far.</>}
+          {known === 'incomplete' && <>Not all of {other} was done again: {compared} were compared.</>}
+          {known === 'different' && <>Of {other} {compared} were compared.</>}
         </p>
         {r.firstDifference && (
           <p>
