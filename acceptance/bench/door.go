@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,9 +10,10 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	"millrace/event"
@@ -26,6 +28,8 @@ type door struct {
 func newDoor(url string) door {
 	return door{url, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128, DisableCompression: true}}}
 }
+
+func (d door) host() string { return strings.TrimPrefix(d.url, "http://") }
 
 // post sends a body and returns what was answered.
 func (d door) post(ctx context.Context, path, content string, header map[string]string, body []byte) ([]byte, error) {
@@ -90,6 +94,21 @@ func newWriter(d door, run, name string, keys int, seed uint64) *writer {
 
 // log sends steps more steps of every key, and returns when they are durable.
 func (w *writer) log(ctx context.Context, steps int) error {
+	body, err := w.frame(steps)
+	if err != nil {
+		return err
+	}
+	w.sequence++
+	_, err = w.door.post(ctx, w.path(), framesType, map[string]string{"Millrace-Sequence": strconv.FormatUint(w.sequence, 10)}, body)
+	return err
+}
+
+const framesType = "application/vnd.millrace.frames.v1"
+
+func (w *writer) path() string { return "/api/v1/runs/" + w.run + "/points" }
+
+// frame is steps more steps of every key, as they travel.
+func (w *writer) frame(steps int) ([]byte, error) {
 	f := event.Frame{Run: event.RunID(w.run), Writer: event.WriterID(w.name)}
 	for _, key := range w.keys {
 		f.Series = append(f.Series, event.Series{Key: key, Steps: make([]int64, steps), Times: make([]int64, steps), Values: make([]float64, steps)})
@@ -104,13 +123,18 @@ func (w *writer) log(ctx context.Context, steps int) error {
 			s.Steps[i], s.Times[i], s.Values[i] = w.step, w.at, float64(float32(w.values[k]))
 		}
 	}
-	body, err := event.AppendFrames(nil, []event.Frame{f})
+	return event.AppendFrames(nil, []event.Frame{f})
+}
+
+// request is a whole HTTP request with a frame in it.
+func (w *writer) request(steps int) ([]byte, error) {
+	body, err := w.frame(steps)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w.sequence++
-	_, err = w.door.post(ctx, "/api/v1/runs/"+w.run+"/points", "application/vnd.millrace.frames.v1", map[string]string{"Millrace-Sequence": strconv.FormatUint(w.sequence, 10)}, body)
-	return err
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nMillrace-Sequence: %d\r\n\r\n", w.path(), w.door.host(), framesType, len(body), w.sequence)
+	return append([]byte(head), body...), nil
 }
 
 // together runs n workers until each is done or one fails.
@@ -136,22 +160,91 @@ func together(ctx context.Context, n int, fn func(ctx context.Context, i int) er
 	return first
 }
 
-// flood has every writer log frames of so many steps until points are in the log, and returns points by second.
+// floodRound is how many points flood makes before it sends them.
+const floodRound = 4_000_000
+
+// flood has every writer log frames of so many steps until points are in the log, and returns points by second. Frames are made before
+// the clock runs, and written to a connection of each writer's own: what is measured is the node, and not the one who loads it.
 func flood(ctx context.Context, writers []*writer, steps int, points int64) (float64, error) {
-	var left atomic.Int64
-	left.Store(points)
-	began := time.Now()
-	err := together(ctx, len(writers), func(ctx context.Context, i int) error {
-		w := writers[i]
-		each := int64(steps * len(w.keys))
-		for left.Add(-each) > -each {
-			if err := w.log(ctx, steps); err != nil {
-				return err
+	lines := make([]*line, len(writers))
+	defer func() {
+		for _, l := range lines {
+			if l != nil {
+				_ = l.conn.Close()
 			}
 		}
-		return nil
-	})
-	return float64(points) / time.Since(began).Seconds(), err
+	}()
+	for i, w := range writers {
+		var err error
+		if lines[i], err = dial(ctx, w.door); err != nil {
+			return 0, err
+		}
+	}
+	var took time.Duration
+	for left := points; left > 0; left -= floodRound {
+		each := int64(steps * len(writers[0].keys))
+		frames := int((min(left, floodRound) + each*int64(len(writers)) - 1) / (each * int64(len(writers))))
+		requests := make([][][]byte, len(writers))
+		if err := together(ctx, len(writers), func(_ context.Context, i int) error {
+			for range frames {
+				r, err := writers[i].request(steps)
+				if err != nil {
+					return err
+				}
+				requests[i] = append(requests[i], r)
+			}
+			return nil
+		}); err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		if err := together(ctx, len(writers), func(ctx context.Context, i int) error {
+			for _, r := range requests[i] {
+				if err := lines[i].send(ctx, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return 0, err
+		}
+		took += time.Since(began)
+	}
+	return float64(points) / took.Seconds(), nil
+}
+
+// line is a connection to a node.
+type line struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func dial(ctx context.Context, d door) (*line, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", d.host())
+	if err != nil {
+		return nil, err
+	}
+	return &line{conn, bufio.NewReader(conn)}, nil
+}
+
+// send writes a request and waits for its answer.
+func (l *line) send(ctx context.Context, request []byte) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if _, err := l.conn.Write(request); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(l.in, nil)
+	if err != nil {
+		return err
+	}
+	raw, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s: %.300s", resp.Status, raw)
+	}
+	return err
 }
 
 // ask does a GraphQL query and throws the answer away, but for its size.
