@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openPage, until } from './browser'
 import { openLab, type Lab } from './lab'
-import { ask, reproduce, statusOf } from './wishes'
+import { ask, reproduce, statusOf, train } from './wishes'
 
 let lab: Lab
 let one: string
@@ -94,7 +94,7 @@ test('values at the same places are those that the node aligned', async () => {
   await until('the last place', last, (got) => got.length === 2 && got.every((text, i) => Math.abs(Number(text) - (wanted[i] ?? NaN)) < 1e-3 * Number(text)))
 })
 
-test('what differs, the spread over seeds, use of machines and what was done again stand side by side', async () => {
+test('what differs, the spread over seeds and what was done again stand side by side', async () => {
   const { page, node } = lab
   await page.goto(`${node.url}/compare?ids=${[one, two, other, again].join()}`)
   await card('What differs').getByRole('rowheader', { name: 'lr', exact: true }).waitFor()
@@ -108,10 +108,18 @@ test('what differs, the spread over seeds, use of machines and what was done aga
   expect(await verdict.innerText()).toMatch(/✓ identical[\s\S]*bit for bit/)
   expect(await rows(card('Spent'))).toContain('cost')
   await page.locator('.sample-row').first().waitFor()
-  const { compareRuns } = await ask<{ compareRuns: { usage: ({ samples: number } | null)[] } }>(node.url, 'query ($ids: [ID!]!) { compareRuns(ids: $ids) { usage { samples } } }', { ids: [one, two, other, again] })
-  if (compareRuns.usage.some((u) => u !== null)) {
-    await until('usage', () => rows(card('Usage')), (got) => got.some((name) => name.startsWith('memory of the process')))
-  }
+})
+
+test('what runs took of their machines stands side by side', async () => {
+  const { page, node } = lab
+  const id = await train(node.url, `${name} long`, lab.dataset, 1e-4, 1_000_000)
+  const sampled = () => ask<{ run: { usage: { rss: number } | null } }>(node.url, 'query ($id: ID!) { run(id: $id) { usage { rss } } }', { id })
+  await until('a sample of usage', sampled, ({ run }) => run.usage !== null)
+  await ask(node.url, 'mutation ($input: StopRunInput!) { stopRun(input: $input) { userErrors { message } } }', { input: { id } })
+  await until('the end', () => statusOf(node.url, id), (s) => s === 'STOPPED')
+  await page.goto(`${node.url}/compare?ids=${[id, one].join()}`)
+  const memory = card('Usage').locator('tr', { has: page.getByRole('rowheader', { name: 'memory of the process' }) })
+  expect(await memory.locator('td').first().innerText()).toMatch(/^[\d.]+ (MiB|GiB) [\d.]+ (MiB|GiB)$/)
 })
 
 test('datasets and tokenizers of compared runs are told apart', async () => {
