@@ -219,7 +219,8 @@ func (o *RunOptions) identity() (journal.Identity, error) {
 		Code        *event.Code       `json:"code,omitempty"`
 		Fork        *Fork             `json:"fork,omitempty"`
 		By          string            `json:"by,omitempty"`
-	}{o.ID, o.Name, o.Experiment, wireValue(o.Config), o.Tags, o.Labels, o.Note, o.Group, o.JobType, o.Inputs, environment(), code(), o.Fork, o.By}
+		Time        time.Time         `json:"time"`
+	}{o.ID, o.Name, o.Experiment, wireValue(o.Config), o.Tags, o.Labels, o.Note, o.Group, o.JobType, o.Inputs, environment(), code(), o.Fork, o.By, time.Now().UTC()}
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return id, fmt.Errorf("client: config: %w", err)

@@ -188,10 +188,13 @@ func (l *Logger) End(ctx context.Context, status event.RunStatus, err error) err
 	return l.EndWith(ctx, e)
 }
 
-// EndWith is End with an exit code.
+// EndWith is End with an exit code. The time is now unless it is given.
 func (l *Logger) EndWith(ctx context.Context, e journal.Ending) error {
 	if l.joined {
 		return l.Close(ctx)
+	}
+	if e.Time.IsZero() {
+		e.Time = time.Now().UTC()
 	}
 	return l.shut(ctx, &e)
 }

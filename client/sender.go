@@ -89,7 +89,7 @@ func (s *sender) begin(ctx context.Context) error {
 			return err
 		}
 		if s.live && id.Resume && run.ended() {
-			if err := s.door.call(ctx, "POST", s.path+"/resume", nil, []byte(`{}`), &run); err != nil {
+			if err := s.door.call(ctx, "POST", s.path+"/resume", nil, resumption(id.Create), &run); err != nil {
 				return err
 			}
 		}
@@ -118,6 +118,19 @@ func (s *sender) begin(ctx context.Context) error {
 	}
 	s.base, s.begun, s.spoken = *id.Base, true, time.Now()
 	return nil
+}
+
+// resumption is the body that resumes a run at the time at which the body that opens it would have opened it.
+func resumption(create []byte) []byte {
+	var opened struct {
+		Time json.RawMessage `json:"time,omitempty"`
+	}
+	_ = json.Unmarshal(create, &opened) // of a journal of an older version: now
+	body, err := json.Marshal(opened)
+	if err != nil {
+		return []byte(`{}`)
+	}
+	return body
 }
 
 // finish opens a run of which there was nothing to send yet, and ends it when it is to end.

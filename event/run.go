@@ -168,6 +168,8 @@ type RunRequested struct {
 	HeartbeatSeconds int64 `json:"heartbeat_seconds,omitempty"`
 	// Environment is where the script runs. An external run runs from its request on, as attempt 1: nobody takes it.
 	Environment *Environment `json:"environment,omitempty"`
+	// At is when its script began, in µs since 1970, where that is not when this was published; 0: it is.
+	At int64 `json:"at,omitempty"`
 
 	// From is the checkpoint to begin at: a fork's is its parent's, a resumed run's its own newest. nil: the beginning.
 	From *CheckpointSaved `json:"from,omitempty"`
@@ -189,6 +191,8 @@ type RunStarted struct {
 	Worker      WorkerID    `json:"worker"`
 	Environment Environment `json:"environment"`
 	ResumedFrom *int64      `json:"resumed_from,omitempty"` // step of the checkpoint, when not from the start
+	// At is when it was, in µs since 1970, where that is not when this was published; 0: it is.
+	At int64 `json:"at,omitempty"`
 }
 
 // RunProgressed says how far a run is, for progress bars. Not every one is kept by the read model: the last one counts.
@@ -238,6 +242,8 @@ type RunEnded struct {
 	Outputs []Input   `json:"outputs,omitempty"` // what it made, by role
 	// ExitCode is that of a foreign script's process, where it is known.
 	ExitCode *int `json:"exit_code,omitempty"`
+	// At is when it ended, in µs since 1970, where that is not when this was published; 0: it is.
+	At int64 `json:"at,omitempty"`
 }
 
 // RunTagged sets and removes tags (key → value) and labels (a set).

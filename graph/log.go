@@ -177,3 +177,11 @@ func moment(t time.Time) *time.Time {
 	}
 	return &t
 }
+
+// micros is a time in µs since 1970; 0 where there is none.
+func micros(t *time.Time) int64 {
+	if t == nil {
+		return 0
+	}
+	return t.UnixMicro()
+}

@@ -24,12 +24,12 @@ func (r *mutationResolver) OpenRun(ctx context.Context, input gen.OpenRunInput) 
 		Run: event.RunID(deref(input.ID)), Name: deref(input.Name), Experiment: event.ExperimentID(deref(input.Experiment)),
 		Spec: event.Spec{Kind: event.External, Config: input.Config, Inputs: inputs(input.Inputs)}, Branch: branch,
 		Tags: tags(input.Tags), Labels: input.Labels, Note: deref(input.Note), Group: deref(input.Group), JobType: deref(input.JobType),
-		HeartbeatSeconds: deref(input.HeartbeatSeconds), By: deref(input.By),
+		HeartbeatSeconds: deref(input.HeartbeatSeconds), By: deref(input.By), At: micros(input.Time),
 	}, "")
 }
 
 func (r *mutationResolver) EndRun(ctx context.Context, input gen.EndRunInput) (*gen.RunPayload, error) {
-	return r.about(ctx, input.ID, event.RunEnded{Run: event.RunID(input.ID), Status: input.Status, ExitCode: input.ExitCode, Failure: input.Failure})
+	return r.about(ctx, input.ID, event.RunEnded{Run: event.RunID(input.ID), Status: input.Status, ExitCode: input.ExitCode, Failure: input.Failure, At: micros(input.Time)})
 }
 
 func (r *mutationResolver) LogPoints(ctx context.Context, input gen.LogPointsInput) (*gen.LogPayload, error) {

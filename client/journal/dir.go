@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"millrace/event"
 )
@@ -47,6 +48,8 @@ type Ending struct {
 	Status   string         `json:"status"`
 	ExitCode *int           `json:"exitCode,omitempty"`
 	Failure  *event.Failure `json:"failure,omitempty"`
+	// Time is when it ended; zero: when the tracker hears of it.
+	Time time.Time `json:"time,omitzero"`
 }
 
 // Place is a journal's directory below a root: root/run/writer.

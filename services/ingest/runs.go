@@ -62,7 +62,24 @@ type openBody struct {
 		Run  event.RunID `json:"run"`
 		Step int64       `json:"step"`
 	} `json:"fork"`
-	By string `json:"by"`
+	By   string  `json:"by"`
+	Time instant `json:"time"` // when the script began
+}
+
+// instant is a time as points have one, in µs since 1970; 0: now.
+type instant int64
+
+func (t *instant) UnmarshalJSON(b []byte) error {
+	s := &scanner{b: b}
+	at, bad := s.moment(0)
+	if bad == nil {
+		bad = s.end()
+	}
+	if bad != nil {
+		return bad.in("time")
+	}
+	*t = instant(at)
+	return nil
 }
 
 type inputBody struct {
@@ -84,7 +101,7 @@ func (s *Server) openRun(w http.ResponseWriter, r *http.Request) error {
 	}
 	wish := event.RunRequested{
 		Run: in.ID, Experiment: in.Experiment, Name: in.Name, Tags: in.Tags, Labels: in.Labels, By: in.By,
-		Note: in.Note, Group: in.Group, JobType: in.JobType, HeartbeatSeconds: in.HeartbeatSeconds, Environment: in.Environment,
+		Note: in.Note, Group: in.Group, JobType: in.JobType, HeartbeatSeconds: in.HeartbeatSeconds, Environment: in.Environment, At: int64(in.Time),
 		Spec: event.Spec{Kind: event.External, Config: in.Config, Code: in.Code},
 	}
 	for _, i := range in.Inputs {
@@ -156,9 +173,10 @@ func (s *Server) end(w http.ResponseWriter, r *http.Request) error {
 		Status   event.RunStatus `json:"status"`
 		ExitCode *int            `json:"exitCode"`
 		Failure  *event.Failure  `json:"failure"`
+		Time     instant         `json:"time"`
 	}
 	return s.wish(w, r, &in, func(id event.RunID) event.Event {
-		return event.RunEnded{Run: id, Status: in.Status, ExitCode: in.ExitCode, Failure: in.Failure}
+		return event.RunEnded{Run: id, Status: in.Status, ExitCode: in.ExitCode, Failure: in.Failure, At: int64(in.Time)}
 	})
 }
 
@@ -172,9 +190,10 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request) error {
 		return s.answerRun(w, r, id, http.StatusOK)
 	}
 	var in struct {
-		By string `json:"by"`
+		By   string  `json:"by"`
+		Time instant `json:"time"`
 	}
-	return s.wish(w, r, &in, func(id event.RunID) event.Event { return event.RunStarted{Run: id} })
+	return s.wish(w, r, &in, func(id event.RunID) event.Event { return event.RunStarted{Run: id, At: int64(in.Time)} })
 }
 
 // rewind hides what was logged after a step; it stays in the log.
@@ -240,9 +259,12 @@ func unmarshal(b []byte, into any) *fault {
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
 	var wrong *json.UnmarshalTypeError
+	var inner *fault
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &inner):
+		return inner
 	case errors.As(err, &wrong):
 		return invalid("a %s cannot be a %s", wrong.Value, wrong.Type.Kind()).in(wrong.Field)
 	case strings.HasPrefix(err.Error(), "json: unknown field "):

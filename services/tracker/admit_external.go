@@ -22,6 +22,7 @@ const silence = 3
 // admitExternal completes the request for a run of somebody else's script: nobody works it, so it runs from now on. Its maker may choose
 // the id; an id that is there already is answered with the run that has it.
 func (t *Tracker) admitExternal(ctx context.Context, w event.RunRequested) (event.Event, error) {
+	var err error
 	if w.Run != "" {
 		if err := t.free(w.Run); err != nil {
 			return nil, err
@@ -41,13 +42,15 @@ func (t *Tracker) admitExternal(ctx context.Context, w event.RunRequested) (even
 	if w.HeartbeatSeconds < 1 || w.HeartbeatSeconds > maxHeartbeat {
 		return nil, refuse(Invalid, "heartbeatSeconds", "", "a heartbeat every %d seconds; choose 1 to %d", w.HeartbeatSeconds, maxHeartbeat)
 	}
+	if w.At, err = t.past(w.At); err != nil {
+		return nil, err
+	}
 	if err := t.checkFork(w.Branch); err != nil {
 		return nil, err
 	}
 	if err := t.foreignInputs(&w); err != nil {
 		return nil, err
 	}
-	var err error
 	if w.Spec.Config, err = foreignConfig(w.Spec.Config); err != nil {
 		return nil, err
 	}
@@ -154,6 +157,9 @@ func (t *Tracker) admitResumption(w event.RunStarted) (event.Event, bool, error)
 	if !run.Status.Ended() {
 		return nil, false, refuse(Conflict, "id", "log on: it goes on already", "run %s is %s", w.Run, run.Status)
 	}
+	if w.At, err = t.past(w.At); err != nil {
+		return nil, false, err
+	}
 	w.Attempt = 1
 	if n := len(run.Attempts); n > 0 {
 		w.Attempt = run.Attempts[n-1].Attempt + 1
@@ -181,11 +187,31 @@ func (t *Tracker) admitEnd(w event.RunEnded) (event.Event, bool, error) {
 	if f := w.Failure; f != nil && (len(f.Code) > maxName || len(f.Message) > maxNote || len(f.Hint) > maxNote) {
 		return nil, false, refuse(Invalid, "failure", "log long texts as lines or as an artifact", "a failure's code has at most %d bytes, its message and hint %d each", maxName, maxNote)
 	}
+	if w.At, err = t.past(w.At); err != nil {
+		return nil, false, err
+	}
 	w.Attempt = max(1, len(run.Attempts))
 	if n := len(run.Attempts); n > 0 {
 		w.Attempt = run.Attempts[n-1].Attempt
 	}
 	return w, false, nil
+}
+
+// Times of scripts that are believed, in µs since 1970: the years 1 to 9999, as for points.
+const (
+	firstMicro = -62135596800 * 1_000_000
+	lastMicro  = 253402300799*1_000_000 + 999_999
+)
+
+// past is the time at which a script says that something was, in µs since 1970. One that lies ahead of our clock is now: 0.
+func (t *Tracker) past(at int64) (int64, error) {
+	if at < firstMicro || at > lastMicro {
+		return 0, refuse(Invalid, "time", "times are seconds since 1970, not milliseconds", "the time %d µs lies outside the years 1 to 9999", at)
+	}
+	if at >= t.Now().UnixMicro() {
+		return 0, nil
+	}
+	return at, nil
 }
 
 // patience is how long a run may be silent.

@@ -100,6 +100,14 @@ func (f *fold) alive(id event.RunID) {
 	}
 }
 
+// moment is when something was, in µs since 1970, or the fact's own time for 0.
+func (f *fold) moment(at int64) time.Time {
+	if at == 0 {
+		return f.at
+	}
+	return clampTime(time.UnixMicro(at))
+}
+
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
@@ -127,11 +135,11 @@ func (f *fold) runRequested(e event.RunRequested) error {
 			r.Budget = someBudget(*e.Budget)
 		}
 		if e.Spec.Kind == event.External && len(r.Attempts) == 0 && r.Status == event.Pending { // nobody takes it: it runs already
-			a := Attempt{Attempt: 1, StartedAt: f.at}
+			a := Attempt{Attempt: 1, StartedAt: f.moment(e.At)}
 			if e.Environment != nil {
 				a.Environment = *e.Environment
 			}
-			r.Attempts, r.Status, r.StartedAt = []Attempt{a}, event.Running, f.at
+			r.Attempts, r.Status, r.StartedAt = []Attempt{a}, event.Running, a.StartedAt
 		}
 		r.CreatedAt = f.at
 		r.Tags = merged(e.Tags, r.Tags) // a tag set before the request came is newer than the request
@@ -142,6 +150,9 @@ func (f *fold) runRequested(e event.RunRequested) error {
 	st := f.runs[e.Run]
 	if st == nil {
 		return nil
+	}
+	if e.At != 0 { // it is told of now, however long ago it was
+		f.alive(e.Run)
 	}
 	f.named(e)
 	if err := f.reconfigure(st); err != nil {
@@ -185,6 +196,10 @@ func union(a, b []string) []string {
 
 // runStarted notes an attempt. One older than the newest known changes only its own entry.
 func (f *fold) runStarted(e event.RunStarted) error {
+	at := f.moment(e.At)
+	if e.At != 0 && f.run(e.Run) != nil {
+		f.alive(e.Run)
+	}
 	return f.edit(e.Run, func(r *Run) {
 		newest := len(r.Attempts) == 0 || e.Attempt >= r.Attempts[len(r.Attempts)-1].Attempt
 		var a *Attempt
@@ -192,9 +207,9 @@ func (f *fold) runStarted(e event.RunStarted) error {
 		if !a.StartedAt.IsZero() {
 			return // a repeat
 		}
-		a.Worker, a.Environment, a.ResumedFrom, a.StartedAt = e.Worker, e.Environment, e.ResumedFrom, f.at
-		if r.StartedAt.IsZero() || f.at.Before(r.StartedAt) {
-			r.StartedAt = f.at
+		a.Worker, a.Environment, a.ResumedFrom, a.StartedAt = e.Worker, e.Environment, e.ResumedFrom, at
+		if r.StartedAt.IsZero() || at.Before(r.StartedAt) {
+			r.StartedAt = at
 		}
 		if newest && a.EndedAt.IsZero() {
 			if r.Status == event.Stopped || r.Status == event.Paused { // the wish was granted; one that no attempt granted yet holds for this one too
@@ -252,17 +267,21 @@ func (f *fold) runStopRequested(e event.RunStopRequested) error {
 // runEnded ends an attempt, and the run when there is no newer one. A run that never started (attempt 0) may end too.
 func (f *fold) runEnded(e event.RunEnded) error {
 	err := f.edit(e.Run, func(r *Run) {
+		at := f.moment(e.At)
 		newest := len(r.Attempts) == 0 || e.Attempt >= r.Attempts[len(r.Attempts)-1].Attempt
 		if e.Attempt > 0 {
 			var a *Attempt
 			r.Attempts, a = attempt(r.Attempts, e.Attempt)
+			if e.At != 0 && at.Before(a.StartedAt) { // a clock that was put back
+				at = a.StartedAt
+			}
 			// A resumed run that ends before a worker has it leaves the attempt before as it was.
 			if resumed := r.Status == event.Pending && r.Resume > 0; a.Status != e.Status && !(resumed && !a.EndedAt.IsZero()) { // else a repeat
-				a.Status, a.Failure, a.EndedAt, a.ExitCode = e.Status, e.Failure, f.at, e.ExitCode
+				a.Status, a.Failure, a.EndedAt, a.ExitCode = e.Status, e.Failure, at, e.ExitCode
 			}
 		}
 		if newest && (r.Status != e.Status || r.EndedAt.IsZero()) {
-			r.Status, r.Failure, r.EndedAt = e.Status, e.Failure, f.at
+			r.Status, r.Failure, r.EndedAt = e.Status, e.Failure, at
 		}
 		r.Steps = max(r.Steps, e.Steps)
 		for _, out := range e.Outputs {

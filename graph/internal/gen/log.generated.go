@@ -275,7 +275,7 @@ func (ec *executionContext) unmarshalInputEndRunInput(ctx context.Context, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "status", "exitCode", "failure"}
+	fieldsInOrder := [...]string{"id", "status", "exitCode", "failure", "time"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -310,6 +310,13 @@ func (ec *executionContext) unmarshalInputEndRunInput(ctx context.Context, obj a
 				return it, err
 			}
 			it.Failure = data
+		case "time":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("time"))
+			data, err := ec.unmarshalOTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Time = data
 		}
 	}
 	return it, nil
@@ -746,7 +753,7 @@ func (ec *executionContext) unmarshalInputOpenRunInput(ctx context.Context, obj 
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "experiment", "config", "tags", "labels", "note", "group", "jobType", "heartbeatSeconds", "inputs", "fork", "by"}
+	fieldsInOrder := [...]string{"id", "name", "experiment", "config", "tags", "labels", "note", "group", "jobType", "heartbeatSeconds", "inputs", "fork", "by", "time"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -844,6 +851,13 @@ func (ec *executionContext) unmarshalInputOpenRunInput(ctx context.Context, obj 
 				return it, err
 			}
 			it.By = data
+		case "time":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("time"))
+			data, err := ec.unmarshalOTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Time = data
 		}
 	}
 	return it, nil

@@ -288,6 +288,8 @@ type EndRunInput struct {
 	ExitCode *int `json:"exitCode,omitempty"`
 	// What happened, when it failed.
 	Failure *event.Failure `json:"failure,omitempty"`
+	// When it ended; now, if left out or ahead of the node's clock.
+	Time *time.Time `json:"time,omitempty"`
 }
 
 // `step` is the last checkpoint when left out.
@@ -596,6 +598,8 @@ type OpenRunInput struct {
 	Fork *ForkPointInput `json:"fork,omitempty"`
 	// Who opens it.
 	By *string `json:"by,omitempty"`
+	// When its script began; now, if left out or ahead of the node's clock.
+	Time *time.Time `json:"time,omitempty"`
 }
 
 // What pauseRun takes.

@@ -9801,6 +9801,8 @@ input OpenRunInput {
   fork: ForkPointInput
   "Who opens it."
   by: String
+  "When its script began; now, if left out or ahead of the node's clock."
+  time: Time
 }
 
 "A step of a run."
@@ -9831,6 +9833,8 @@ input EndRunInput {
   exitCode: Int
   "What happened, when it failed."
   failure: FailureInput
+  "When it ended; now, if left out or ahead of the node's clock."
+  time: Time
 }
 
 "Why a run failed."
