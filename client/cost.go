@@ -57,7 +57,7 @@ type Ledger struct {
 	Cost Cost   `json:"cost"`
 }
 
-const ledgerFields = ` id name cost { dollars deviceDollars energyDollars storageDollars deviceSeconds joules flops tokens unpriced devices { kind name count seconds joules } } `
+const ledgerFields = ` id name cost { dollars deviceDollars energyDollars storageDollars storedBytes storageDollarsPerMonth deviceSeconds joules flops tokens unpriced devices { kind name count seconds joules } } `
 
 // Ledger fetches the cost of a run (as Find finds it) or of an experiment, by its id or name. Errors: ErrNotFound, ErrAmbiguous.
 func (c *Client) Ledger(ctx context.Context, what string) (Ledger, error) {
@@ -119,9 +119,12 @@ type Fit struct {
 	Error   *event.Number `json:"error"`
 }
 
-// LossFit fits a law to the node's training runs; experiment "" is all of them.
-func (c *Client) LossFit(ctx context.Context, experiment string) (Fit, error) {
+// LossFit fits a law to the node's training runs; experiment "" is all of them, and where a sentence of the filter language or "".
+func (c *Client) LossFit(ctx context.Context, experiment, where string) (Fit, error) {
 	input := map[string]any{}
+	if where != "" {
+		input["where"] = where
+	}
 	if experiment != "" {
 		input["experiment"] = experiment
 	}

@@ -90,10 +90,13 @@ type (
 		Tokens        int64         `json:"tokens"`
 		Unpriced      []string      `json:"unpriced"`
 		// What follows is told by Ledger alone.
-		DeviceDollars  event.Number  `json:"deviceDollars,omitempty"`
-		EnergyDollars  event.Number  `json:"energyDollars,omitempty"`
-		StorageDollars event.Number  `json:"storageDollars,omitempty"`
-		Devices        []DeviceSpent `json:"devices,omitempty"`
+		DeviceDollars  event.Number `json:"deviceDollars,omitempty"`
+		EnergyDollars  event.Number `json:"energyDollars,omitempty"`
+		StorageDollars event.Number `json:"storageDollars,omitempty"`
+		// StoredBytes are kept now; StorageDollarsPerMonth is what another 30 days of that cost.
+		StoredBytes            event.Number  `json:"storedBytes,omitempty"`
+		StorageDollarsPerMonth event.Number  `json:"storageDollarsPerMonth,omitempty"`
+		Devices                []DeviceSpent `json:"devices,omitempty"`
 	}
 	DeviceSpent struct {
 		Kind    string        `json:"kind"`

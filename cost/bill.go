@@ -9,7 +9,7 @@ type Spent struct {
 	Seconds float64
 	// Joules is the energy of the device; negative when it does not tell.
 	Joules float64
-	// FLOPs by the model's arithmetic, Tokens processed, Stored and Moved bytes of storage.
+	// FLOPs by the model's arithmetic, Tokens processed, Stored and Moved bytes put into and sent through storage.
 	FLOPs         float64
 	Tokens        int64
 	Stored, Moved int64
@@ -17,12 +17,19 @@ type Spent struct {
 	At time.Time
 }
 
+// Stored is what lies in storage, and how long it has: bytes now, and bytes times seconds so far.
+type Stored struct {
+	Bytes, ByteSeconds float64
+}
+
 // Bill is a cost with its parts, in US dollars.
 type Bill struct {
 	Dollars       float64
 	Devices       float64 // for device-hours
 	Energy        float64 // for energy, where priced apart
-	Storage       float64 // for one month of what was stored
+	Storage       float64 // for what was stored, as long as it has been
+	StoredBytes   float64 // in storage now
+	PerMonth      float64 // for keeping them another month
 	DeviceSeconds float64
 	// Joules is the sum where known; JoulesKnown tells whether any device told.
 	Joules      float64
@@ -31,6 +38,16 @@ type Bill struct {
 	Tokens      int64
 	// Unpriced names devices for which the book has no line: the dollars leave them out.
 	Unpriced []string
+}
+
+// month is what storage is priced by.
+const month = 30 * 24 * 3600.0 // seconds
+
+// Keep adds what storage has cost so far, and what another month of it would. Dollars are as they were: the caller adds up.
+func (b *Bill) Keep(s Stored, p Price) {
+	b.Storage += s.ByteSeconds / 1e9 / month * p.PerGBMonth
+	b.PerMonth += s.Bytes / 1e9 * p.PerGBMonth
+	b.StoredBytes += s.Bytes
 }
 
 // Price adds up what was spent, at the prices in force when it was.
@@ -57,8 +74,7 @@ func (b Book) Price(spent []Spent) Bill {
 		if s.Joules >= 0 {
 			bill.Energy += s.Joules / 3.6e6 * p.PerKWh * max(1, p.PUE)
 		}
-		bill.Storage += float64(s.Stored) / 1e9 * p.PerGBMonth
 	}
-	bill.Dollars = bill.Devices + bill.Energy + bill.Storage
+	bill.Dollars = bill.Devices + bill.Energy
 	return bill
 }

@@ -22,7 +22,7 @@ type Price struct {
 	PerKWh float64
 	// PUE is what a building draws for each joule of the device (power usage effectiveness); 0: 1, the device alone.
 	PUE float64
-	// PerGBMonth is US dollars per 10⁹ bytes and 30 days of storage.
+	// PerGBMonth is US dollars per 10⁹ bytes and 30 days of storage; it counts in the line for "storage:objects".
 	PerGBMonth float64
 	From       time.Time
 	Source     string

@@ -53,7 +53,12 @@ func TestABill(t *testing.T) {
 		{Kind: "gpu", Name: "L4", Seconds: 10, Joules: -1, At: day("2026-02-01")},
 	})
 	near := func(got, want float64) bool { return math.Abs(got-want) < 1e-12 }
-	if !near(bill.Devices, 0.15) || !near(bill.Energy, 0.1) || !near(bill.Storage, 0.01) || !near(bill.Dollars, 0.26) {
+	if !near(bill.Devices, 0.15) || !near(bill.Energy, 0.1) || bill.Storage != 0 || !near(bill.Dollars, 0.25) {
+		t.Errorf("%+v", bill)
+	}
+	// Half a gigabyte for ten days, of which a fifth is there still.
+	bill.Keep(cost.Stored{Bytes: 1e8, ByteSeconds: 5e8 * 10 * 24 * 3600}, book[0])
+	if !near(bill.Storage, 0.02/6) || !near(bill.PerMonth, 0.002) || bill.StoredBytes != 1e8 {
 		t.Errorf("%+v", bill)
 	}
 	if bill.DeviceSeconds != 10810 || bill.Joules != 3.6e6 || !bill.JoulesKnown || bill.FLOPs != 1e12 || bill.Tokens != 10 {

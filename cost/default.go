@@ -15,8 +15,8 @@ func Default() Book {
 	}
 	return Book{
 		{
-			Device: "cpu:*", PerHour: 0.05, PerHourLow: 0.02, PerHourHigh: 0.06, PerGBMonth: 0.023, From: may,
-			Source: "general-purpose cloud virtual core, on demand; S3 standard storage, 2026-05",
+			Device: "cpu:*", PerHour: 0.05, PerHourLow: 0.02, PerHourHigh: 0.06, From: may,
+			Source: "general-purpose cloud virtual core, on demand, 2026-05",
 			// Half of a core of 2 × 8 lanes × multiply-add at 3 GHz; a tenth of a server of 64 such at 250 W.
 			Hardware: Hardware{PeakFLOPs: 48e9, Memory: 4e9, Watts: 4, ServerWatts: 8},
 		},
@@ -24,5 +24,6 @@ func Default() Book {
 		gpu("gpu:*H100*", 2.00, 3.00, 5.00, Hardware{PeakFLOPs: 989.4e12, Memory: 80e9, Watts: 700, ServerWatts: 1275, Purchase: Range{20_000, 27_500, 40_000}}),
 		gpu("gpu:*H200*", 2.50, 4.00, 7.00, Hardware{PeakFLOPs: 989.4e12, Memory: 141e9, Watts: 700, ServerWatts: 1275, Purchase: Range{28_000, 32_500, 40_000}}),
 		gpu("gpu:*B200*", 4.50, 5.25, 12.00, Hardware{PeakFLOPs: 2250e12, Memory: 180e9, Watts: 1000, ServerWatts: 1787.5, Purchase: Range{35_000, 42_500, 55_000}}),
+		{Device: "storage:*", PerGBMonth: 0.023, From: may, Source: "S3 standard storage, 2026-05"},
 	}
 }

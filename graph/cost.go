@@ -12,7 +12,7 @@ import (
 
 // runCost is what a run has spent.
 func (r *resolver) runCost(run *view.Run) (*view.Cost, error) {
-	bill, err := r.Model.RunCost(run.ID)
+	bill, err := r.Model.RunCost(run.ID, r.Now())
 	if err != nil && !errors.Is(err, readmodel.ErrNotFound) { // deleted meanwhile: it has cost what was read
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func (r *resolver) runCost(run *view.Run) (*view.Cost, error) {
 
 // experimentCost is what all runs of an experiment have spent, archived ones too.
 func (r *resolver) experimentCost(x *view.Experiment) (*view.Cost, error) {
-	bill, err := r.Model.ExperimentCost(x.ID)
+	bill, err := r.Model.ExperimentCost(x.ID, r.Now())
 	if err != nil {
 		return nil, err
 	}

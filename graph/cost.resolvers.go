@@ -19,7 +19,7 @@ func (r *experimentResolver) BudgetLeft(ctx context.Context, obj *view.Experimen
 	if obj.Budget == nil {
 		return nil, nil
 	}
-	bill, err := r.Model.ExperimentCost(obj.ID)
+	bill, err := r.Model.ExperimentCost(obj.ID, r.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (r *runResolver) BudgetLeft(ctx context.Context, obj *view.Run) (*view.Budg
 	if obj.Budget == nil {
 		return nil, nil
 	}
-	bill, err := r.Model.RunCost(obj.ID)
+	bill, err := r.Model.RunCost(obj.ID, r.Now())
 	if err != nil && !errors.Is(err, readmodel.ErrNotFound) {
 		return nil, err
 	}

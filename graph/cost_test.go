@@ -71,6 +71,19 @@ func TestALawOfOnesOwnRuns(t *testing.T) {
 	if refused := l.ask(t, `{ lossFit(input: {filter: {name: {contains: "size-0"}}}) { refused law { e } } }`, nil); !strings.Contains(string(refused.Data), "at least 8 runs") {
 		t.Errorf("%s", refused.Data)
 	}
+	// The language of people picks as the filter does, and says where it is wrong.
+	var picked struct{ LossFit struct{ Points []struct{ Run string } } }
+	for question, want := range map[string]int{
+		`where: "name ~ 'size-0' and config.model.d_model = 32"`: 4, `where: "config.model.d_model > 100"`: 12, `where: "config.model.d_model > 100", filter: {name: {contains: "size-4"}}`: 4,
+	} {
+		a := l.ask(t, `{ lossFit(input: {`+question+`}) { points { run } } }`, nil)
+		if len(a.Errors) > 0 || json.Unmarshal(a.Data, &picked) != nil || len(picked.LossFit.Points) != want {
+			t.Errorf("%s: %d runs, want %d: %+v", question, len(picked.LossFit.Points), want, a.Errors)
+		}
+	}
+	if bad := l.ask(t, `{ lossFit(input: {where: "name = "}) { refused } }`, nil); len(bad.Errors) != 1 || bad.Errors[0].Extensions["argument"] != "where" {
+		t.Errorf("%+v", bad.Errors)
+	}
 }
 
 func TestCostQuestionsThatCannotBeAnswered(t *testing.T) {

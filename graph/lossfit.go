@@ -19,7 +19,7 @@ const mostFitted = 500
 // lossFit fits a law to the training runs that an input chooses, or says why it cannot. Runs that were forked or fine-tuned do not
 // count: their loss is not that of their own tokens alone.
 func (r *resolver) lossFit(ctx context.Context, in gen.LossFitInput) (*view.LossFit, error) {
-	keeps, err := r.picked(in.Filter, nil)
+	keeps, err := r.picked(in.Filter, in.Where)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,8 @@ func story(t testing.TB) []event.Event {
 	usage := event.Usage{
 		At: epoch.UnixMicro(), CPUPercent: 187.5, MachinePercent: 96, RSS: 412 << 20, MemoryUsed: 3 << 30, MemoryTotal: 24 << 30, DiskRead: 1, DiskWritten: 2,
 		DiskFree: 80 << 30, NetReceived: 1000, NetSent: 2000, Joules: &joules,
-		GPUs: []event.GPUUsage{{Index: 0, Name: "NVIDIA H200", Percent: 98, MemoryUsed: 70 << 30, MemoryTotal: 141 << 30, Watts: &watts, Celsius: &left2, Joules: &joules}},
+		GPUs: []event.GPUUsage{{Index: 0, Name: "NVIDIA H200", Percent: 98, MemoryUsed: 70 << 30, MemoryTotal: 141 << 30, Watts: &watts, Celsius: &left2, Joules: &joules, Throttled: []string{"power"}, OwnMemory: 60 << 30,
+			Processes: []event.GPUProcess{{PID: 4711, MemoryUsed: 60 << 30}, {PID: 7}}}},
 	}
 	later := usage
 	later.At, later.CPUPercent = usage.At+1_000_000, 55

@@ -136,5 +136,7 @@ func setGPU(g *event.GPUUsage, key string, v float64) {
 		g.Celsius = ptr(event.Number(v))
 	case "joules":
 		g.Joules = ptr(event.Number(v))
+	case "own_memory":
+		g.OwnMemory = int64(v)
 	}
 }

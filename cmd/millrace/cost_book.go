@@ -62,11 +62,11 @@ func (cmd *costBookShowCmd) Run(ctx context.Context, g *Global) error {
 
 // costBookSetCmd adds a line.
 type costBookSetCmd struct {
-	Device     string  `arg:"" help:"A pattern over kind:name, e.g. \"gpu:*H200*\" or \"cpu:*\"."`
-	PerHour    string  `required:"" help:"Dollars for a device-hour, e.g. 2.5; or a range, 2-3." placeholder:"DOLLARS"`
+	Device     string  `arg:"" help:"A pattern over kind:name, e.g. \"gpu:*H200*\", \"cpu:*\" or \"storage:*\"."`
+	PerHour    string  `help:"Dollars for a device-hour, e.g. 2.5; or a range, 2-3. Of storage nothing." placeholder:"DOLLARS"`
 	PerKWh     float64 `name:"per-kwh" help:"Dollars for a kilowatt-hour, where the rent has no energy in it."`
 	PUE        float64 `name:"pue" help:"What the building draws for each joule of the device, 1 or more."`
-	PerGBMonth float64 `name:"per-gb-month" help:"Dollars for 10⁹ bytes stored for 30 days."`
+	PerGBMonth float64 `name:"per-gb-month" help:"Dollars for 10⁹ bytes stored for 30 days, of \"storage:*\"."`
 	Peak       float64 `help:"Its operations a second, 16-bit products without sparsity, e.g. 989e12."`
 	Memory     float64 `help:"Its memory in GB."`
 	Watts      float64 `help:"Its watts at most."`
@@ -77,7 +77,14 @@ type costBookSetCmd struct {
 }
 
 func (cmd *costBookSetCmd) Run(ctx context.Context, g *Global) error {
-	rent, err := parseRange(cmd.PerHour)
+	perHour := cmd.PerHour
+	switch {
+	case perHour == "" && strings.HasPrefix(cmd.Device, "storage:"):
+		perHour = "0"
+	case perHour == "":
+		return &exitError{exitUsage, fmt.Errorf("say what an hour of it costs: --per-hour DOLLARS")}
+	}
+	rent, err := parseRange(perHour)
 	if err != nil {
 		return err
 	}
@@ -100,7 +107,11 @@ func (cmd *costBookSetCmd) Run(ctx context.Context, g *Global) error {
 		return err
 	}
 	return g.print(set, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s costs $%s an hour from %s on\n", set.Device, strconv.FormatFloat(set.PerHour, 'g', -1, 64), set.From)
+		price, unit := set.PerHour, "an hour"
+		if set.PerHour == 0 && set.PerGBMonth > 0 {
+			price, unit = set.PerGBMonth, "a gigabyte and month"
+		}
+		_, err := fmt.Fprintf(w, "%s costs $%s %s from %s on\n", set.Device, strconv.FormatFloat(price, 'g', -1, 64), unit, set.From)
 		return err
 	})
 }
@@ -125,7 +136,7 @@ func (cmd *costOfCmd) Run(ctx context.Context, g *Global) error {
 			[]string{"cost", dollars(float64(c.Dollars))},
 			[]string{"  devices", fmt.Sprintf("%s for %s device-seconds (%.3g hours)", dollars(float64(c.DeviceDollars)), number(float64(c.DeviceSeconds)), float64(c.DeviceSeconds)/3600)},
 			[]string{"  energy", energyLine(c)},
-			[]string{"  storage", dollars(float64(c.StorageDollars)) + " for a month"})
+			[]string{"  storage", storageLine(c)})
 		for _, d := range c.Devices {
 			rows = append(rows, []string{"  on", fmt.Sprintf("%s:%s × %d, %s s", d.Kind, d.Name, d.Count, number(float64(d.Seconds)))})
 		}
@@ -134,6 +145,14 @@ func (cmd *costOfCmd) Run(ctx context.Context, g *Global) error {
 		}
 		return table(w, rows)
 	})
+}
+
+func storageLine(c client.Cost) string {
+	s := dollars(float64(c.StorageDollars)) + " so far"
+	if c.StoredBytes > 0 {
+		s += fmt.Sprintf("; %s kept, %s a month", bytes(int64(c.StoredBytes)), dollars(float64(c.StorageDollarsPerMonth)))
+	}
+	return s
 }
 
 func energyLine(c client.Cost) string {

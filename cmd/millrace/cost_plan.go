@@ -18,6 +18,7 @@ type costPlanCmd struct {
 	Loss       string `help:"The inverse: what is the least budget for this loss?" placeholder:"NATS" xor:"wish"`
 	Own        bool   `help:"Fit a law to this node's own training runs, too."`
 	Experiment string `short:"e" help:"With --own: only runs of this experiment (its id)."`
+	Where      string `help:"With --own: only runs of which this holds, e.g. 'config.model.arch = llama' (docs/filters.md)." placeholder:"FILTER"`
 }
 
 // planned is what the command tells.
@@ -40,7 +41,7 @@ func (cmd *costPlanCmd) Run(ctx context.Context, g *Global) error {
 	}
 	laws := cost.Laws()
 	if cmd.Own {
-		fit, err := g.client().LossFit(ctx, cmd.Experiment)
+		fit, err := g.client().LossFit(ctx, cmd.Experiment, cmd.Where)
 		if err != nil {
 			return err
 		}

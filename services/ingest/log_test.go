@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/event"
 	"millrace/storage/blob"
@@ -69,7 +70,7 @@ func TestEverythingIsLoggedInOneBatchOnce(t *testing.T) {
 	if err != nil || string(content) != `{"columns":["text","loss"],"rows":[["a",1],["b","NaN"]]}` {
 		t.Fatalf("%s, %v", content, err)
 	}
-	if bill, err := m.RunCost("R1"); err != nil || bill.Dollars <= 0 {
+	if bill, err := m.RunCost("R1", time.Now()); err != nil || bill.Dollars <= 0 {
 		t.Fatalf("an external run that says what it spent costs %+v, %v", bill, err)
 	}
 	if usage, err := m.Series("R1", readmodel.SeriesQuery{Keys: []string{"system/gpu.0.watts"}}); err != nil || len(usage) != 1 || usage[0].Last != 700 {

@@ -33,7 +33,7 @@ func reached(percent int, b event.Budget, bill cost.Bill) event.Reached {
 // affordable refuses what would spend more than a budget has: that of a run which is to go on, and that of the experiment.
 func (t *Tracker) affordable(experiment event.ExperimentID, run *readmodel.Run) error {
 	if run != nil && run.Budget != nil {
-		bill, err := t.Model.RunCost(run.ID)
+		bill, err := t.Model.RunCost(run.ID, t.Now())
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (t *Tracker) affordable(experiment event.ExperimentID, run *readmodel.Run) 
 	if err != nil {
 		return err
 	}
-	bill, err := t.Model.ExperimentCost(experiment)
+	bill, err := t.Model.ExperimentCost(experiment, t.Now())
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,7 @@ func (w *treasurer) lookAtRun(ctx context.Context, run readmodel.Run) error {
 	if run.Budget == nil {
 		return nil
 	}
-	bill, err := w.t.Model.RunCost(run.ID)
+	bill, err := w.t.Model.RunCost(run.ID, w.t.Now())
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (w *treasurer) lookAtRun(ctx context.Context, run readmodel.Run) error {
 		if err != nil || now.Budget == nil {
 			return event.Reached{}, false, err
 		}
-		bill, err := w.t.Model.RunCost(run.ID)
+		bill, err := w.t.Model.RunCost(run.ID, w.t.Now())
 		return reached(stopAt, *now.Budget, bill), part(now.Budget, bill) >= 1, err
 	})
 }
@@ -201,7 +201,7 @@ func (w *treasurer) experiment(id event.ExperimentID) (readmodel.Experiment, cos
 	if err != nil {
 		return x, cost.Bill{}, err
 	}
-	bill, err := w.t.Model.ExperimentCost(id)
+	bill, err := w.t.Model.ExperimentCost(id, w.t.Now())
 	return x, bill, err
 }
 

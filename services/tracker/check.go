@@ -28,6 +28,8 @@ const (
 	maxMessage     = 10_000
 	maxGPUs        = 256
 	packing        = 64 // what carries a fact beside its body
+	// Of one GPU.
+	maxGPUProcesses, maxThrottled = 256, 32
 )
 
 // checkFacts checks every fact of a batch and makes them ready: parameters are gathered at the beginning, where one that cannot be rewritten
@@ -257,6 +259,11 @@ func checkUsage(e event.UsageSampled) error {
 	}
 	if len(e.Usage.GPUs) > maxGPUs {
 		return refuse(Invalid, "usage", "", "%d GPUs, at most %d", len(e.Usage.GPUs), maxGPUs)
+	}
+	for _, g := range e.Usage.GPUs {
+		if len(g.Processes) > maxGPUProcesses || len(g.Throttled) > maxThrottled {
+			return refuse(Invalid, "usage", "", "GPU %d has %d processes and %d reasons for being slow, at most %d and %d", g.Index, len(g.Processes), len(g.Throttled), maxGPUProcesses, maxThrottled)
+		}
 	}
 	return nil
 }

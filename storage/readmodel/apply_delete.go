@@ -27,6 +27,9 @@ func (f *fold) runDeleted(e event.RunDeleted) error {
 			}
 		}
 	}
+	if err := f.releaseAll(e.Run); err != nil {
+		return err
+	}
 	if err := f.deleteReferences(e.Run); err != nil {
 		return err
 	}

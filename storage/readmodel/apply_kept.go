@@ -76,8 +76,12 @@ func (f *fold) runPruned(e event.RunPruned) error {
 
 // datasetDeleted forgets a dataset but its name in the lineage; the same content may be published again.
 func (f *fold) datasetDeleted(e event.DatasetDeleted) error {
-	if _, ok := f.datasets[e.Dataset]; !ok {
+	d, ok := f.datasets[e.Dataset]
+	if !ok {
 		return nil
+	}
+	if err := f.release(d.Run, e.Dataset); err != nil {
+		return err
 	}
 	delete(f.datasets, e.Dataset)
 	f.pending.remove(tableDataset, "", parts(string(e.Dataset)))

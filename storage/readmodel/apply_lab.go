@@ -77,6 +77,9 @@ func (f *fold) datasetPublished(e event.DatasetPublished) error {
 		if err := f.put(tableDataset, "", parts(string(e.Dataset)), d); err != nil {
 			return err
 		}
+		if err := f.hold(e.Run, e.Dataset, e.Bytes); err != nil {
+			return err
+		}
 		f.datasets[e.Dataset] = d
 	}
 	edges := []Edge{{From: RunNode(e.Run), To: string(e.Dataset), Role: "dataset", Name: e.Name}}
@@ -103,10 +106,20 @@ func (f *fold) checkpointSaved(e event.CheckpointSaved) error {
 		return nil
 	}
 	rest := parts(e.Step)
-	if old, ok, err := f.checkpoint(e.Run, e.Step); err != nil {
+	old, ok, err := f.checkpoint(e.Run, e.Step)
+	if err != nil {
 		return err
-	} else if ok && old.Checkpoint != e.Checkpoint {
+	}
+	if ok && old.Checkpoint != e.Checkpoint {
 		f.pending.remove(tableCheckpointOf, string(old.Checkpoint), parts(string(e.Run), e.Step))
+	}
+	if err := f.holdFiles(e.Run, e.Files); err != nil { // before the old ones are let go: they may be the same
+		return err
+	}
+	if ok && !old.Deleted {
+		if err := f.releaseFiles(e.Run, old.Files); err != nil {
+			return err
+		}
 	}
 	if err := f.put(tableCheckpoint, string(e.Run), rest, Checkpoint{CheckpointSaved: e, Seq: f.env.Seq, At: f.at}); err != nil {
 		return err
@@ -132,6 +145,11 @@ func (f *fold) checkpointDeleted(e event.CheckpointDeleted) error {
 	c, ok, err := f.checkpoint(e.Run, e.Step)
 	if err != nil || !ok || c.Checkpoint != e.Checkpoint {
 		return err // of another one that took the step meanwhile
+	}
+	if !c.Deleted {
+		if err := f.releaseFiles(e.Run, c.Files); err != nil {
+			return err
+		}
 	}
 	c.Deleted = true
 	return f.put(tableCheckpoint, string(e.Run), parts(e.Step), c)

@@ -87,7 +87,24 @@ func (f *fold) artifactLogged(e event.ArtifactLogged) error {
 	if e.Step != nil {
 		rest += parts(*e.Step)
 	}
-	if err := f.put(tableArtifact, string(e.Run), rest, Artifact{e, f.at}); err != nil {
+	is := Artifact{e, f.at}
+	if is.keeps() {
+		if err := f.hold(e.Run, e.File.Digest, e.File.Size); err != nil {
+			return err
+		}
+	}
+	if raw := f.v.get(tableArtifact, string(e.Run), rest); raw != nil {
+		was, err := decode[Artifact](raw)
+		if err != nil {
+			return err
+		}
+		if was.keeps() {
+			if err := f.release(e.Run, was.File.Digest); err != nil {
+				return err
+			}
+		}
+	}
+	if err := f.put(tableArtifact, string(e.Run), rest, is); err != nil {
 		return err
 	}
 	f.alive(e.Run)

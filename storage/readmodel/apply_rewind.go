@@ -93,6 +93,7 @@ func (f *fold) rewindRecords(group string, step int64) (later map[event.Digest]b
 		rest  string
 	}
 	var victims []victim
+	var files []event.File
 	later = map[event.Digest]bool{}
 	f.v.scan(tableText, group, span{from: parts(step)}, func(rest, _ []byte) bool {
 		if at, _, ok := cutInt(rest); ok && at > step {
@@ -107,6 +108,9 @@ func (f *fold) rewindRecords(group string, step int64) (later map[event.Digest]b
 		}
 		if c.Step > step {
 			later[c.Checkpoint] = true
+			if !c.Deleted {
+				files = append(files, c.Files...)
+			}
 			victims = append(victims, victim{tableCheckpoint, group, string(rest)}, victim{tableCheckpointOf, string(c.Checkpoint), parts(group, c.Step)})
 		}
 		return true
@@ -137,6 +141,9 @@ func (f *fold) rewindRecords(group string, step int64) (later map[event.Digest]b
 		}
 		if a.Step != nil && *a.Step > step {
 			victims = append(victims, victim{tableArtifact, group, string(rest)})
+			if a.keeps() {
+				files = append(files, a.File)
+			}
 		}
 		return true
 	})
@@ -153,6 +160,9 @@ func (f *fold) rewindRecords(group string, step int64) (later map[event.Digest]b
 		}
 		return true
 	})
+	if err := f.releaseFiles(event.RunID(group), files); err != nil {
+		return nil, err
+	}
 	for _, x := range victims {
 		f.pending.remove(x.t, x.group, x.rest)
 	}

@@ -197,7 +197,11 @@ func union(a, b []string) []string {
 // runStarted notes an attempt. One older than the newest known changes only its own entry.
 func (f *fold) runStarted(e event.RunStarted) error {
 	at := f.moment(e.At)
-	if e.At != 0 && f.run(e.Run) != nil {
+	var seen time.Time // the last sign of life before this
+	if st := f.run(e.Run); st != nil {
+		seen = st.heartbeat
+	}
+	if e.At != 0 {
 		f.alive(e.Run)
 	}
 	return f.edit(e.Run, func(r *Run) {
@@ -206,6 +210,9 @@ func (f *fold) runStarted(e event.RunStarted) error {
 		r.Attempts, a = attempt(r.Attempts, e.Attempt)
 		if !a.StartedAt.IsZero() {
 			return // a repeat
+		}
+		if n := len(r.Attempts); newest && n > 1 && r.Attempts[n-2].EndedAt.IsZero() {
+			r.Attempts[n-2].left(seen)
 		}
 		a.Worker, a.Environment, a.ResumedFrom, a.StartedAt = e.Worker, e.Environment, e.ResumedFrom, at
 		if r.StartedAt.IsZero() || at.Before(r.StartedAt) {
@@ -278,6 +285,9 @@ func (f *fold) runEnded(e event.RunEnded) error {
 			// A resumed run that ends before a worker has it leaves the attempt before as it was.
 			if resumed := r.Status == event.Pending && r.Resume > 0; a.Status != e.Status && !(resumed && !a.EndedAt.IsZero()) { // else a repeat
 				a.Status, a.Failure, a.EndedAt, a.ExitCode = e.Status, e.Failure, at, e.ExitCode
+				if a.SeenAt = (time.Time{}); e.Status == event.Crashed {
+					a.left(f.runs[e.Run].heartbeat)
+				}
 			}
 		}
 		if newest && (r.Status != e.Status || r.EndedAt.IsZero()) {

@@ -62,7 +62,7 @@ func (f *fold) usageSampled(e event.UsageSampled) error {
 // resourcesSpent replaces what the same attempt has spent on the same device of the same worker.
 func (f *fold) resourcesSpent(e event.ResourcesSpent) error {
 	if st := f.run(e.Run); st != nil {
-		f.columns.paid(st)
+		f.columns.paid(st, f.at)
 	}
 	return f.editLive(e.Run, func(r *Run) {
 		i, found := slices.BinarySearchFunc(r.Spent, e, func(s Spending, e event.ResourcesSpent) int {

@@ -57,7 +57,7 @@ func revive(r *Run) {
 	if n := len(r.Attempts); n > 0 {
 		var a *Attempt
 		r.Attempts, a = attempt(r.Attempts, r.Attempts[n-1].Attempt)
-		a.Status, a.Failure, a.EndedAt = "", nil, time.Time{}
+		a.Status, a.Failure, a.EndedAt, a.SeenAt = "", nil, time.Time{}, time.Time{}
 	}
 }
 

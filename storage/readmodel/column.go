@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"millrace/event"
 	"millrace/storage/readmodel/where"
@@ -88,6 +89,7 @@ type column struct {
 	// stale are the runs whose value is to be read again before the next look.
 	stale map[*runState]struct{}
 	used  uint64
+	until time.Time // of columnCost: storage is reckoned up to then
 }
 
 type columnKey struct {
@@ -230,7 +232,10 @@ func (m *Model) fill(ctx context.Context, v view, c *column) error {
 		}
 	case columnCost:
 		for _, st := range m.order {
-			c.set(st.row, m.dollars(st))
+			c.until = later(c.until, time.UnixMicro(st.lastSign()))
+		}
+		for _, st := range m.order {
+			c.set(st.row, m.dollars(st, c.until))
 		}
 	}
 	return ctx.Err()
@@ -275,8 +280,10 @@ func (c *column) setLeaf(row int, path, below []byte, leaves func(fn func(path, 
 // refresh reads again what has changed.
 func (m *Model) refresh(v view, c *column) error {
 	for st := range c.stale {
-		is := m.dollars(st)
-		if c.key.of == columnMetric {
+		var is value
+		if c.key.of == columnCost {
+			is = m.dollars(st, c.until)
+		} else {
 			var err error
 			if is, err = m.metricOf(v, st.id, c.key.path, c.key.stat); err != nil {
 				return err
@@ -358,9 +365,17 @@ func (m *Model) measured(run event.RunID, key string) {
 	}
 }
 
-// paid tells that a run has spent something.
-func (cs *columnCache) paid(st *runState) {
-	if c := cs.byKey[columnKey{of: columnCost}]; c != nil {
+// storageLag is how old the storage in a column of dollars may be by the log's time: what is kept costs a little more every second.
+const storageLag = time.Hour
+
+// paid tells that a run has spent something at a time.
+func (cs *columnCache) paid(st *runState, at time.Time) {
+	c := cs.byKey[columnKey{of: columnCost}]
+	switch {
+	case c == nil:
+	case at.Sub(c.until) > storageLag:
+		cs.repriced()
+	default:
 		c.stale[st] = struct{}{}
 	}
 }

@@ -20,6 +20,7 @@ func goldenRun() readmodel.Run {
 		CreatedAt: at(1), StartedAt: at(2), UpdatedAt: at(3), Steps: 7,
 		Attempts: []readmodel.Attempt{{Attempt: 1, Worker: "w"}}, Spec: event.Spec{Inputs: []event.Input{{Role: "d", Digest: "h", Name: "m"}}},
 		Spent: []readmodel.Spending{{ResourcesSpent: event.ResourcesSpent{Device: event.Device{Kind: "g", Name: "H", Count: 2}, Seconds: 1, Joules: &joules, Tokens: 5}, At: at(4)}},
+		Kept:  readmodel.Kept{Bytes: 6, ByteSeconds: 0.5, At: at(5)},
 	}
 }
 
@@ -90,9 +91,10 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-// goldenHead: flags; id; seq; kind; status; created, started, ended, updated, progressed; steps; heartbeat; name, note, by, experiment, spec, parent, relation;
+// goldenHead: flags; id; seq; kind; status; created, started, ended, updated, progressed, worked, since; steps; heartbeat; name, note, by, experiment, spec, parent, relation;
 // tags; labels; workers; inputs; spendings.
-const goldenHead = "06" + "0172" + "ac02" + "05747261696e" + "0772756e6e696e67" +
-	"80897a" + "8092f401" + "ffffddf2dfffdfdc01" + "809bee02" + "ffffddf2dfffdfdc01" + "0e" + "1205" +
+const goldenHead = "26" + "0172" + "ac02" + "05747261696e" + "0772756e6e696e67" +
+	"80897a" + "8092f401" + "ffffddf2dfffdfdc01" + "809bee02" + "ffffddf2dfffdfdc01" + "00" + "ffffddf2dfffdfdc01" + "0e" + "1205" +
 	"016e" + "016f" + "0162" + "0178" + "0173" + "0170" + "04666f726b" + "02016b0176" + "01016c" + "010177" + "01016401680" + "16d" +
-	"01" + "0167" + "0148" + "000000000000f03f" + "0000000000002040" + "0000000000000000" + "0a000004" + "0800"
+	"01" + "0167" + "0148" + "000000000000f03f" + "0000000000002040" + "0000000000000000" + "0a000004" + "0800" +
+	"0c" + "000000000000e03f" + "0a00"

@@ -51,6 +51,7 @@ const (
 	tableSummary
 	tableSpan
 	tableForeign
+	tableStored
 	tableCount
 )
 
@@ -97,12 +98,13 @@ var layout = [tableCount]struct {
 	tableSummary:      {"summary", "run", "path", "JSON value", true},
 	tableSpan:         {"span", "run, or experiment:<id>", "trace, span", "time in µs, 8 bytes; JSON", true},
 	tableForeign:      {"foreign", "experiment", "a script's name for its run", "run", false},
+	tableStored:       {"stored", "digest", "run", "JSON: how many records of the run name the object, its size, since when, whether it counts for the run", false},
 	tableFiringOrder:  {"firing_order", "", "seq", "rule", false},
 	tableKept:         {"kept", "snapshot, archive, retention or gone", "place and layout; nothing; experiment; kind and name", "JSON Snapshot, Archive, Policy; nothing", false},
 }
 
 // version names the layout of the file.
-const version = 6
+const version = 7
 
 // maxPart bounds one string inside a key; bbolt takes keys of at most 32 KB.
 const maxPart = 1024

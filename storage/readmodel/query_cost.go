@@ -41,13 +41,15 @@ func (m *Model) bookFor(kind, name string) cost.Book {
 	return b
 }
 
-// bill prices what was spent, adding up in the order given.
-func (m *Model) bill(spent []spending) (sum cost.Bill) {
+// storage is the kind and the name under which the price book knows it.
+const storageKind, storageName = "storage", "objects"
+
+// bill prices what was spent, adding up in the order given, and what is kept in storage.
+func (m *Model) bill(spent []spending, kept cost.Stored, at time.Time) (sum cost.Bill) {
 	for _, s := range spent {
 		one := m.bookFor(s.Kind, s.Name).Price([]cost.Spent{s.Spent})
 		sum.Devices += one.Devices
 		sum.Energy += one.Energy
-		sum.Storage += one.Storage
 		sum.DeviceSeconds += one.DeviceSeconds
 		sum.Joules += one.Joules
 		sum.JoulesKnown = sum.JoulesKnown || one.JoulesKnown
@@ -59,16 +61,20 @@ func (m *Model) bill(spent []spending) (sum cost.Bill) {
 			}
 		}
 	}
+	if kept != (cost.Stored{}) {
+		price, _ := m.bookFor(storageKind, storageName).Of(storageKind, storageName, at)
+		sum.Keep(kept, price)
+	}
 	sum.Dollars = sum.Devices + sum.Energy + sum.Storage
 	return sum
 }
 
-// dollars is what a run has cost by the book as it is now.
-func (m *Model) dollars(st *runState) value {
-	if len(st.spent) == 0 {
+// dollars is what a run has cost up to a time by the book as it is now.
+func (m *Model) dollars(st *runState, at time.Time) value {
+	if len(st.spent) == 0 && st.kept == (Kept{}) {
 		return value{}
 	}
-	return aNumber(m.bill(st.spent).Dollars)
+	return aNumber(m.bill(st.spent, st.kept.stored(at), at).Dollars)
 }
 
 // Book returns the price book: the default lines, then those that were set, in the order of the log.
@@ -102,37 +108,37 @@ func PriceLine(p event.PriceSet) (cost.Price, error) {
 }
 
 // RunCost prices what a run has spent so far, over all attempts, workers and devices, at the prices that were in force when it
-// was last told. Errors: ErrNotFound.
-func (m *Model) RunCost(id event.RunID) (cost.Bill, error) {
+// was last told, and what it has kept in storage up to a time, at the price that is in force then. Errors: ErrNotFound.
+func (m *Model) RunCost(id event.RunID, at time.Time) (cost.Bill, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	st, err := m.known(id)
 	if err != nil {
 		return cost.Bill{}, err
 	}
-	return m.bill(st.spent), nil
+	return m.bill(st.spent, st.kept.stored(at), at), nil
 }
 
-// ExperimentCost prices what all runs of an experiment have spent, archived ones too. Errors: ErrNotFound.
-func (m *Model) ExperimentCost(id event.ExperimentID) (cost.Bill, error) {
+// ExperimentCost prices what all runs of an experiment have spent and kept up to a time, archived ones too. Errors: ErrNotFound.
+func (m *Model) ExperimentCost(id event.ExperimentID, at time.Time) (cost.Bill, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	all, err := m.spentIn(id)
-	return m.bill(all), err
+	all, kept, err := m.spentIn(id, at)
+	return m.bill(all, kept, at), err
 }
 
-// spentIn is what all runs of an experiment have spent, in the order of their creation. The lock must be held.
-func (m *Model) spentIn(id event.ExperimentID) ([]spending, error) {
+// spentIn is what all runs of an experiment have spent, in the order of their creation, and kept up to a time. The lock must be held.
+func (m *Model) spentIn(id event.ExperimentID, at time.Time) (all []spending, kept cost.Stored, err error) {
 	if _, ok := m.experiments[id]; !ok {
-		return nil, fmt.Errorf("experiment %q: %w", id, ErrNotFound)
+		return nil, kept, fmt.Errorf("experiment %q: %w", id, ErrNotFound)
 	}
-	var all []spending
 	for _, st := range m.order {
 		if st.experiment == id {
-			all = append(all, st.spent...)
+			of := st.kept.stored(at)
+			all, kept.Bytes, kept.ByteSeconds = append(all, st.spent...), kept.Bytes+of.Bytes, kept.ByteSeconds+of.ByteSeconds
 		}
 	}
-	return all, nil
+	return all, kept, nil
 }
 
 // DeviceSpending is what was spent on one kind of device. Joules is negative where it does not tell.
@@ -145,7 +151,7 @@ type DeviceSpending struct {
 func (m *Model) ExperimentDevices(id event.ExperimentID) ([]DeviceSpending, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	all, err := m.spentIn(id)
+	all, _, err := m.spentIn(id, time.Time{})
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,9 @@
 package readmodel
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"millrace/cost"
@@ -17,8 +19,8 @@ type Forecast struct {
 // forecastPoints is how finely a run's past is looked at.
 const forecastPoints = 512
 
-// Forecast foretells a run's end from what its newest attempt has done so far: from the times of its most frequent series, or where it
-// has none from its progress. ok is false for a run that is not running, that does not say how much there is to do, or that has not done
+// Forecast foretells a run's end from what its newest attempt has done so far: from the times of its most frequent series and the pauses that
+// its configuration names, or where it has none from its progress. ok is false for a run that is not running, that does not say how much there is to do, or that has not done
 // enough yet. A curation goes through phases that nobody can foretell. Errors: ErrNotFound.
 func (m *Model) Forecast(id event.RunID) (f Forecast, ok bool, err error) {
 	run, err := m.Run(id)
@@ -37,10 +39,14 @@ func (m *Model) Forecast(id event.RunID) (f Forecast, ok bool, err error) {
 			now, told = append(now, s), later(told, s.At)
 		}
 	}
+	watts, err := m.watts(id, attempt, attempt.StartedAt.Add(time.Duration(pace.Skipped*float64(time.Second))))
+	if err != nil {
+		return f, false, err
+	}
 	m.mu.RLock()
-	spent, newest := m.bill(spendings(run.Spent)), m.bill(now)
+	spent, newest := m.bill(spendings(run.Spent), run.Kept.stored(at), at), m.bill(now, cost.Stored{}, at)
 	m.mu.RUnlock()
-	f.Forecast = cost.ForecastOf(spent, newest, told.Sub(attempt.StartedAt).Seconds(), pace, unit)
+	f.Forecast = cost.ForecastOf(spent, newest, told.Sub(attempt.StartedAt).Seconds(), watts, pace, unit)
 	f.EndsAt = at.Add(time.Duration(pace.Left.Typical * float64(time.Second)))
 	return f, true, nil
 }
@@ -64,7 +70,7 @@ func (m *Model) pace(run *Run, attempt Attempt) (p cost.Pace, at time.Time, unit
 				at = time.UnixMicro(t).UTC()
 			}
 		}
-		p, ok = cost.PaceOf(steps, total)
+		p, ok = cost.PaceOf(steps, total, pauses(run.Spec.Config)...)
 		return p, at, "steps", ok, nil
 	}
 	// Only how far it is now.
@@ -73,6 +79,49 @@ func (m *Model) pace(run *Run, attempt Attempt) (p cost.Pace, at time.Time, unit
 	}
 	p, ok = cost.PaceSoFar(run.ProgressAt.Sub(attempt.StartedAt).Seconds(), float64(run.Progress.Done), float64(run.Progress.Total))
 	return p, run.ProgressAt, run.Progress.Unit, ok, nil
+}
+
+// pauses are what a training stops for, as far as its configuration tells. What one takes is seen soon; until then an evaluation of so many
+// batches is thought to take a third of as many passes, as it has no way back, and a checkpoint two steps.
+func pauses(config []byte) (out []cost.Pause) {
+	var c struct {
+		EvalEvery       float64 `json:"eval_every"`
+		EvalBatches     float64 `json:"eval_batches"`
+		GradAccum       float64 `json:"grad_accum"`
+		CheckpointEvery float64 `json:"checkpoint_every"`
+	}
+	if json.Unmarshal(config, &c) != nil { // a foreign script's own words
+		return nil
+	}
+	if c.EvalEvery > 0 {
+		out = append(out, cost.Pause{Name: "evaluation", Every: c.EvalEvery, Steps: max(0, c.EvalBatches) / max(1, c.GradAccum) / 3, Last: true})
+	}
+	if c.CheckpointEvery > 0 {
+		out = append(out, cost.Pause{Name: "checkpoint", Every: c.CheckpointEvery, Steps: 2, Last: true})
+	}
+	return out
+}
+
+// watts is what the processor of an attempt's worker drew since a time, 0 where it does not tell.
+func (m *Model) watts(id event.RunID, attempt Attempt, since time.Time) (float64, error) {
+	all, err := m.Series(id, SeriesQuery{Keys: []string{"system/joules"}, Writers: []event.WriterID{event.WriterID(attempt.Worker)}, MaxPoints: forecastPoints})
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	s, from := all[0], since.UnixMicro()
+	first := 0
+	for first < len(s.Steps)-1 && s.Steps[first] < from {
+		first++
+	}
+	last := len(s.Steps) - 1
+	if last <= first {
+		return 0, nil
+	}
+	watts := (s.Values[last] - s.Values[first]) / (float64(s.Steps[last]-s.Steps[first]) / 1e6)
+	if !(watts > 0) || math.IsInf(watts, 0) {
+		return 0, nil
+	}
+	return watts, nil
 }
 
 // longest reads the run's series with the most points, thinned.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -43,8 +44,8 @@ func TestNotFound(t *testing.T) {
 		"dataset":    second(l.Dataset(d)),
 		"alias":      second(l.Alias("x", "best")),
 		"rule":       second(l.Rule("x")),
-		"cost":       second(l.RunCost("x")),
-		"costs":      second(l.ExperimentCost("x")),
+		"cost":       second(l.RunCost("x", time.Time{})),
+		"costs":      second(l.ExperimentCost("x", time.Time{})),
 		"compare":    second(l.Compare([]event.RunID{"x", "y"})),
 	} {
 		if !errors.Is(err, readmodel.ErrNotFound) {

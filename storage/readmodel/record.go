@@ -69,6 +69,8 @@ type Run struct {
 	Usage *event.UsageSampled `json:"usage,omitempty"`
 	// Spent is the newest of each (attempt, worker, device).
 	Spent []Spending `json:"spent,omitempty"`
+	// Kept is what it has in storage: of objects that several runs keep, those that it kept first.
+	Kept Kept `json:"kept,omitzero"`
 }
 
 // Worker is who does or did the last attempt, "" before the first.
@@ -95,9 +97,11 @@ type Attempt struct {
 	ResumedFrom *int64            `json:"resumed_from,omitempty"` // step
 	StartedAt   time.Time         `json:"started_at,omitzero"`
 	EndedAt     time.Time         `json:"ended_at,omitzero"`
-	Status      event.RunStatus   `json:"status,omitempty"` // how it ended
-	Failure     *event.Failure    `json:"failure,omitempty"`
-	ExitCode    *int              `json:"exit_code,omitempty"` // of a foreign script's process
+	// SeenAt is the last sign of life of an attempt that nobody ended: its worker died.
+	SeenAt   time.Time       `json:"seen_at,omitzero"`
+	Status   event.RunStatus `json:"status,omitempty"` // how it ended
+	Failure  *event.Failure  `json:"failure,omitempty"`
+	ExitCode *int            `json:"exit_code,omitempty"` // of a foreign script's process
 }
 
 // StopWish is a request to stop.

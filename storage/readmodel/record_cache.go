@@ -87,13 +87,14 @@ type live struct {
 	ProgressAt time.Time                    `json:"progress_at,omitzero"`
 	Usage      *event.UsageSampled          `json:"usage,omitempty"`
 	Spent      []Spending                   `json:"spent,omitempty"`
+	Kept       Kept                         `json:"kept,omitzero"`
 }
 
 // split parts a run into what is stored in tableRun and in tableLive.
 func (r *Run) split() (Run, live) {
 	record := *r
-	l := live{r.Heartbeats, r.Progress, r.ProgressAt, r.Usage, r.Spent}
-	record.HeartbeatAt, record.Heartbeats, record.Progress, record.ProgressAt, record.Usage, record.Spent = time.Time{}, nil, nil, time.Time{}, nil, nil
+	l := live{r.Heartbeats, r.Progress, r.ProgressAt, r.Usage, r.Spent, r.Kept}
+	record.HeartbeatAt, record.Heartbeats, record.Progress, record.ProgressAt, record.Usage, record.Spent, record.Kept = time.Time{}, nil, nil, time.Time{}, nil, nil, Kept{}
 	return record, l
 }
 
@@ -129,7 +130,7 @@ func readRecord(v view, id event.RunID) (*Run, error) {
 		if err := unseal(raw, &l); err != nil {
 			return nil, fmt.Errorf("its progress and usage: %w", err)
 		}
-		r.Heartbeats, r.Progress, r.ProgressAt, r.Usage, r.Spent = l.Heartbeats, l.Progress, l.ProgressAt, l.Usage, l.Spent
+		r.Heartbeats, r.Progress, r.ProgressAt, r.Usage, r.Spent, r.Kept = l.Heartbeats, l.Progress, l.ProgressAt, l.Usage, l.Spent, l.Kept
 	}
 	return &r, nil
 }

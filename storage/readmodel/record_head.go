@@ -26,6 +26,7 @@ type head struct {
 	name                                          string
 
 	started, ended, updated, progressed int64
+	worked, since                       int64     // µs in attempts that are over; when the one that goes on began
 	heartbeat                           time.Time // of any writer
 	steps                               int64     // noSteps: nobody told
 	id                                  event.RunID
@@ -39,6 +40,7 @@ type head struct {
 	inputs                              []event.Input // as the spec has them
 	workers                             []string      // of all attempts, each once, in order
 	spent                               []spending
+	kept                                Kept
 }
 
 // spending is what an attempt has spent on one device.
@@ -78,6 +80,9 @@ func headOf(r *Run) head {
 		}
 	}
 	h.spent = spendings(r.Spent)
+	over, since := r.worked()
+	h.kept = r.Kept
+	h.worked, h.since = over.Microseconds(), since.UnixMicro()
 	return h
 }
 
@@ -110,16 +115,16 @@ func (h *head) tag(key string) (string, bool) {
 // lastSign is the newest of what is known to have happened, in µs.
 func (h *head) lastSign() int64 { return max(h.updated, h.heartbeat.UnixMicro()) }
 
-// seconds is how long the run took, or has taken up to its newest sign of life; false before its start.
+// seconds is how long the run was worked at, up to its newest sign of life; false before its start.
 func (h *head) seconds() (float64, bool) {
 	if h.started == noTime {
 		return 0, false
 	}
-	end := h.ended
-	if end == noTime {
-		end = h.lastSign()
+	us := h.worked
+	if h.since != noTime {
+		us += max(0, h.heartbeat.UnixMicro()-h.since)
 	}
-	return float64(end-h.started) / 1e6, true
+	return float64(us) / 1e6, true
 }
 
 // byCreation orders runs by their creation. One fact may bring several runs into being: their ids decide.
@@ -165,6 +170,7 @@ const (
 	headStarred
 	headStopping
 	headReproduced
+	headKept
 )
 
 // appendHead writes a head in the order of its fields: flags in a byte, integers as varints, floats as 8 bytes little-endian, strings after
@@ -176,7 +182,7 @@ func appendHead(dst []byte, h *head) []byte {
 		dst = binary.AppendUvarint(binary.AppendVarint(dst, t.Unix()), uint64(t.Nanosecond()))
 	}
 	flags := byte(0)
-	for i, set := range []bool{h.bare, h.archived, h.starred, h.stopping, h.reproduced} {
+	for i, set := range []bool{h.bare, h.archived, h.starred, h.stopping, h.reproduced, h.kept != Kept{}} {
 		if set {
 			flags |= 1 << i
 		}
@@ -186,7 +192,7 @@ func appendHead(dst []byte, h *head) []byte {
 	dst = binary.AppendUvarint(dst, h.seq)
 	str(string(h.kind))
 	str(string(h.status))
-	for _, t := range []int64{h.created, h.started, h.ended, h.updated, h.progressed, h.steps} {
+	for _, t := range []int64{h.created, h.started, h.ended, h.updated, h.progressed, h.worked, h.since, h.steps} {
 		dst = binary.AppendVarint(dst, t)
 	}
 	moment(h.heartbeat)
@@ -217,6 +223,11 @@ func appendHead(dst []byte, h *head) []byte {
 		}
 		moment(s.At)
 	}
+	if flags&headKept != 0 {
+		dst = binary.AppendVarint(dst, h.kept.Bytes)
+		num(h.kept.ByteSeconds)
+		moment(h.kept.At)
+	}
 	return dst
 }
 
@@ -232,7 +243,7 @@ func parseHead(b []byte, words *interned) (head, error) {
 		bare: flags&headBare != 0, archived: flags&headArchived != 0, starred: flags&headStarred != 0, stopping: flags&headStopping != 0,
 		reproduced: flags&headReproduced != 0, id: event.RunID(d.str()), seq: d.uvarint(),
 		kind: event.RunKind(words.one(d.str())), status: event.RunStatus(words.one(d.str())),
-		created: d.varint(), started: d.varint(), ended: d.varint(), updated: d.varint(), progressed: d.varint(), steps: d.varint(),
+		created: d.varint(), started: d.varint(), ended: d.varint(), updated: d.varint(), progressed: d.varint(), worked: d.varint(), since: d.varint(), steps: d.varint(),
 		heartbeat: d.moment(), name: d.str(), note: d.str(), by: words.one(d.str()),
 		experiment: event.ExperimentID(words.one(d.str())), spec: event.Digest(d.str()), parent: event.RunID(d.str()), relation: words.one(d.str()),
 		tags: d.list(words), labels: d.list(words), workers: d.list(words),
@@ -251,7 +262,10 @@ func parseHead(b []byte, words *interned) (head, error) {
 			s.Tokens, s.Stored, s.Moved, s.count, s.At = d.varint(), d.varint(), d.varint(), int(d.varint()), d.moment()
 		}
 	}
-	if !d.ok || d.b != "" || flags >= headReproduced<<1 || len(h.tags)%2 != 0 {
+	if flags&headKept != 0 {
+		h.kept = Kept{Bytes: d.varint(), ByteSeconds: d.float(), At: d.moment()}
+	}
+	if !d.ok || d.b != "" || flags >= headKept<<1 || len(h.tags)%2 != 0 {
 		return head{}, errHead
 	}
 	return h, nil

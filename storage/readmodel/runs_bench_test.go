@@ -195,7 +195,7 @@ func BenchmarkRuns100k(b *testing.B) {
 	})
 	b.Run("experiment's cost", func(b *testing.B) {
 		p50(b, func() {
-			if bill, err := m.ExperimentCost("x7"); err != nil || bill.Dollars == 0 {
+			if bill, err := m.ExperimentCost("x7", time.Now()); err != nil || bill.Dollars == 0 {
 				b.Fatal(bill, err)
 			}
 		})

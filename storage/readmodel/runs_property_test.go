@@ -109,14 +109,11 @@ func (n naive) values(r readmodel.Run, f where.Field) (values, elements []any) {
 	case where.Updated:
 		moment(updated)
 	case where.Duration:
-		if end := r.EndedAt; !r.StartedAt.IsZero() {
-			if end.IsZero() {
-				end = updated
-			}
-			values = append(values, end.Sub(r.StartedAt).Seconds())
+		if !r.StartedAt.IsZero() {
+			values = append(values, r.Worked(r.HeartbeatAt).Seconds())
 		}
 	case where.Dollars, where.DeviceSeconds, where.Joules, where.Tokens, where.FLOPs:
-		bill, err := n.RunCost(r.ID)
+		bill, err := n.RunCost(r.ID, time.Time{})
 		n.must(err)
 		if x, known := map[where.Name]float64{
 			where.Dollars: bill.Dollars, where.DeviceSeconds: bill.DeviceSeconds, where.Joules: bill.Joules, where.Tokens: float64(bill.Tokens), where.FLOPs: bill.FLOPs,

@@ -245,16 +245,22 @@ func answer(m *readmodel.Model, question string) string {
 		x, err := m.Firings(readmodel.FiringFilter{Rule: event.RuleID(strings.Trim(arg(1), "-")), Run: event.RunID(arg(2))}, 0)
 		return lines(x, err)
 	case "cost":
-		x, err := m.RunCost(run)
+		x, err := m.RunCost(run, until(arg(2)))
 		return lines([]any{x}, err)
 	case "experimentcost":
-		x, err := m.ExperimentCost(event.ExperimentID(arg(1)))
+		x, err := m.ExperimentCost(event.ExperimentID(arg(1)), until(arg(2)))
 		return lines([]any{x}, err)
 	case "compare":
 		x, err := m.Compare([]event.RunID{run, event.RunID(arg(2))})
 		return lines([]any{x.Config}, err) + lines([]any{x.Code, x.Environment, x.Inputs}, nil)
 	}
 	return "unknown question\n"
+}
+
+// until reads a time, or none.
+func until(s string) time.Time {
+	at, _ := time.Parse(time.RFC3339, s)
+	return at
 }
 
 // field reads "name" or "name:key" or "metric:key:stat" or "metric:key:at:step".

@@ -994,6 +994,29 @@ func (ec *executionContext) fieldContext_CostForecast_basis(_ context.Context, f
 	return graphql.NewScalarFieldContext("CostForecast", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _CostForecast_uncertain(ctx context.Context, field graphql.CollectedField, obj *view.Forecast) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_CostForecast_uncertain(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Uncertain, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_CostForecast_uncertain(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("CostForecast", field, false, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _CostOption_name(ctx context.Context, field graphql.CollectedField, obj *cost.Option) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1703,6 +1726,52 @@ func (ec *executionContext) fieldContext_EnergyEstimate_dollars(_ context.Contex
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _GpuProcess_pid(ctx context.Context, field graphql.CollectedField, obj *event.GPUProcess) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GpuProcess_pid(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GpuProcess_pid(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GpuProcess", field, false, false, errors.New("field of type Int does not have child fields"))
+}
+
+func (ec *executionContext) _GpuProcess_memoryUsed(ctx context.Context, field graphql.CollectedField, obj *event.GPUProcess) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GpuProcess_memoryUsed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MemoryUsed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GpuProcess_memoryUsed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GpuProcess", field, false, false, errors.New("field of type Int64 does not have child fields"))
 }
 
 func (ec *executionContext) _LossFit_points(ctx context.Context, field graphql.CollectedField, obj *view.LossFit) (ret graphql.Marshaler) {
@@ -2947,7 +3016,7 @@ func (ec *executionContext) unmarshalInputLossFitInput(ctx context.Context, obj 
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"experiment", "filter", "params", "tokens"}
+	fieldsInOrder := [...]string{"experiment", "filter", "where", "params", "tokens"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -2968,6 +3037,13 @@ func (ec *executionContext) unmarshalInputLossFitInput(ctx context.Context, obj 
 				return it, err
 			}
 			it.Filter = data
+		case "where":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("where"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Where = data
 		case "params":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("params"))
 			data, err := ec.unmarshalOFloat2ᚖfloat64(ctx, v)
@@ -3442,6 +3518,11 @@ func (ec *executionContext) _CostForecast(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "uncertain":
+			out.Values[i] = ec._CostForecast_uncertain(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3772,6 +3853,49 @@ func (ec *executionContext) _EnergyEstimate(ctx context.Context, sel ast.Selecti
 			}
 		case "dollars":
 			out.Values[i] = ec._EnergyEstimate_dollars(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	atomic.AddInt32(&ec.Deferred, int32(min(len(deferLabelToView), math.MaxInt32)))
+
+	ec.ProcessDeferredGroup(graphql.DeferredGroup{
+		Defers:   deferLabelToView,
+		Path:     graphql.GetPath(ctx),
+		FieldSet: deferredFieldSet,
+		Context:  ctx,
+	})
+
+	return out
+}
+
+var gpuProcessImplementors = []string{"GpuProcess"}
+
+func (ec *executionContext) _GpuProcess(ctx context.Context, sel ast.SelectionSet, obj *event.GPUProcess) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, gpuProcessImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferredFieldSet := graphql.NewFieldSet(nil)
+	deferLabelToView := make(map[string]*graphql.FieldSetView)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("GpuProcess")
+		case "pid":
+			out.Values[i] = ec._GpuProcess_pid(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "memoryUsed":
+			out.Values[i] = ec._GpuProcess_memoryUsed(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -4281,6 +4405,26 @@ func (ec *executionContext) marshalNCostPlans2ᚖmillraceᚋgraphᚋinternalᚋv
 
 func (ec *executionContext) marshalNCostRange2millraceᚋcostᚐRange(ctx context.Context, sel ast.SelectionSet, v cost.Range) graphql.Marshaler {
 	return ec._CostRange(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNGpuProcess2millraceᚋeventᚐGPUProcess(ctx context.Context, sel ast.SelectionSet, v event.GPUProcess) graphql.Marshaler {
+	return ec._GpuProcess(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNGpuProcess2ᚕmillraceᚋeventᚐGPUProcessᚄ(ctx context.Context, sel ast.SelectionSet, v []event.GPUProcess) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNGpuProcess2millraceᚋeventᚐGPUProcess(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNLossFit2millraceᚋgraphᚋinternalᚋviewᚐLossFit(ctx context.Context, sel ast.SelectionSet, v view.LossFit) graphql.Marshaler {

@@ -516,6 +516,8 @@ type LossFitInput struct {
 	Experiment *string `json:"experiment,omitempty"`
 	// Only runs that this keeps.
 	Filter *RunFilter `json:"filter,omitempty"`
+	// Only runs of which this sentence of the filter language holds, e.g. "config.model.arch = llama and tag.data = books"; with filter, both count.
+	Where *string `json:"where,omitempty"`
 	// Predict a model of so many parameters…
 	Params *float64 `json:"params,omitempty"`
 	// …trained on so many tokens.
@@ -940,7 +942,7 @@ type SetPriceInput struct {
 	PerHour float64 `json:"perHour"`
 	// US dollars per kilowatt-hour.
 	PerKwh *float64 `json:"perKwh,omitempty"`
-	// US dollars per gigabyte in storage and month.
+	// US dollars per gigabyte in storage and month; it counts in the line for storage:objects, e.g. of "storage:*".
 	PerGbMonth *float64 `json:"perGbMonth,omitempty"`
 	// YYYY-MM-DD; today when left out.
 	From *string `json:"from,omitempty"`

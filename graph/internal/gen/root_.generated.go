@@ -278,16 +278,18 @@ type ComplexityRoot struct {
 	}
 
 	Cost struct {
-		DeviceDollars  func(childComplexity int) int
-		DeviceSeconds  func(childComplexity int) int
-		Devices        func(childComplexity int) int
-		Dollars        func(childComplexity int) int
-		EnergyDollars  func(childComplexity int) int
-		FLOPs          func(childComplexity int) int
-		Joules         func(childComplexity int) int
-		StorageDollars func(childComplexity int) int
-		Tokens         func(childComplexity int) int
-		Unpriced       func(childComplexity int) int
+		DeviceDollars          func(childComplexity int) int
+		DeviceSeconds          func(childComplexity int) int
+		Devices                func(childComplexity int) int
+		Dollars                func(childComplexity int) int
+		EnergyDollars          func(childComplexity int) int
+		FLOPs                  func(childComplexity int) int
+		Joules                 func(childComplexity int) int
+		StorageDollars         func(childComplexity int) int
+		StorageDollarsPerMonth func(childComplexity int) int
+		StoredBytes            func(childComplexity int) int
+		Tokens                 func(childComplexity int) int
+		Unpriced               func(childComplexity int) int
 	}
 
 	CostComparison struct {
@@ -335,6 +337,7 @@ type ComplexityRoot struct {
 		EndsAt        func(childComplexity int) int
 		Joules        func(childComplexity int) int
 		SecondsLeft   func(childComplexity int) int
+		Uncertain     func(childComplexity int) int
 	}
 
 	CostOption struct {
@@ -624,6 +627,11 @@ type ComplexityRoot struct {
 		Objects func(childComplexity int) int
 	}
 
+	GpuProcess struct {
+		MemoryUsed func(childComplexity int) int
+		PID        func(childComplexity int) int
+	}
+
 	GpuUsage struct {
 		Celsius     func(childComplexity int) int
 		Index       func(childComplexity int) int
@@ -631,7 +639,10 @@ type ComplexityRoot struct {
 		MemoryTotal func(childComplexity int) int
 		MemoryUsed  func(childComplexity int) int
 		Name        func(childComplexity int) int
+		OwnMemory   func(childComplexity int) int
 		Percent     func(childComplexity int) int
+		Processes   func(childComplexity int) int
+		Throttled   func(childComplexity int) int
 		Watts       func(childComplexity int) int
 	}
 
@@ -1146,6 +1157,7 @@ type ComplexityRoot struct {
 		TextsPage         func(childComplexity int, key *string, first *int, after *string) int
 		Usage             func(childComplexity int) int
 		UsageHistory      func(childComplexity int, maxPoints *int) int
+		WallSeconds       func(childComplexity int) int
 		Worker            func(childComplexity int) int
 	}
 
@@ -2384,6 +2396,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Cost.StorageDollars(childComplexity), true
+	case "Cost.storageDollarsPerMonth":
+		if e.ComplexityRoot.Cost.StorageDollarsPerMonth == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cost.StorageDollarsPerMonth(childComplexity), true
+	case "Cost.storedBytes":
+		if e.ComplexityRoot.Cost.StoredBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cost.StoredBytes(childComplexity), true
 	case "Cost.tokens":
 		if e.ComplexityRoot.Cost.Tokens == nil {
 			break
@@ -2610,6 +2634,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CostForecast.SecondsLeft(childComplexity), true
+	case "CostForecast.uncertain":
+		if e.ComplexityRoot.CostForecast.Uncertain == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CostForecast.Uncertain(childComplexity), true
 
 	case "CostOption.evenMonths":
 		if e.ComplexityRoot.CostOption.EvenMonths == nil {
@@ -3763,6 +3793,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Garbage.Objects(childComplexity), true
 
+	case "GpuProcess.memoryUsed":
+		if e.ComplexityRoot.GpuProcess.MemoryUsed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GpuProcess.MemoryUsed(childComplexity), true
+	case "GpuProcess.pid":
+		if e.ComplexityRoot.GpuProcess.PID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GpuProcess.PID(childComplexity), true
+
 	case "GpuUsage.celsius":
 		if e.ComplexityRoot.GpuUsage.Celsius == nil {
 			break
@@ -3799,12 +3842,30 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GpuUsage.Name(childComplexity), true
+	case "GpuUsage.ownMemory":
+		if e.ComplexityRoot.GpuUsage.OwnMemory == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GpuUsage.OwnMemory(childComplexity), true
 	case "GpuUsage.percent":
 		if e.ComplexityRoot.GpuUsage.Percent == nil {
 			break
 		}
 
 		return e.ComplexityRoot.GpuUsage.Percent(childComplexity), true
+	case "GpuUsage.processes":
+		if e.ComplexityRoot.GpuUsage.Processes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GpuUsage.Processes(childComplexity), true
+	case "GpuUsage.throttled":
+		if e.ComplexityRoot.GpuUsage.Throttled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.GpuUsage.Throttled(childComplexity), true
 	case "GpuUsage.watts":
 		if e.ComplexityRoot.GpuUsage.Watts == nil {
 			break
@@ -6420,6 +6481,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.UsageHistory(childComplexity, args["maxPoints"].(*int)), true
+	case "Run.wallSeconds":
+		if e.ComplexityRoot.Run.WallSeconds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.WallSeconds(childComplexity), true
 	case "Run.worker":
 		if e.ComplexityRoot.Run.Worker == nil {
 			break
@@ -7923,7 +7990,7 @@ type Price {
   perHour: Float!
   "US dollars per kilowatt-hour."
   perKwh: Float!
-  "US dollars per gigabyte in storage and month."
+  "US dollars per gigabyte in storage and month; it counts in the line for storage:objects, e.g. of \"storage:*\"."
   perGbMonth: Float!
   "From which day on, YYYY-MM-DD."
   from: String!
@@ -7944,7 +8011,7 @@ input SetPriceInput {
   perHour: Float!
   "US dollars per kilowatt-hour."
   perKwh: Float
-  "US dollars per gigabyte in storage and month."
+  "US dollars per gigabyte in storage and month; it counts in the line for storage:objects, e.g. of \"storage:*\"."
   perGbMonth: Float
   "YYYY-MM-DD; today when left out."
   from: String
@@ -8197,6 +8264,32 @@ extend type Run {
   forecast: CostForecast
   "What its budget leaves; null when nothing bounds it."
   budgetLeft: BudgetLeft
+  "Wall seconds from the first start to the end, or to now: with the time in which it stood still, as ` + "`" + `seconds` + "`" + ` is without."
+  wallSeconds: Number!
+}
+
+extend type Cost {
+  "Bytes in storage now. Of objects that several runs keep, those that this one kept first."
+  storedBytes: Number!
+  "US dollars for keeping them for another 30 days."
+  storageDollarsPerMonth: Number!
+}
+
+extend type GpuUsage {
+  "Bytes that the sampled process itself holds of memoryUsed; 0 where the driver does not tell."
+  ownMemory: Int64!
+  "Why it runs slower than it could: power, thermal, hardware, … Of the newest sample; in a history it is empty, and the series system/gpu.N.throttled counts the reasons."
+  throttled: [String!]!
+  "Processes that compute on it, whoever's they are, as far as the driver tells. Of the newest sample; empty in a history."
+  processes: [GpuProcess!]!
+}
+
+"A process that computes on a GPU."
+type GpuProcess {
+  "Its number, in the driver's eyes: a container may know it by another."
+  pid: Int!
+  "Bytes of the GPU's memory that it holds; 0 where the driver does not tell."
+  memoryUsed: Int64!
 }
 
 extend type Experiment {
@@ -8204,7 +8297,7 @@ extend type Experiment {
   budgetLeft: BudgetLeft
 }
 
-"A run's end, from the pace of its newest attempt after its warm-up."
+"A run's end, from the pace of its newest attempt after its warm-up, and the evaluations and checkpoints that it has still to do."
 type CostForecast {
   "US dollars of the whole run."
   dollars: CostRange!
@@ -8218,6 +8311,8 @@ type CostForecast {
   joules: Number
   "What this rests on, as a sentence."
   basis: String!
+  "Whether nobody can tell within 10%: the pace comes and goes, rises or falls, or a kind of pause is still to be seen for the first time. The ranges are wide then."
+  uncertain: Boolean!
 }
 
 "What is left of a budget; below 0 when more was spent."
@@ -8568,6 +8663,8 @@ input LossFitInput {
   experiment: ID
   "Only runs that this keeps."
   filter: RunFilter
+  "Only runs of which this sentence of the filter language holds, e.g. \"config.model.arch = llama and tag.data = books\"; with filter, both count."
+  where: String
   "Predict a model of so many parameters…"
   params: Float
   "…trained on so many tokens."
@@ -11023,7 +11120,7 @@ type Run implements Node {
   startedAt: Time
   "When it ended; null before."
   endedAt: Time
-  "Wall seconds from first start to end, or to now."
+  "Seconds in which it was worked at, over all attempts: paused, waiting for a worker, or silent after a crash, it stands still. See wallSeconds."
   seconds: Number!
   "Place in the log up to which this answer has read; of two answers about a run the one with the higher seq is the newer."
   seq: Int64!
@@ -11277,7 +11374,7 @@ type Cost {
   deviceDollars: Number!
   "Energy, US dollars; where rent includes it, 0."
   energyDollars: Number!
-  "A month of what it stored, US dollars."
+  "What it stored, for as long as it has been kept, US dollars."
   storageDollars: Number!
   "Seconds times devices."
   deviceSeconds: Number!
@@ -12343,6 +12440,10 @@ func (ec *executionContext) childFields_Cost(ctx context.Context, field graphql.
 		return ec.fieldContext_Cost_devices(ctx, field)
 	case "unpriced":
 		return ec.fieldContext_Cost_unpriced(ctx, field)
+	case "storedBytes":
+		return ec.fieldContext_Cost_storedBytes(ctx, field)
+	case "storageDollarsPerMonth":
+		return ec.fieldContext_Cost_storageDollarsPerMonth(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Cost", field.Name)
 }
@@ -12437,6 +12538,8 @@ func (ec *executionContext) childFields_CostForecast(ctx context.Context, field 
 		return ec.fieldContext_CostForecast_joules(ctx, field)
 	case "basis":
 		return ec.fieldContext_CostForecast_basis(ctx, field)
+	case "uncertain":
+		return ec.fieldContext_CostForecast_uncertain(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CostForecast", field.Name)
 }
@@ -13015,6 +13118,16 @@ func (ec *executionContext) childFields_Garbage(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Garbage", field.Name)
 }
 
+func (ec *executionContext) childFields_GpuProcess(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "pid":
+		return ec.fieldContext_GpuProcess_pid(ctx, field)
+	case "memoryUsed":
+		return ec.fieldContext_GpuProcess_memoryUsed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type GpuProcess", field.Name)
+}
+
 func (ec *executionContext) childFields_GpuUsage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "index":
@@ -13033,6 +13146,12 @@ func (ec *executionContext) childFields_GpuUsage(ctx context.Context, field grap
 		return ec.fieldContext_GpuUsage_celsius(ctx, field)
 	case "joules":
 		return ec.fieldContext_GpuUsage_joules(ctx, field)
+	case "ownMemory":
+		return ec.fieldContext_GpuUsage_ownMemory(ctx, field)
+	case "throttled":
+		return ec.fieldContext_GpuUsage_throttled(ctx, field)
+	case "processes":
+		return ec.fieldContext_GpuUsage_processes(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GpuUsage", field.Name)
 }
@@ -13869,6 +13988,8 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_forecast(ctx, field)
 	case "budgetLeft":
 		return ec.fieldContext_Run_budgetLeft(ctx, field)
+	case "wallSeconds":
+		return ec.fieldContext_Run_wallSeconds(ctx, field)
 	case "starred":
 		return ec.fieldContext_Run_starred(ctx, field)
 	case "resumptions":

@@ -1787,6 +1787,52 @@ func (ec *executionContext) fieldContext_Cost_unpriced(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Cost", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _Cost_storedBytes(ctx context.Context, field graphql.CollectedField, obj *view.Cost) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Cost_storedBytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StoredBytes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNNumber2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Cost_storedBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Cost", field, false, false, errors.New("field of type Number does not have child fields"))
+}
+
+func (ec *executionContext) _Cost_storageDollarsPerMonth(ctx context.Context, field graphql.CollectedField, obj *view.Cost) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Cost_storageDollarsPerMonth(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StorageDollarsPerMonth(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNNumber2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Cost_storageDollarsPerMonth(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Cost", field, true, false, errors.New("field of type Number does not have child fields"))
+}
+
 func (ec *executionContext) _DeleteRunPayload_deletedId(ctx context.Context, field graphql.CollectedField, obj *DeleteRunPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2654,6 +2700,84 @@ func (ec *executionContext) _GpuUsage_joules(ctx context.Context, field graphql.
 }
 func (ec *executionContext) fieldContext_GpuUsage_joules(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("GpuUsage", field, false, false, errors.New("field of type Number does not have child fields"))
+}
+
+func (ec *executionContext) _GpuUsage_ownMemory(ctx context.Context, field graphql.CollectedField, obj *event.GPUUsage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GpuUsage_ownMemory(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OwnMemory, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GpuUsage_ownMemory(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GpuUsage", field, false, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _GpuUsage_throttled(ctx context.Context, field graphql.CollectedField, obj *event.GPUUsage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GpuUsage_throttled(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Throttled, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GpuUsage_throttled(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("GpuUsage", field, false, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _GpuUsage_processes(ctx context.Context, field graphql.CollectedField, obj *event.GPUUsage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_GpuUsage_processes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Processes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []event.GPUProcess) graphql.Marshaler {
+			return ec.marshalNGpuProcess2ᚕmillraceᚋeventᚐGPUProcessᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_GpuUsage_processes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "GpuUsage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_GpuProcess(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Lineage_datasets(ctx context.Context, field graphql.CollectedField, obj *view.Lineage) (ret graphql.Marshaler) {
@@ -4718,6 +4842,29 @@ func (ec *executionContext) fieldContext_Run_budgetLeft(_ context.Context, field
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Run_wallSeconds(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_wallSeconds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WallSeconds(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNNumber2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Run_wallSeconds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Run", field, true, false, errors.New("field of type Number does not have child fields"))
 }
 
 func (ec *executionContext) _Run_starred(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
@@ -8960,6 +9107,16 @@ func (ec *executionContext) _Cost(ctx context.Context, sel ast.SelectionSet, obj
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "storedBytes":
+			out.Values[i] = ec._Cost_storedBytes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "storageDollarsPerMonth":
+			out.Values[i] = ec._Cost_storageDollarsPerMonth(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -9374,6 +9531,21 @@ func (ec *executionContext) _GpuUsage(ctx context.Context, sel ast.SelectionSet,
 		case "joules":
 			out.Values[i] = ec._GpuUsage_joules(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "ownMemory":
+			out.Values[i] = ec._GpuUsage_ownMemory(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "throttled":
+			out.Values[i] = ec._GpuUsage_throttled(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "processes":
+			out.Values[i] = ec._GpuUsage_processes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -10632,6 +10804,11 @@ func (ec *executionContext) _Run(ctx context.Context, sel ast.SelectionSet, obj 
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "wallSeconds":
+			out.Values[i] = ec._Run_wallSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "starred":
 			out.Values[i] = ec._Run_starred(ctx, field, obj)
 			if out.Values[i] == graphql.Null {

@@ -18,8 +18,11 @@ func (c Cost) DeviceDollars() float64 { return c.Bill.Devices }
 // EnergyDollars are for energy, where priced apart.
 func (c Cost) EnergyDollars() float64 { return c.Energy }
 
-// StorageDollars are for a month of what was stored.
+// StorageDollars are for what was stored, as long as it has been.
 func (c Cost) StorageDollars() float64 { return c.Storage }
+
+// StorageDollarsPerMonth are for keeping what is there another month.
+func (c Cost) StorageDollarsPerMonth() float64 { return c.PerMonth }
 
 // Joules is nil when no device tells.
 func (c Cost) Joules() *float64 {

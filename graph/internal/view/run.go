@@ -84,8 +84,11 @@ func (r Run) StartedAt() *time.Time { return some(r.Run.StartedAt) }
 // EndedAt is nil while the run goes on.
 func (r Run) EndedAt() *time.Time { return some(r.Run.EndedAt) }
 
-// Seconds is wall time from the first start to the end, or until it was read.
-func (r Run) Seconds() float64 {
+// Seconds is how long it was worked at, until it was read.
+func (r Run) Seconds() float64 { return r.Worked(r.At).Seconds() }
+
+// WallSeconds is from the first start to the end, or until it was read.
+func (r Run) WallSeconds() float64 {
 	if r.Run.StartedAt.IsZero() {
 		return 0
 	}
