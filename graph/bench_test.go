@@ -100,3 +100,23 @@ func BenchmarkCompareThousandRuns(b *testing.B) {
 		l.ask(b, `query($ids: [ID!]!) { compareRuns(ids: $ids) { metrics(keys: ["loss"]) { last } } }`, map[string]any{"ids": ids})
 	}
 }
+
+// BenchmarkFirstPage is the first page of 100,000 runs with one metric, the whole way through GraphQL but for the network.
+func BenchmarkFirstPage(b *testing.B) {
+	l := newLab(b)
+	for i := range 100_000 {
+		id := fmt.Sprintf("run-%06d", i)
+		r := request(b, id, id, trainSpec(fmt.Sprint(i)))
+		r.Tags = map[string]string{"team": []string{"nlp", "vision", "audio"}[i%3]}
+		l.write(b, r, points(id, "loss", 1, float64(i%977)))
+	}
+	for name, args := range map[string]string{
+		"newest":             "first: 50",
+		"metric where, sort": `first: 50, where: "metric[\"loss\"] < 500", orderBy: [{field: METRIC, key: "loss", direction: ASC}]`,
+		"words and tags":     `first: 50, where: "tags.team = nlp and run-0012"`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			measure(b, l, `{ runs(`+args+`) { totalCount nodes { id name status createdAt tags { key value } metrics(match: "loss") { last } } } }`)
+		})
+	}
+}
