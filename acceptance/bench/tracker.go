@@ -24,7 +24,7 @@ func tracking(ctx context.Context, b *bench) ([]Row, error) {
 		name    string
 		measure func(context.Context, *bench) ([]Row, error)
 	}{
-		{"ingest", trackerIngest}, {"latency", trackerLatency}, {"lists", trackerLists}, {"charts", trackerCharts}, {"kill", trackerKill}, {"client", trackerCall}, {"big", trackerBig}, {"peers", trackerPeers},
+		{"ingest", trackerIngest}, {"latency", trackerLatency}, {"lists", trackerLists}, {"charts", trackerCharts}, {"kill", trackerKill}, {"client", trackerCall}, {"forecast", trackerForecast}, {"big", trackerBig}, {"peers", trackerPeers},
 	} {
 		if only := os.Getenv("ONLY"); only != "" && !slices.Contains(strings.Split(only, ","), part.name) {
 			continue
