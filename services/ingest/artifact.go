@@ -63,7 +63,7 @@ func (s *Server) artifact(w http.ResponseWriter, r *http.Request) error {
 	if s.Blobs == nil {
 		return noStore()
 	}
-	info, err := s.Blobs.Stat(r.Context(), blob.Digest(in.Digest))
+	info, err := s.Blobs.Refresh(r.Context(), blob.Digest(in.Digest)) // it is about to be named
 	switch {
 	case errors.Is(err, blob.ErrNotFound):
 		return s.offer(w, r, in.artifactBody)

@@ -42,9 +42,10 @@ var kinds = []string{"dataset", "checkpoint", "artifact", "evaluation", "text", 
 //   - An upload that nobody has named yet is younger than the grace period: an object is named within hours of being stored, and one that is
 //     stored again though it is there is made young again, by the store itself (blob.Config.Fresh). So whoever is about to name an old object
 //     has made it young first.
+//   - One who names an object that he only found there has made it young too (blob.Store.Refresh): the doors for artifacts do.
 //   - Just before a batch is removed, the facts that came since the records were read are searched for digests, and every object's age is asked
-//     again. What is left is an upload of the same bytes that falls between that question and the removal, a few milliseconds: S3 has no
-//     removal on a condition of age.
+//     again. Within this process nobody finds an object present between that question and its removal (blob.Store.DeleteOld). What is
+//     left is a worker on another machine that stores the same bytes in those few milliseconds: S3 has no removal on a condition of age.
 //   - A manifest that cannot be read ends the collection before anything is removed: what it names cannot be known.
 //
 // A grace period below a quarter of a day is refused while a run goes on.
@@ -123,22 +124,22 @@ func (k *Keeper) sweep(ctx context.Context, dead []blob.Info, before time.Time, 
 			return g, err
 		}
 		for _, o := range batch {
-			is, err := k.Blobs.Stat(ctx, o.Digest)
-			if errors.Is(err, blob.ErrNotFound) {
+			deleted := false
+			if !named[event.Digest(o.Digest)] {
+				deleted, err = k.Blobs.DeleteOld(ctx, o.Digest, before)
+				if errors.Is(err, blob.ErrNotFound) {
+					continue
+				}
+				if err != nil {
+					return g, err
+				}
+			}
+			if deleted {
+				g.Objects, g.Bytes = g.Objects+1, g.Bytes+o.Size
 				continue
 			}
-			if err != nil {
-				return g, err
-			}
-			if named[event.Digest(o.Digest)] || is.Modified.After(before) {
-				young.Objects++
-				young.Bytes += o.Size
-				continue
-			}
-			if err := k.Blobs.Delete(ctx, o.Digest); err != nil {
-				return g, err
-			}
-			g.Objects, g.Bytes = g.Objects+1, g.Bytes+o.Size
+			young.Objects++
+			young.Bytes += o.Size
 		}
 	}
 	return g, nil

@@ -87,13 +87,13 @@ func (n *Node) blob(ctx context.Context, digest string) (io.ReadCloser, int64, e
 	return r, info.Size, err
 }
 
-// stored tells the size of an object.
+// stored tells the size of an object that is about to be named.
 func (n *Node) stored(ctx context.Context, digest event.Digest) (int64, error) {
 	d, err := blob.ParseDigest(string(digest))
 	if err != nil {
 		return 0, fs.ErrNotExist
 	}
-	info, err := n.blobs.Stat(ctx, d)
+	info, err := n.blobs.Refresh(ctx, d)
 	if errors.Is(err, blob.ErrNotFound) {
 		return 0, fs.ErrNotExist
 	}

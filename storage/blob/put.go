@@ -172,23 +172,16 @@ func (s *Store) putParts(ctx context.Context, op, key string, src *source) (err 
 // made young by a copy onto itself; where the service does not do that it is
 // not present, and sent again.
 func (s *Store) present(ctx context.Context, op, key string, size int64) (yes bool, err error) {
+	defer s.look(key)()
 	err = s.retry(ctx, op, func() error {
 		info, err := s.s3.StatObject(ctx, s.cfg.Bucket, key, minio.StatObjectOptions{})
 		if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
 			return nil
 		}
 		if yes = err == nil && info.Size == size; yes && time.Since(info.LastModified) > s.cfg.Fresh {
-			yes = s.touch(ctx, key)
+			yes = s.touch(ctx, key) == nil
 		}
 		return err
 	})
 	return yes, err
-}
-
-// touch makes an object young: the service copies it onto itself.
-func (s *Store) touch(ctx context.Context, key string) bool {
-	_, err := s.s3.Client.CopyObject(ctx,
-		minio.CopyDestOptions{Bucket: s.cfg.Bucket, Object: key, ReplaceMetadata: true, ContentType: "application/octet-stream"},
-		minio.CopySrcOptions{Bucket: s.cfg.Bucket, Object: key})
-	return err == nil
 }

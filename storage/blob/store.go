@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -17,6 +18,8 @@ type Store struct {
 	cfg       Config
 	s3        *minio.Core
 	transport *http.Transport
+	// looks keep apart, by digest, those who find an object present and one who removes it for its age.
+	looks *[64]sync.Mutex
 }
 
 // Open connects to the bucket, which it creates when it is missing. A service
@@ -47,7 +50,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blob: endpoint %s: %w", cfg.Endpoint, err)
 	}
-	s := &Store{cfg: cfg, s3: core, transport: transport}
+	s := &Store{cfg: cfg, s3: core, transport: transport, looks: new([64]sync.Mutex)}
 	if err := s.ensureBucket(ctx); err != nil {
 		s.Close()
 		return nil, err
