@@ -46,6 +46,9 @@ type RunOptions struct {
 	Fork       *Fork
 	By         string // who; default $USER
 
+	// Metering logs what this process and its machine consume, and what that costs. Default: nothing.
+	Metering Metering
+
 	// Dir is the root of the journals. Default: $MILLRACE_JOURNAL, else millrace/journal in the user's cache directory.
 	Dir string
 	// Every is how often what was logged is made durable and sent: what a loss of power may cost. Default 100 ms.
@@ -83,6 +86,7 @@ type Logger struct {
 
 	stop     chan struct{}
 	stopOnce sync.Once
+	unmeter  func()
 
 	state  state
 	urgent atomic.Bool   // somebody waits: send what there is
@@ -130,6 +134,7 @@ func Open(o RunOptions) (*Logger, error) {
 	l.wg.Go(func() { l.keep(ctx) })
 	l.wg.Go(func() { l.send(ctx) })
 	l.wg.Go(func() { l.upload(ctx) })
+	l.unmeter = l.Measure(o.Metering)
 	return l, nil
 }
 

@@ -71,7 +71,17 @@ func (l *Logger) Usage(u event.Usage) { l.entry("usage", u) }
 
 // Spent logs what the script has spent on a device so far; the newest replaces the one before.
 func (l *Logger) Spent(device event.Device, deviceSeconds float64) {
-	l.entry("spent", map[string]any{"worker": l.writer, "attempt": 1, "device": device, "seconds": event.Number(deviceSeconds)})
+	l.spent(device, deviceSeconds, nil)
+}
+
+// spent belongs to the run's newest attempt.
+func (l *Logger) spent(device event.Device, deviceSeconds float64, joules *float64) {
+	l.entry("spent", struct {
+		Worker  event.WriterID `json:"worker"`
+		Device  event.Device   `json:"device"`
+		Seconds event.Number   `json:"seconds"`
+		Joules  *float64       `json:"joules,omitempty"`
+	}{l.writer, device, event.Number(deviceSeconds), joules})
 }
 
 // Progress says how far the run is; total 0 is unknown.

@@ -209,6 +209,7 @@ func (l *Logger) shut(ctx context.Context, e *journal.Ending) error {
 }
 
 func (l *Logger) doShut(ctx context.Context, e *journal.Ending) error {
+	l.unmeter()
 	l.lines.flush(true)
 	l.queue.close()
 	l.spool.close()

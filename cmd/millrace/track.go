@@ -19,6 +19,7 @@ import (
 	"millrace/client"
 	"millrace/client/journal"
 	"millrace/event"
+	"millrace/services/meter"
 )
 
 // trackCmd runs any command as a run.
@@ -34,6 +35,7 @@ type trackCmd struct {
 	Grace      time.Duration `help:"How long the command may take to end when it is asked to stop." default:"30s"`
 	Patience   time.Duration `help:"How long to wait at the end for a node that is away; the journal keeps what it did not take." default:"30s"`
 	Quiet      bool          `short:"q" help:"Do not log the console."`
+	NoUsage    bool          `help:"Do not log what the command and its machine consume."`
 }
 
 // Run starts the command with MILLRACE_RUN, MILLRACE_URL and MILLRACE_TOKEN set, so that what it logs itself comes to the same run, and ends
@@ -110,6 +112,15 @@ func (cmd *trackCmd) options(g *Global) (client.RunOptions, error) {
 func (cmd *trackCmd) wait(child *exec.Cmd, run *client.Logger, signals <-chan os.Signal) (stopped bool, err error) {
 	if err := child.Start(); err != nil {
 		return false, err
+	}
+	if !cmd.NoUsage {
+		// Of the command and all that it starts. Without a GPU there is nothing to say of it.
+		m := meter.New(meter.Config{PID: child.Process.Pid, Tree: true})
+		stop := run.Measure(client.Metering{Meter: m, Device: event.Device{Name: meter.Processor(context.Background())}})
+		defer func() {
+			stop()
+			_ = m.Close() // the driver's library; the command's own end counts
+		}()
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- child.Wait() }()

@@ -24,6 +24,8 @@ type Config struct {
 	Dir string
 	// PID is the process to measure; 0 is this one.
 	PID int
+	// Tree measures the process and all that it starts. RSS is then the sum, in which memory that they share counts several times.
+	Tree bool
 	// Log is told once of what cannot be measured; nil: nobody.
 	Log *slog.Logger
 	// Now is the clock; nil: time.Now.
@@ -82,6 +84,9 @@ func New(cfg Config) *Meter {
 	m := &Meter{cfg: cfg, system: system{pid: int32(cfg.PID), dir: cfg.Dir}, told: map[string]bool{},
 		rates: rates{event.Number(math.NaN()), event.Number(math.NaN())}}
 
+	if cfg.Tree {
+		m.system.tree = &tree{root: int32(cfg.PID)}
+	}
 	gpus, err := openNVML(cfg.NVML)
 	switch {
 	case errors.Is(err, errNoDriver):
@@ -142,7 +147,7 @@ func (m *Meter) Sample(ctx context.Context) (event.Usage, error) {
 	}
 	if m.gpus != nil {
 		var problems []error
-		u.GPUs, problems = m.gpus.sample()
+		u.GPUs, problems = m.gpus.sample(m.system.pids)
 		for _, err := range problems {
 			m.tell("a GPU does not tell everything", err)
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 
 	"github.com/ebitengine/purego"
 
@@ -143,9 +142,9 @@ func (n *nvml) find() error {
 	return nil
 }
 
-// sample asks every GPU. What one does not tell is NaN or nil; why, unless it
+// sample asks every GPU. own are the processes whose memory is told apart. What one does not tell is NaN or nil; why, unless it
 // just cannot, is among the problems.
-func (n *nvml) sample() (out []event.GPUUsage, problems []error) {
+func (n *nvml) sample(own map[int]bool) (out []event.GPUUsage, problems []error) {
 	for _, d := range n.devices {
 		u := event.GPUUsage{Index: d.index, Name: d.name, Percent: event.Number(math.NaN())}
 		told := func(what string, ret nvmlReturn) bool {
@@ -185,7 +184,7 @@ func (n *nvml) sample() (out []event.GPUUsage, problems []error) {
 		if n.processes != nil {
 			// More than fit are as good as not told.
 			if ret := n.processes(d.handle, &count, &running[0]); ret != nvmlInsufficientSize && told("processes", ret) {
-				u.Processes, u.OwnMemory = processes(running[:min(count, nvmlProcesses)], os.Getpid())
+				u.Processes, u.OwnMemory = processes(running[:min(count, nvmlProcesses)], own)
 			}
 		}
 		out = append(out, u)
@@ -193,14 +192,14 @@ func (n *nvml) sample() (out []event.GPUUsage, problems []error) {
 	return out, problems
 }
 
-// processes turns what the driver tells of processes, and sums up what one of them holds.
-func processes(running []nvmlProcess, self int) (all []event.GPUProcess, own int64) {
+// processes turns what the driver tells of processes, and sums up what our own hold.
+func processes(running []nvmlProcess, ours map[int]bool) (all []event.GPUProcess, own int64) {
 	for _, p := range running {
 		used := int64(0)
 		if p.memory <= math.MaxInt64 {
 			used = int64(p.memory)
 		}
-		if int(p.pid) == self {
+		if ours[int(p.pid)] {
 			own += used
 		}
 		all = append(all, event.GPUProcess{PID: int(p.pid), MemoryUsed: used})

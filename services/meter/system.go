@@ -21,8 +21,28 @@ import (
 
 // system reads what the operating system tells of a process and the machine.
 type system struct {
-	pid int32
-	dir string
+	pid  int32
+	dir  string
+	tree *tree // nil: the process alone
+	// pids are those that were measured last.
+	pids map[int]bool
+}
+
+// own is what is measured of the process, or of its tree: bytes of memory, and what it has consumed.
+func (s *system) own(ctx context.Context) (rss int64, c consumed, err error) {
+	if s.tree != nil {
+		s.pids, rss, c, err = s.tree.look(ctx)
+		return rss, c, err
+	}
+	s.pids = map[int]bool{int(s.pid): true}
+	p, err := process.NewProcessWithContext(ctx, s.pid)
+	if err == nil {
+		c, rss, err = consumption(ctx, p)
+	}
+	if err != nil {
+		return 0, c, fmt.Errorf("process %d: %w", s.pid, err)
+	}
+	return rss, c, nil
 }
 
 // untold says that the operating system does not tell something, or not to us:
@@ -34,25 +54,11 @@ func untold(err error) bool {
 
 // sample fills in everything but rates, energy and GPUs.
 func (s *system) sample(ctx context.Context, u *event.Usage) error {
-	p, err := process.NewProcessWithContext(ctx, s.pid)
+	rss, own, err := s.own(ctx)
 	if err != nil {
-		return fmt.Errorf("process %d: %w", s.pid, err)
+		return err
 	}
-	memory, err := p.MemoryInfoWithContext(ctx)
-	if err != nil {
-		return fmt.Errorf("memory of process %d: %w", s.pid, err)
-	}
-	u.RSS = int64(memory.RSS)
-
-	switch io, err := p.IOCountersWithContext(ctx); {
-	case err == nil:
-		u.DiskRead, u.DiskWritten = int64(io.DiskReadBytes), int64(io.DiskWriteBytes)
-		if runtime.GOOS == "windows" { // which does not tell the disk from the rest
-			u.DiskRead, u.DiskWritten = int64(io.ReadBytes), int64(io.WriteBytes)
-		}
-	case !untold(err):
-		return fmt.Errorf("disk traffic of process %d: %w", s.pid, err)
-	}
+	u.RSS, u.DiskRead, u.DiskWritten = rss, own.read, own.written
 
 	machine, err := mem.VirtualMemoryWithContext(ctx)
 	if err != nil {
@@ -98,15 +104,11 @@ func traffic(ctx context.Context) (received, sent int64, err error) {
 // counters reads how long the processor has worked.
 func (s *system) counters(ctx context.Context, now time.Time) (counters, error) {
 	c := counters{at: now}
-	p, err := process.NewProcessWithContext(ctx, s.pid)
+	_, own, err := s.own(ctx)
 	if err != nil {
-		return counters{}, fmt.Errorf("process %d: %w", s.pid, err)
+		return counters{}, err
 	}
-	own, err := p.TimesWithContext(ctx)
-	if err != nil {
-		return counters{}, fmt.Errorf("processor time of process %d: %w", s.pid, err)
-	}
-	c.process = own.User + own.System
+	c.process = own.seconds
 
 	all, err := cpu.TimesWithContext(ctx, false)
 	if untold(err) || err == nil && len(all) == 0 {
