@@ -44,7 +44,7 @@ export function Estimator({ book, presets }: { book: PriceLineFragment[]; preset
         <label>
           Device
           <select value={asked.device} onChange={(e) => set({ device: e.target.value })}>
-            {book.map((p) => (
+            {book.filter((p) => p.peakFlops > 0).map((p) => (
               <option key={p.device} value={deviceAsked(p.device)}>
                 {deviceName(p.device)}
               </option>
