@@ -16,6 +16,7 @@ type getter struct {
 	// each calls fn with the values of a field that can have several until fn says true, and tells whether it did; nil for other fields.
 	each  func(st *runState, fn func(value) bool) bool
 	price int // what reading costs, about, beside other fields
+	quick quick
 }
 
 func single(one func(*runState) value) getter { return getter{one: one, price: 1} }
@@ -38,14 +39,14 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 	}
 	switch f.Name {
 	case where.ID:
-		return single(func(st *runState) value { return aWord(string(st.id)) }), nil
+		return words(func(st *runState) string { return string(st.id) }), nil
 	case where.RunName:
-		q.named = true
-		return single(func(st *runState) value { return aWord(st.name) }), nil
-	case where.Kind: // a run that nobody requested is somebody else's
-		return single(func(st *runState) value { return aWord(string(cmp.Or(st.kind, event.External))) }), nil
+		q.ahead = append(q.ahead, func(st *runState) int { return firstByte(st.name) })
+		return words(func(st *runState) string { return st.name }), nil
+	case where.Kind:
+		return words(kindOf), nil
 	case where.Status:
-		return single(func(st *runState) value { return aWord(string(cmp.Or(st.status, event.Pending))) }), nil
+		return words(statusOf), nil
 	case where.Experiment:
 		g := several(func(st *runState, fn func(value) bool) bool {
 			return st.experiment != "" && (fn(aWord(q.m.experiments[st.experiment].Name)) || fn(aWord(string(st.experiment))))
@@ -55,9 +56,9 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 		}
 		return g, nil
 	case where.Note:
-		return single(func(st *runState) value { return aWord(st.note) }), nil
+		return words(func(st *runState) string { return st.note }), nil
 	case where.By:
-		return single(func(st *runState) value { return aWord(st.by) }), nil
+		return words(func(st *runState) string { return st.by }), nil
 	case where.Worker:
 		return several(func(st *runState, fn func(value) bool) bool {
 			for _, w := range st.workers {
@@ -77,13 +78,21 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 			return false
 		}), nil
 	case where.Tag:
-		return single(func(st *runState) value {
+		q.ahead = append(q.ahead, func(st *runState) int {
+			if len(st.tags) == 0 {
+				return 0
+			}
+			return len(st.tags[0])
+		})
+		g := words(func(st *runState) string { v, _ := st.tag(f.Key); return v })
+		g.one = func(st *runState) value {
 			v, ok := st.tag(f.Key)
 			if !ok {
 				return value{}
 			}
 			return value{kind: wordValue, word: v}
-		}), nil
+		}
+		return g, nil
 	case where.Config:
 		return q.config(f.Key, elements)
 	case where.Metric:
@@ -98,36 +107,25 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 			return false
 		}), nil
 	case where.SpecDigest:
-		return single(func(st *runState) value { return aWord(string(st.spec)) }), nil
+		return words(func(st *runState) string { return string(st.spec) }), nil
 	case where.Parent:
-		return single(func(st *runState) value { return aWord(string(st.parent)) }), nil
+		return words(func(st *runState) string { return string(st.parent) }), nil
 	case where.Archived:
-		return single(func(st *runState) value { return aBool(st.archived) }), nil
+		return truths(func(st *runState) bool { return st.archived }), nil
 	case where.Starred:
-		return single(func(st *runState) value { return aBool(st.starred) }), nil
+		return truths(func(st *runState) bool { return st.starred }), nil
 	case where.Created:
-		return single(func(st *runState) value { return aMoment(st.created) }), nil
+		return moments(func(st *runState) int64 { return st.created }), nil
 	case where.Started:
-		return single(func(st *runState) value { return aMoment(st.started) }), nil
+		return moments(func(st *runState) int64 { return st.started }), nil
 	case where.Ended:
-		return single(func(st *runState) value { return aMoment(st.ended) }), nil
+		return moments(func(st *runState) int64 { return st.ended }), nil
 	case where.Updated:
-		return single(func(st *runState) value { return aMoment(st.lastSign()) }), nil
+		return moments(func(st *runState) int64 { return st.lastSign() }), nil
 	case where.Duration:
-		return single(func(st *runState) value {
-			s, ok := st.seconds()
-			if !ok {
-				return value{}
-			}
-			return aNumber(s)
-		}), nil
+		return numbers((*runState).seconds), nil
 	case where.Steps:
-		return single(func(st *runState) value {
-			if st.steps == noSteps {
-				return value{}
-			}
-			return aNumber(float64(st.steps))
-		}), nil
+		return numbers(func(st *runState) (float64, bool) { return float64(st.steps), st.steps != noSteps }), nil
 	case where.Dollars:
 		return q.columnOf(columnKey{of: columnCost})
 	case where.DeviceSeconds:
@@ -144,18 +142,14 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 
 // sum adds up what a run has spent; what is negative is not known.
 func (q *question) sum(of func(*spending) float64) getter {
-	return single(func(st *runState) value {
-		total, known := 0.0, false
+	return numbers(func(st *runState) (total float64, known bool) {
 		for i := range st.spent {
 			if x := of(&st.spent[i]); x >= 0 {
 				total += x
 				known = true
 			}
 		}
-		if !known {
-			return value{}
-		}
-		return aNumber(total)
+		return total, known
 	})
 }
 
@@ -176,7 +170,10 @@ func (q *question) columnOf(key columnKey) (getter, error) {
 	if err != nil {
 		return getter{}, err
 	}
-	return getter{one: func(st *runState) value { return c.at(st.row) }, price: 3}, nil
+	return getter{
+		one: func(st *runState) value { return c.at(st.row) }, price: 3,
+		quick: quick{number: func(st *runState) (float64, bool) { return c.number(st.row) }},
+	}, nil
 }
 
 // config reads the value at a path of the configuration. Where there is a list, its elements are the values when elements are asked for.
@@ -189,7 +186,7 @@ func (q *question) config(path string, elements bool) (getter, error) {
 	if err != nil {
 		return getter{}, err
 	}
-	g := getter{price: 3, one: func(st *runState) value {
+	g := getter{price: 3, quick: quick{number: func(st *runState) (float64, bool) { return c.number(st.row) }}, one: func(st *runState) value {
 		x := c.at(st.row)
 		if x.kind == longValue {
 			return q.m.configOf(q.v, st, path)

@@ -33,6 +33,7 @@ type place struct {
 type sorting struct {
 	keys []func(*runState) value
 	desc []bool
+	lead quick // of the first key
 	last bool // the newest first, of equals
 	sum  uint32
 }
@@ -51,7 +52,7 @@ func (q *question) sorting(sorts []where.Sort) (sorting, error) {
 		s.keys, s.desc = append(s.keys, g.one), append(s.desc, by.Desc)
 		fmt.Fprintf(sum, "%+v\n", by)
 		if i == 0 {
-			s.last = by.Desc
+			s.last, s.lead = by.Desc, g.quick
 		}
 	}
 	if len(sorts) == 1 && sorts[0].Field.Name == where.Created {
@@ -171,6 +172,9 @@ type foremost struct {
 // add takes a run into account. Runs come by creation, in the direction of the order.
 func (f *foremost) add(st *runState) {
 	if len(f.heap) == f.n && len(f.by.keys) == 0 {
+		return
+	}
+	if len(f.heap) == f.n && f.by.lead.behind(st, f.by.desc[0], f.heap[0].keys[0]) {
 		return
 	}
 	if f.after != nil && f.by.against(st, f.after) <= 0 {

@@ -27,8 +27,8 @@ type question struct {
 	ctx        context.Context
 	conditions int
 	asked      map[columnKey]bool
-	named      bool // whether names are looked at
-	touched    int  // keeps the compiler from leaving a look at memory out
+	ahead      []func(*runState) int // looks at memory that tests will need
+	touched    int                   // keeps the compiler from leaving those out
 }
 
 func (m *Model) question(ctx context.Context, v view) *question {
@@ -111,6 +111,12 @@ func (q *question) words(text string) (test, error) {
 			}
 		}
 	}
+	q.ahead = append(q.ahead, func(st *runState) int {
+		if text := st.text.Load(); text != nil {
+			return firstByte(*text)
+		}
+		return 0
+	})
 	return test{func(st *runState) bool {
 		in, text := uint64(0), st.words()
 		if len(named) > 0 {
@@ -123,6 +129,13 @@ func (q *question) words(text string) (test, error) {
 		}
 		return true
 	}, 20 + len(words)}, nil
+}
+
+func firstByte(s string) int {
+	if s == "" {
+		return 0
+	}
+	return int(s[0])
 }
 
 // words is what words are looked for in, in small letters.
@@ -182,6 +195,8 @@ func (q *question) compare(c where.Compare) (test, error) {
 	holds := func(st *runState) bool { return fits(g.one(st)) }
 	if g.each != nil {
 		holds = func(st *runState) bool { return g.each(st, fits) }
+	} else if at := g.quick.test(op, values); at != nil {
+		holds = at
 	}
 	if deny {
 		return test{func(st *runState) bool { return !holds(st) }, g.price}, nil
@@ -331,8 +346,10 @@ func (q *question) matching(e where.Expr, backward bool, fn func(*runState)) err
 			}
 			some[j] = runs[at]
 			q.touched += runs[at].row
-			if name := runs[at].name; q.named && name != "" {
-				q.touched += int(name[0])
+		}
+		for _, look := range q.ahead {
+			for _, st := range some {
+				q.touched += look(st)
 			}
 		}
 		for _, st := range some {
