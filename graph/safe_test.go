@@ -198,6 +198,10 @@ func TestQueryBombs(t *testing.T) {
 		"fragments that double":      doubling(40, "system { version }"),
 		"fragments in circles":       "{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }",
 		"a filter bomb":              `{ runs(filter: {text: "` + strings.Repeat("a ", 200_000) + `"}) { totalCount } }`,
+		"a sentence of parentheses":  `{ runs(where: "` + strings.Repeat("(", 200_000) + `status = running") { totalCount } }`,
+		"a sentence of nots":         `{ runs(where: "` + strings.Repeat("not ", 100_000) + `status = running") { totalCount } }`,
+		"a sentence of ors":          `{ runs(where: "` + strings.Repeat("config.a = 1 or ", 50_000) + `status = running") { totalCount } }`,
+		"a sentence of a long word":  `{ runs(where: "config.` + strings.Repeat("a.", 200_000) + `a = 1") { totalCount } }`,
 	} {
 		if len(query) > 900_000 {
 			t.Fatalf("%s has %d bytes: it is refused for that alone", what, len(query))
