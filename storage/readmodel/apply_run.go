@@ -38,6 +38,8 @@ func (f *fold) keep(st *runState, r *Run, what dirt) {
 		f.place(st)
 	}
 	st.head = h
+	f.warm(st)
+	f.columns.tagged(st)
 	st.full.Store(r)
 	st.pinned = true
 	f.dirtyRuns[st.id] |= what | dirtyHead

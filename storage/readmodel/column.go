@@ -94,7 +94,7 @@ type column struct {
 
 type columnKey struct {
 	of   columnOf
-	path string // of a configuration; key of a metric
+	path string // of a configuration; key of a metric or tag
 	stat where.Stat
 }
 
@@ -105,6 +105,7 @@ const (
 	columnUnder           // the scalars below a path
 	columnMetric
 	columnCost
+	columnTag
 )
 
 // maxColumns is how many columns are kept, about 1 MB each of 100,000 runs; maxColumnWord the longest word in one.
@@ -237,6 +238,10 @@ func (m *Model) fill(ctx context.Context, v view, c *column) error {
 		for _, st := range m.order {
 			c.set(st.row, m.dollars(st, c.until))
 		}
+	case columnTag:
+		for _, st := range m.order {
+			c.set(st.row, st.tagValue(c.key.path))
+		}
 	}
 	return ctx.Err()
 }
@@ -347,6 +352,15 @@ func (cs *columnCache) reconfigured(st *runState, flat flatConfig) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// tagged sets what a run's tags are now.
+func (cs *columnCache) tagged(st *runState) {
+	for key, c := range cs.byKey {
+		if key.of == columnTag {
+			c.set(st.row, st.tagValue(key.path))
 		}
 	}
 }

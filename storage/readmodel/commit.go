@@ -13,8 +13,8 @@ import (
 	"millrace/event"
 )
 
-// dense is how full pages are made of tables whose new keys come at the end, as the ids of runs do.
-const dense = 0.9
+// nearlyFull is how full pages are made of tables whose new keys come at the end, as the ids of runs do.
+const nearlyFull = 0.9
 
 // maxPendingBytes is how much may wait in a layer before Apply waits for the commit.
 const maxPendingBytes = 64 << 20
@@ -252,7 +252,7 @@ func (c carried) writeRuns(tx *bbolt.Tx) error {
 	bucket := func(t table) *bbolt.Bucket { return tx.Bucket([]byte(layout[t].name)) }
 	heads, records, lives := bucket(tableHead), bucket(tableRun), bucket(tableLive)
 	for _, b := range []*bbolt.Bucket{heads, records, lives} {
-		b.FillPercent = dense
+		b.FillPercent = nearlyFull
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.runs)) {
 		r := c.runs[id]
@@ -305,7 +305,7 @@ func (c carried) writeChunks(tx *bbolt.Tx) error {
 
 func (c carried) writeSeries(tx *bbolt.Tx) error {
 	last, blocks := tx.Bucket([]byte(layout[tableLast].name)), tx.Bucket([]byte(layout[tableBlock].name))
-	last.FillPercent, blocks.FillPercent = dense, dense
+	last.FillPercent, blocks.FillPercent = nearlyFull, nearlyFull
 	for _, s := range c.series {
 		n, head := s.series.name, appendPart(nil, s.series.group())
 		if err := last.Put(append(appendPart(nil, n.key), n.inKey()...), s.last); err != nil {

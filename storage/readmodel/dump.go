@@ -233,7 +233,7 @@ func (m *Model) sameInMemory(tx *bbolt.Tx) error {
 // sameOrder compares the order of runs.
 func (m *Model) sameOrder(fresh *Model) error {
 	for i, st := range m.order {
-		if st.id != fresh.order[i].id || m.rows[st.row] != st {
+		if st.id != fresh.order[i].id || m.rows[st.row] != st || int(m.ranks[i]) != st.row || m.hot[st.row] != m.hotOf(st) {
 			return fmt.Errorf("readmodel: run %q is at place %d of the order in memory, %q in the file: %w", st.id, i, fresh.order[i].id, ErrBroken)
 		}
 	}

@@ -93,7 +93,7 @@ func (l *layer) write(tx *bbolt.Tx) error {
 	for t, list := range puts {
 		sort.Slice(list, func(i, j int) bool { return list[i].key < list[j].key })
 		b := tx.Bucket([]byte(layout[t].name))
-		b.FillPercent = dense
+		b.FillPercent = nearlyFull
 		for _, p := range list {
 			var err error
 			if p.value == nil {

@@ -77,8 +77,11 @@ type state struct {
 	runs        map[event.RunID]*runState
 	long        map[string]*runState // those whose ids are clipped in keys, by what is left
 	order       []*runState          // by creation
-	rows        []*runState          // by row, nil where a run was deleted
-	free        []int                // rows of deleted runs
+	ranks       []int32              // rows in that order
+	hot         []hot                // by row
+	codes       coded
+	rows        []*runState // by row, nil where a run was deleted
+	free        []int       // rows of deleted runs
 	words       interned
 	gone        map[event.RunID]Deletion
 	experiments map[event.ExperimentID]Experiment

@@ -306,10 +306,14 @@ func (m *Model) loadRuns(v view) error {
 		if len(h.id) > maxPart {
 			m.long[clip(string(h.id))] = st
 		}
-		m.order, m.rows = append(m.order, st), append(m.rows, st)
+		m.order, m.rows, m.hot = append(m.order, st), append(m.rows, st), append(m.hot, m.hotOf(st))
 		return true
 	})
 	slices.SortFunc(m.order, byCreation)
+	m.ranks = make([]int32, len(m.order))
+	for i, st := range m.order {
+		m.ranks[i] = int32(st.row)
+	}
 	return nil
 }
 

@@ -31,6 +31,12 @@ func several(each func(st *runState, fn func(value) bool) bool) getter {
 
 // getter finds the reader of a field. elements asks for the elements of what is a list, where it is one.
 func (q *question) getter(f where.Field, elements bool) (getter, error) {
+	g, err := q.reader(f, elements)
+	q.heads = q.heads || !g.quick.dense
+	return g, err
+}
+
+func (q *question) reader(f where.Field, elements bool) (getter, error) {
 	switch f.Name {
 	case where.Tag, where.Config, where.Metric:
 		if f.Key == "" {
@@ -39,14 +45,14 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 	}
 	switch f.Name {
 	case where.ID:
-		return words(func(st *runState) string { return string(st.id) }), nil
+		return words(func(_ int, st *runState) string { return string(st.id) }), nil
 	case where.RunName:
 		q.ahead = append(q.ahead, func(st *runState) int { return firstByte(st.name) })
-		return words(func(st *runState) string { return st.name }), nil
+		return words(func(_ int, st *runState) string { return st.name }), nil
 	case where.Kind:
-		return words(kindOf), nil
+		return dense(words(q.m.kindAt)), nil
 	case where.Status:
-		return words(statusOf), nil
+		return dense(words(q.m.statusAt)), nil
 	case where.Experiment:
 		g := several(func(st *runState, fn func(value) bool) bool {
 			return st.experiment != "" && (fn(aWord(q.m.experiments[st.experiment].Name)) || fn(aWord(string(st.experiment))))
@@ -56,9 +62,9 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 		}
 		return g, nil
 	case where.Note:
-		return words(func(st *runState) string { return st.note }), nil
+		return words(func(_ int, st *runState) string { return st.note }), nil
 	case where.By:
-		return words(func(st *runState) string { return st.by }), nil
+		return words(func(_ int, st *runState) string { return st.by }), nil
 	case where.Worker:
 		return several(func(st *runState, fn func(value) bool) bool {
 			for _, w := range st.workers {
@@ -78,19 +84,17 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 			return false
 		}), nil
 	case where.Tag:
-		q.ahead = append(q.ahead, func(st *runState) int {
-			if len(st.tags) == 0 {
-				return 0
-			}
-			return len(st.tags[0])
-		})
-		g := words(func(st *runState) string { v, _ := st.tag(f.Key); return v })
+		g, err := q.columnOf(columnKey{of: columnTag, path: f.Key})
+		if err != nil {
+			return getter{}, err
+		}
+		short := g.one
 		g.one = func(st *runState) value {
-			v, ok := st.tag(f.Key)
-			if !ok {
-				return value{}
+			x := short(st)
+			if x.kind == longValue {
+				return st.tagValue(f.Key)
 			}
-			return value{kind: wordValue, word: v}
+			return x
 		}
 		return g, nil
 	case where.Config:
@@ -107,25 +111,25 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 			return false
 		}), nil
 	case where.SpecDigest:
-		return words(func(st *runState) string { return string(st.spec) }), nil
+		return words(func(_ int, st *runState) string { return string(st.spec) }), nil
 	case where.Parent:
-		return words(func(st *runState) string { return string(st.parent) }), nil
+		return words(func(_ int, st *runState) string { return string(st.parent) }), nil
 	case where.Archived:
-		return truths(func(st *runState) bool { return st.archived }), nil
+		return dense(truths(func(row int, _ *runState) bool { return q.m.hot[row].archived })), nil
 	case where.Starred:
-		return truths(func(st *runState) bool { return st.starred }), nil
+		return dense(truths(func(row int, _ *runState) bool { return q.m.hot[row].starred })), nil
 	case where.Created:
-		return moments(func(st *runState) int64 { return st.created }), nil
+		return dense(moments(func(row int, _ *runState) int64 { return q.m.hot[row].created })), nil
 	case where.Started:
-		return moments(func(st *runState) int64 { return st.started }), nil
+		return moments(func(_ int, st *runState) int64 { return st.started }), nil
 	case where.Ended:
-		return moments(func(st *runState) int64 { return st.ended }), nil
+		return moments(func(_ int, st *runState) int64 { return st.ended }), nil
 	case where.Updated:
-		return moments(func(st *runState) int64 { return st.lastSign() }), nil
+		return moments(func(_ int, st *runState) int64 { return st.lastSign() }), nil
 	case where.Duration:
-		return numbers((*runState).seconds), nil
+		return numbers(func(_ int, st *runState) (float64, bool) { return st.seconds() }), nil
 	case where.Steps:
-		return numbers(func(st *runState) (float64, bool) { return float64(st.steps), st.steps != noSteps }), nil
+		return numbers(func(_ int, st *runState) (float64, bool) { return float64(st.steps), st.steps != noSteps }), nil
 	case where.Dollars:
 		return q.columnOf(columnKey{of: columnCost})
 	case where.DeviceSeconds:
@@ -142,7 +146,7 @@ func (q *question) getter(f where.Field, elements bool) (getter, error) {
 
 // sum adds up what a run has spent; what is negative is not known.
 func (q *question) sum(of func(*spending) float64) getter {
-	return numbers(func(st *runState) (total float64, known bool) {
+	return numbers(func(_ int, st *runState) (total float64, known bool) {
 		for i := range st.spent {
 			if x := of(&st.spent[i]); x >= 0 {
 				total += x
@@ -157,7 +161,7 @@ func (q *question) sum(of func(*spending) float64) getter {
 func (q *question) ask(key columnKey) error {
 	q.asked[key] = true
 	if len(q.asked) > maxAsked {
-		return fmt.Errorf("more than %d different values of the configuration and metrics: %w", maxAsked, ErrBadQuery)
+		return fmt.Errorf("more than %d different values of the configuration, metrics and tags: %w", maxAsked, ErrBadQuery)
 	}
 	return nil
 }
@@ -172,7 +176,7 @@ func (q *question) columnOf(key columnKey) (getter, error) {
 	}
 	return getter{
 		one: func(st *runState) value { return c.at(st.row) }, price: 3,
-		quick: quick{number: func(st *runState) (float64, bool) { return c.number(st.row) }},
+		quick: c.quick(),
 	}, nil
 }
 
@@ -186,7 +190,7 @@ func (q *question) config(path string, elements bool) (getter, error) {
 	if err != nil {
 		return getter{}, err
 	}
-	g := getter{price: 3, quick: quick{number: func(st *runState) (float64, bool) { return c.number(st.row) }}, one: func(st *runState) value {
+	g := getter{price: 3, quick: c.quick(), one: func(st *runState) value {
 		x := c.at(st.row)
 		if x.kind == longValue {
 			return q.m.configOf(q.v, st, path)

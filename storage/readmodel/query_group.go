@@ -72,7 +72,7 @@ func (m *Model) GroupRuns(ctx context.Context, e where.Expr, by, of []where.Fiel
 				return err
 			}
 		}
-		err = g.q.matching(e, false, func(st *runState) { g.add(st) })
+		err = g.q.matching(e, false, func(_ int, st *runState) { g.add(st) })
 		if err == nil {
 			err = g.failed
 		}

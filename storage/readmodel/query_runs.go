@@ -41,9 +41,9 @@ func (m *Model) Runs(ctx context.Context, e where.Expr, by []where.Sort, after s
 				return err
 			}
 		}
-		if err := q.matching(e, order.last, func(st *runState) { // of equals the first comes first
+		if err := q.matching(e, order.last, func(row int, st *runState) { // of equals the first comes first
 			page.Total++
-			shown.add(st)
+			shown.add(row, st)
 		}); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (m *Model) Runs(ctx context.Context, e where.Expr, by []where.Sort, after s
 func (m *Model) MatchingRuns(ctx context.Context, e where.Expr) ([]event.RunID, error) {
 	var out []event.RunID
 	err := m.read(func(v view) error {
-		return m.question(ctx, v).matching(e, false, func(st *runState) { out = append(out, st.id) })
+		return m.question(ctx, v).matching(e, false, func(_ int, st *runState) { out = append(out, st.id) })
 	})
 	return out, err
 }
@@ -76,7 +76,7 @@ func (m *Model) MatchingRuns(ctx context.Context, e where.Expr) ([]event.RunID, 
 func (m *Model) CountRuns(ctx context.Context, e where.Expr) (map[event.RunStatus]int, error) {
 	out := map[event.RunStatus]int{}
 	err := m.read(func(v view) error {
-		return m.question(ctx, v).matching(e, false, func(st *runState) { out[st.status]++ })
+		return m.question(ctx, v).matching(e, false, func(_ int, st *runState) { out[st.status]++ })
 	})
 	return out, err
 }
@@ -106,7 +106,7 @@ func (m *Model) ChangedRuns(ctx context.Context, e where.Expr, since uint64) (ru
 				upTo = changed[i-1].changed
 				break
 			}
-			if t.holds(st) {
+			if t.holds(st.row, st) {
 				runs = append(runs, m.snapshot(v, st))
 			}
 		}

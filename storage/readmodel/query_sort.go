@@ -34,7 +34,7 @@ type sorting struct {
 	keys []func(*runState) value
 	desc []bool
 	lead quick // of the first key
-	last bool // the newest first, of equals
+	last bool  // the newest first, of equals
 	sum  uint32
 }
 
@@ -170,11 +170,11 @@ type foremost struct {
 }
 
 // add takes a run into account. Runs come by creation, in the direction of the order.
-func (f *foremost) add(st *runState) {
+func (f *foremost) add(row int, st *runState) {
 	if len(f.heap) == f.n && len(f.by.keys) == 0 {
 		return
 	}
-	if len(f.heap) == f.n && f.by.lead.behind(st, f.by.desc[0], f.heap[0].keys[0]) {
+	if len(f.heap) == f.n && f.by.lead.behind(row, st, f.by.desc[0], f.heap[0].keys[0]) {
 		return
 	}
 	if f.after != nil && f.by.against(st, f.after) <= 0 {

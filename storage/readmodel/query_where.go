@@ -27,7 +27,8 @@ type question struct {
 	ctx        context.Context
 	conditions int
 	asked      map[columnKey]bool
-	ahead      []func(*runState) int // looks at memory that tests will need
+	heads      bool                  // whether heads are looked at
+	ahead      []func(*runState) int // looks at what else tests will need
 	touched    int                   // keeps the compiler from leaving those out
 }
 
@@ -35,9 +36,12 @@ func (m *Model) question(ctx context.Context, v view) *question {
 	return &question{m: m, v: v, ctx: ctx, asked: map[columnKey]bool{}}
 }
 
+// holds tells of a run, given its row too, whether it fits.
+type holds func(row int, st *runState) bool
+
 // test tells whether a run fits; price orders tests by what they cost, cheap ones first.
 type test struct {
-	holds func(*runState) bool
+	holds holds
 	price int
 }
 
@@ -48,12 +52,12 @@ func (q *question) compile(e where.Expr, depth int) (test, error) {
 	}
 	switch e := e.(type) {
 	case nil:
-		return test{holds: func(*runState) bool { return true }}, nil
+		return test{holds: func(int, *runState) bool { return true }}, nil
 	case where.And:
 		all, price, err := q.parts(e, depth)
-		return test{func(st *runState) bool {
+		return test{func(row int, st *runState) bool {
 			for _, t := range all {
-				if !t.holds(st) {
+				if !t.holds(row, st) {
 					return false
 				}
 			}
@@ -61,9 +65,9 @@ func (q *question) compile(e where.Expr, depth int) (test, error) {
 		}, price}, err
 	case where.Or:
 		all, price, err := q.parts(e, depth)
-		return test{func(st *runState) bool {
+		return test{func(row int, st *runState) bool {
 			for _, t := range all {
-				if t.holds(st) {
+				if t.holds(row, st) {
 					return true
 				}
 			}
@@ -71,7 +75,7 @@ func (q *question) compile(e where.Expr, depth int) (test, error) {
 		}, price}, err
 	case where.Not:
 		of, err := q.compile(e.Of, depth+1)
-		return test{func(st *runState) bool { return !of.holds(st) }, of.price}, err
+		return test{func(row int, st *runState) bool { return !of.holds(row, st) }, of.price}, err
 	case where.Words:
 		return q.words(e.Text)
 	case where.Compare:
@@ -117,7 +121,8 @@ func (q *question) words(text string) (test, error) {
 		}
 		return 0
 	})
-	return test{func(st *runState) bool {
+	q.heads = true
+	return test{func(_ int, st *runState) bool {
 		in, text := uint64(0), st.words()
 		if len(named) > 0 {
 			in = named[st.experiment]
@@ -192,16 +197,16 @@ func (q *question) compare(c where.Compare) (test, error) {
 	if err != nil {
 		return test{}, err
 	}
-	holds := func(st *runState) bool { return fits(g.one(st)) }
+	t := test{func(_ int, st *runState) bool { return fits(g.one(st)) }, g.price}
 	if g.each != nil {
-		holds = func(st *runState) bool { return g.each(st, fits) }
-	} else if at := g.quick.test(op, values); at != nil {
-		holds = at
+		t.holds = func(_ int, st *runState) bool { return g.each(st, fits) }
+	} else if quick := g.quick.test(op, values); quick != nil {
+		t.holds = quick
 	}
 	if deny {
-		return test{func(st *runState) bool { return !holds(st) }, g.price}, nil
+		return test{func(row int, st *runState) bool { return !t.holds(row, st) }, g.price}, nil
 	}
-	return test{holds, g.price}, nil
+	return t, nil
 }
 
 // given is a value that a question compares with.
@@ -323,40 +328,53 @@ func (m *Model) among(e where.Expr) (some []*runState, all bool) {
 // lookAhead is how many runs are fetched from memory at once: one after the other each would be waited for, which was most of the time of a list.
 const lookAhead = 32
 
-// matching calls fn with the runs that fit a condition, by creation, backward where asked.
-func (q *question) matching(e where.Expr, backward bool, fn func(*runState)) error {
+// matching calls fn with the runs that fit a condition, and their rows, by creation, backward where asked.
+func (q *question) matching(e where.Expr, backward bool, fn func(row int, st *runState)) error {
 	t, err := q.compile(e, 0)
 	if err != nil {
 		return err
 	}
 	runs, all := q.m.among(e)
-	if all {
-		runs = q.m.order
+	ranks := make([]int32, len(runs))
+	for i, st := range runs {
+		ranks[i] = int32(st.row)
 	}
-	var block [lookAhead]*runState
+	if all {
+		runs, ranks = q.m.order, q.m.ranks
+	}
 	for i := 0; i < len(runs); i += lookAhead {
 		if i%(32*lookAhead) == 0 && q.ctx.Err() != nil {
 			return q.ctx.Err()
 		}
-		some := block[:min(lookAhead, len(runs)-i)]
+		from, to := i, min(i+lookAhead, len(runs))
+		if backward {
+			from, to = len(runs)-to, len(runs)-from
+		}
+		some, rows := runs[from:to], ranks[from:to]
+		q.fetch(some)
 		for j := range some {
-			at := i + j
 			if backward {
-				at = len(runs) - 1 - at
+				j = len(some) - 1 - j
 			}
-			some[j] = runs[at]
-			q.touched += runs[at].row
-		}
-		for _, look := range q.ahead {
-			for _, st := range some {
-				q.touched += look(st)
-			}
-		}
-		for _, st := range some {
-			if t.holds(st) {
-				fn(st)
+			if t.holds(int(rows[j]), some[j]) {
+				fn(int(rows[j]), some[j])
 			}
 		}
 	}
 	return q.ctx.Err()
+}
+
+// fetch looks at the parts of runs that tests will need.
+func (q *question) fetch(runs []*runState) {
+	if !q.heads {
+		return
+	}
+	for _, st := range runs {
+		q.touched += st.row
+	}
+	for _, look := range q.ahead {
+		for _, st := range runs {
+			q.touched += look(st)
+		}
+	}
 }

@@ -112,6 +112,15 @@ func (h *head) tag(key string) (string, bool) {
 	return "", false
 }
 
+// tagValue is the value of a tag as conditions see it.
+func (h *head) tagValue(key string) value {
+	v, ok := h.tag(key)
+	if !ok {
+		return value{}
+	}
+	return value{kind: wordValue, word: v}
+}
+
 // lastSign is the newest of what is known to have happened, in µs.
 func (h *head) lastSign() int64 { return max(h.updated, h.heartbeat.UnixMicro()) }
 

@@ -18,8 +18,9 @@ func (m *Model) enter(st *runState) {
 		m.rows[st.row] = st
 	} else {
 		st.row = len(m.rows)
-		m.rows = append(m.rows, st)
+		m.rows, m.hot = append(m.rows, st), append(m.hot, hot{})
 	}
+	m.warm(st)
 	m.place(st)
 }
 
@@ -29,13 +30,13 @@ func (m *Model) place(st *runState) {
 	if i > 0 && byCreation(m.order[i-1], st) > 0 {
 		i, _ = slices.BinarySearchFunc(m.order, st, byCreation)
 	}
-	m.order = slices.Insert(m.order, i, st)
+	m.order, m.ranks = slices.Insert(m.order, i, st), slices.Insert(m.ranks, i, int32(st.row))
 }
 
 // displace takes a run out of the order of creation.
 func (m *Model) displace(st *runState) {
 	if i, found := slices.BinarySearchFunc(m.order, st, byCreation); found {
-		m.order = slices.Delete(m.order, i, i+1)
+		m.order, m.ranks = slices.Delete(m.order, i, i+1), slices.Delete(m.ranks, i, i+1)
 	}
 }
 

@@ -23,7 +23,7 @@ type shelf struct{ chunks, tails *bbolt.Bucket }
 
 func shelfOf(tx *bbolt.Tx) shelf {
 	s := shelf{tx.Bucket([]byte(layout[tableChunk].name)), tx.Bucket([]byte(layout[tableTail].name))}
-	s.chunks.FillPercent, s.tails.FillPercent = dense, dense
+	s.chunks.FillPercent, s.tails.FillPercent = nearlyFull, nearlyFull
 	return s
 }
 
