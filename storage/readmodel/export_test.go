@@ -167,6 +167,11 @@ func DecodeColumn(b []byte, n int, at, step int64) ([]int64, []byte, bool) {
 	return xs, rest, ok
 }
 
+// AppendEntry adds a chunk to a pack of a series by step.
+func AppendEntry(dst []byte, step int64, chunk []byte) []byte {
+	return name{}.appendEntry(dst, bound{step: step}, chunk)
+}
+
 // CutEntry takes the first chunk of a pack.
 func CutEntry(b []byte, byContent bool) (chunk, rest []byte, ok bool) {
 	n := name{}

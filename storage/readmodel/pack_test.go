@@ -49,7 +49,7 @@ func FuzzDecodeColumn(f *testing.F) {
 }
 
 func FuzzPack(f *testing.F) {
-	f.Add([]byte("\x80\x00\x00\x00\x00\x00\x00\x00\x02ab\x80\x00\x00\x00\x00\x00\x00\x09\x01c"), false)
+	f.Add(readmodel.AppendEntry(readmodel.AppendEntry(nil, 0, []byte("ab")), 9, []byte("c")), false)
 	f.Fuzz(func(t *testing.T, b []byte, byContent bool) {
 		for range len(b) + 1 {
 			chunk, rest, ok := readmodel.CutEntry(b, byContent)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 
 	"go.etcd.io/bbolt"
 )
@@ -11,8 +12,8 @@ import (
 // How chunks lie in the file: the last one of a series, which is written again with every commit, by itself in tableTail; those before it
 // in packs of several in tableChunk, because bbolt's pages are of 4 KB and a value of 4.3 KB leaves much of its second page empty. A pack's
 // key is the lower bound of its first chunk. In a pack each chunk has its lower bound before it (8 bytes, or 24 of a series by
-// content) and its length (uvarint); a tail has its lower bound before it. Which chunks share a pack depends on when commits came and
-// means nothing.
+// content), its length (uvarint) and the crc32c of those two; so has a tail. Which chunks share a pack depends on when commits came and means
+// nothing.
 const (
 	packFull  = 16 << 10 // bytes at which a new chunk at the end begins a new pack
 	packSplit = 48 << 10 // bytes at which a pack, into which late points came, is divided
@@ -45,16 +46,21 @@ func (n name) cutEntry(pack []byte) (lower bound, chunk, rest []byte, ok bool) {
 	}
 	lower, ok = n.boundIn(pack[:size])
 	length, k := binary.Uvarint(pack[size:])
-	if !ok || k <= 0 || length > uint64(len(pack)-size-k) {
+	if !ok || k <= 0 || len(pack)-size-k < 4 || length > uint64(len(pack)-size-k-4) {
 		return bound{}, nil, nil, false
 	}
-	pack = pack[size+k:]
+	if _, whole := checked(pack[:size+k+4]); !whole {
+		return bound{}, nil, nil, false
+	}
+	pack = pack[size+k+4:]
 	return lower, pack[:length], pack[length:], true
 }
 
 func (n name) appendEntry(dst []byte, lower bound, chunk []byte) []byte {
+	start := len(dst)
 	dst = append(dst, n.restOf(lower)...)
 	dst = binary.AppendUvarint(dst, uint64(len(chunk)))
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 	return append(dst, chunk...)
 }
 
@@ -73,17 +79,15 @@ type stored struct {
 // stored begins at the chunk with the greatest lower bound that is not above from, or at the first.
 func (s shelf) stored(n name, number uint64, from bound) *stored {
 	w := &stored{name: n, head: appendPart(nil, parts(number))}
-	if raw := s.tails.Get(append(appendPart(nil, string(n.run)), parts(number)...)); len(raw) >= n.boundSize() {
-		if lower, ok := n.boundIn(raw[:n.boundSize()]); ok {
-			w.tailAt, w.tail = lower, raw[n.boundSize():]
+	if raw := s.tails.Get(append(appendPart(nil, string(n.run)), parts(number)...)); raw != nil {
+		if lower, chunk, rest, ok := n.cutEntry(raw); ok && len(rest) == 0 {
+			w.tailAt, w.tail = lower, chunk
 			if !from.less(lower) {
 				return w
 			}
 		} else {
 			w.err = fmt.Errorf("%w: last one", errChunk)
 		}
-	} else if raw != nil {
-		w.err = fmt.Errorf("%w: last one", errChunk)
 	}
 	w.c = s.chunks.Cursor()
 	want := append(w.head[:len(w.head):len(w.head)], n.restOf(from)...)
@@ -207,5 +211,5 @@ func (s shelf) put(n name, number uint64, lower bound, chunk []byte) error {
 
 // putTail stores the last chunk of a series.
 func (s shelf) putTail(n name, number uint64, lower bound, chunk []byte) error {
-	return s.tails.Put(append(appendPart(nil, string(n.run)), parts(number)...), append([]byte(n.restOf(lower)), chunk...))
+	return s.tails.Put(append(appendPart(nil, string(n.run)), parts(number)...), n.appendEntry(nil, lower, chunk))
 }
