@@ -72,7 +72,9 @@ func TestALawOfOnesOwnRuns(t *testing.T) {
 		t.Errorf("%s", refused.Data)
 	}
 	// The language of people picks as the filter does, and says where it is wrong.
-	var picked struct{ LossFit struct{ Points []struct{ Run string } } }
+	var picked struct {
+		LossFit struct{ Points []struct{ Run string } }
+	}
 	for question, want := range map[string]int{
 		`where: "name ~ 'size-0' and config.model.d_model = 32"`: 4, `where: "config.model.d_model > 100"`: 12, `where: "config.model.d_model > 100", filter: {name: {contains: "size-4"}}`: 4,
 	} {

@@ -19,6 +19,8 @@ type fold struct {
 	at   time.Time
 	// touched are the runs whose watchers are nudged.
 	touched map[event.RunID]struct{}
+	// counts tells that the fact changes the runs that it touches: what comes all the time does not (see ChangedRuns).
+	counts bool
 }
 
 // Apply folds one fact in. Facts come in the order of the log; one that was applied already is ignored, so feeding again is harmless;
@@ -112,6 +114,7 @@ func (f *fold) apply() error {
 
 // applyOne folds a fact that carries no others.
 func (f *fold) applyOne() error {
+	f.counts = f.counts || countsAsChange(f.env.Event)
 	switch e := f.env.Event.(type) {
 	case event.MetricsLogged:
 		return f.metricsLogged(e)
@@ -228,10 +231,17 @@ func (f *fold) applyForeign() error {
 	return fmt.Errorf("%T is not known to the read model", f.env.Event)
 }
 
-// markChanged notes which runs the fact at hand has changed. What comes all the time does not count: see ChangedRuns.
-func (f *fold) markChanged() {
-	switch f.env.Event.(type) {
+func countsAsChange(e event.Event) bool {
+	switch e.(type) {
 	case event.MetricsLogged, event.RunHeartbeat, event.UsageSampled, event.ResourcesSpent, event.LinesLogged:
+		return false
+	}
+	return true
+}
+
+// markChanged notes which runs the fact at hand has changed.
+func (f *fold) markChanged() {
+	if !f.counts {
 		return
 	}
 	for id := range f.touched {

@@ -343,6 +343,8 @@ func TestChangedRuns(t *testing.T) {
 		{event.AliasSet{Experiment: "x", Alias: "best", Run: "r"}, true},
 		{event.AliasRemoved{Experiment: "x", Alias: "best"}, true},
 		{event.RunNoted{Run: "r", Note: ptr("good")}, true},
+		{carried(t, "r", event.TextLogged{Run: "r", Key: "sample", Text: "once"}, event.LinesLogged{Run: "r", First: 1, Lines: []string{"there"}}), true},
+		{carried(t, "r", event.LinesLogged{Run: "r", First: 2, Lines: []string{"was"}}), false},
 	} {
 		since := l.Cursor().Applied
 		l.Tell(fact.Event)
@@ -385,4 +387,18 @@ func ExampleModel_Runs() {
 	// run-2 pending
 	// run-1 pending
 	// 2 <nil>
+}
+
+// carried packs facts of a run into one.
+func carried(t *testing.T, run event.RunID, facts ...event.Event) event.BatchLogged {
+	t.Helper()
+	b := event.BatchLogged{Run: run}
+	for _, f := range facts {
+		p, err := event.Pack(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Facts = append(b.Facts, p)
+	}
+	return b
 }
