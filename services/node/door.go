@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -113,6 +114,26 @@ func (n *Node) storageReady(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// patience is how long callers of a node that has just started wait for its view.
+const patience = time.Second
+
+// catchUp lets the view reach what the log had at the start, so that nobody who comes back to a node that was killed sees less than it told
+// before. A view that is far behind, as one that is folded anew, is shown as it is: Ready says so.
+func (n *Node) catchUp(ctx context.Context) {
+	if n.tracker == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	state, err := n.bus.State(ctx)
+	if err == nil {
+		err = n.model.WaitFor(ctx, state.Last)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		n.log.Info("the view is behind the log, and is shown as it is", "reason", err)
+	}
 }
 
 // caughtUp tells whether the view has everything that the log has, give or take what comes just now.

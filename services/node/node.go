@@ -317,7 +317,10 @@ func (n *Node) Run(ctx context.Context) error {
 			inner.Go(func() error { return n.tracker.Run(ctx) })
 			inner.Go(func() error { return n.keeper.Run(ctx) })
 		}
-		inner.Go(func() error { return door.Serve(ctx, n.listener) })
+		inner.Go(func() error {
+			n.catchUp(ctx)
+			return door.Serve(ctx, n.listener)
+		})
 		serving.Go(func() error {
 			err := inner.Wait()
 			close(failed)
