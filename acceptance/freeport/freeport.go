@@ -18,27 +18,34 @@ const (
 
 var (
 	mu    sync.Mutex
-	given = map[int]bool{}
+	given = map[int]net.PacketConn{}
 )
 
-// New is a TCP port of 127.0.0.1 that nobody listens on, and that this process has not been given before.
+// New is a TCP port of 127.0.0.1 that nobody listens on, and that no test was given before. As long as this process lives it keeps the UDP port
+// of the same number, which tells the tests of other packages to take another.
 func New(t testing.TB) int {
 	t.Helper()
 	mu.Lock()
 	defer mu.Unlock()
 	for range 1000 {
 		port := first + rand.IntN(last-first+1)
-		if given[port] {
+		addr := "127.0.0.1:" + strconv.Itoa(port)
+		if given[port] != nil {
 			continue
 		}
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		mark, err := net.ListenPacket("udp4", addr)
 		if err != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			_ = mark.Close()
 			continue
 		}
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		given[port] = true
+		given[port] = mark
 		return port
 	}
 	t.Fatalf("no free port from %d to %d", first, last)
