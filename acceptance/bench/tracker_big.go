@@ -140,7 +140,7 @@ func trackerBig(ctx context.Context, b *bench) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := weigh(filepath.Join(data, "nats"), "")
+	log, err := weigh(filepath.Join(data, "log"), "")
 	if err != nil {
 		return nil, err
 	}
