@@ -94,7 +94,7 @@ type param struct{ name, kind string }
 
 func (p param) size() int {
 	switch p.kind {
-	case "[]float32":
+	case "[]float32", "[]uint16", "[]int8":
 		return 24
 	case "float32":
 		return 4
