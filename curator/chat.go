@@ -18,8 +18,8 @@ func (r Recipe) checkChat() error {
 		return nil
 	case r.ChatTemplate.Special() == nil:
 		return fmt.Errorf("chat_template is %q: want %s or %s", r.ChatTemplate, token.ChatML, token.Llama3Chat)
-	case r.Tokenizer.File == "" && r.Tokenizer.Kind != token.KindBPE && r.Tokenizer.Kind != "":
-		return fmt.Errorf("chat_template needs special tokens, which a tokenizer of kind %q cannot have: want bpe, or a file", r.Tokenizer.Kind)
+	case !r.Tokenizer.taken() && r.Tokenizer.Kind != token.KindBPE && r.Tokenizer.Kind != "":
+		return fmt.Errorf("chat_template needs special tokens, which a tokenizer of kind %q cannot have: want bpe, or a file or digest of one", r.Tokenizer.Kind)
 	case r.PackLength < 0 || r.PackLength == 1 || r.PackLength > r.ShardTokens:
 		return fmt.Errorf("pack_length is %d: want 0, or 2 to shard_tokens (%d)", r.PackLength, r.ShardTokens)
 	}

@@ -188,7 +188,7 @@ func (w *work) run(ctx context.Context) (Manifest, error) {
 	m.Dropped = append(m.Dropped, w.report(&w.dropped)...)
 	m.Flagged = w.report(&w.flagged)
 	if w.Reuse != nil {
-		if old, ok := w.Reuse(ctx, m.Source); ok && w.same(old, m) {
+		if old, ok := w.Reuse(ctx, m.Source); ok && w.same(ctx, old, m) {
 			return old, nil
 		}
 	}
@@ -222,10 +222,10 @@ func (w *work) report(l *corpus.Ledger) []Dropped {
 }
 
 // same tells whether old is what this run would make, of which m has what the survey found. Recipe and content decide the
-// rest, but for a tokenizer's file, which is neither.
-func (w *work) same(old, m Manifest) bool {
-	if w.recipe.Tokenizer.File != "" {
-		tok, err := readTokenizer(w.recipe.Tokenizer)
+// rest, but for a tokenizer's file, which is neither; one that is named by its digest is looked at too.
+func (w *work) same(ctx context.Context, old, m Manifest) bool {
+	if w.recipe.Tokenizer.taken() {
+		tok, err := w.taken(ctx, w.recipe.Tokenizer)
 		if err != nil || token.ID(tok) != string(old.Tokenizer.Digest) {
 			return false // the run goes on, and meets the error
 		}

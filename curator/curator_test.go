@@ -452,6 +452,29 @@ func TestTakesAFinishedTokenizer(t *testing.T) {
 	r.Tokenizer.Kind = token.KindChar
 	_, err = curator.Curator{Sink: &sink}.Run(context.Background(), r)
 	require.ErrorContains(t, err, `is of kind "bpe"`)
+
+	r.Tokenizer = curator.Tokenizer{Digest: first.Tokenizer.Digest}
+	third, err := curator.Curator{Sink: &sink, Blobs: sink.open}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, first.Splits, third.Splits)
+	require.Equal(t, first.Tokenizer, third.Tokenizer)
+	_, err = curator.Curator{Sink: &sink}.Run(context.Background(), r)
+	require.ErrorContains(t, err, "no storage")
+	r.Tokenizer.Digest = first.Splits[0].Shards[0].Digest
+	_, err = curator.Curator{Sink: &sink, Blobs: sink.open}.Run(context.Background(), r)
+	require.ErrorIs(t, err, curator.ErrRecipe, "a shard is no tokenizer")
+
+	// A template's tokens are added behind: the ids of text stay what they were.
+	r.Tokenizer = curator.Tokenizer{Digest: first.Tokenizer.Digest, Special: token.ChatML.Special()}
+	grown, err := curator.Curator{Sink: &sink, Blobs: sink.open}.Run(context.Background(), r)
+	require.NoError(t, err)
+	require.Equal(t, first.Splits, grown.Splits)
+	require.Equal(t, first.Tokenizer.VocabSize+2, grown.Tokenizer.VocabSize)
+	was, err := token.Parse(sink.blobs[first.Tokenizer.Digest])
+	require.NoError(t, err)
+	is, err := token.Parse(sink.blobs[grown.Tokenizer.Digest])
+	require.NoError(t, err)
+	require.True(t, token.Extends(is, was))
 }
 
 // A document of many pieces must come out as one.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"millrace/event"
 	"millrace/trainer/token"
 )
 
@@ -21,7 +22,8 @@ type Tokenizer struct {
 	// Pattern is for bpe and word: how text is cut (token.Patterns); empty means gpt2.
 	Pattern token.Pattern `json:"pattern,omitempty"`
 	// Special is for bpe: special tokens to add behind <|endoftext|>. Those of the recipe's chat template come by themselves,
-	// behind these.
+	// behind these. To a tokenizer that is taken they are added behind its last id, unless it has them: a model that knows the
+	// tokenizer without them can be trained further, with more rows.
 	Special []string `json:"special,omitempty"`
 	// MinFrequency is for bpe and word: a pair, or a word, must occur so often to get an id; 0 means 2.
 	MinFrequency int64 `json:"min_frequency,omitempty"`
@@ -30,18 +32,23 @@ type Tokenizer struct {
 	// File takes an existing tokenizer instead of making one: a Hugging Face tokenizer.json, one of OpenAI's rank files, or a
 	// file of this program.
 	File string `json:"file,omitempty"`
+	// Digest takes one that is stored, as that of a model which is to be trained further.
+	Digest event.Digest `json:"digest,omitempty"`
 }
+
+// taken tells whether it is there already.
+func (t Tokenizer) taken() bool { return t.File != "" || t.Digest != "" }
 
 // defaultVocabSize suits a corpus of some megabytes, where a recipe without a size is most likely.
 const defaultVocabSize = 4096
 
 // learned tells whether text decides what gets an id.
 func (t Tokenizer) learned() bool {
-	return t.File == "" && (t.Kind == token.KindBPE || t.Kind == token.KindWord || t.Kind == "")
+	return !t.taken() && (t.Kind == token.KindBPE || t.Kind == token.KindWord || t.Kind == "")
 }
 
 func (t Tokenizer) resolve() Tokenizer {
-	if t.File == "" {
+	if !t.taken() {
 		t.Kind = cmp.Or(t.Kind, token.KindBPE)
 	}
 	if t.learned() {
@@ -53,15 +60,19 @@ func (t Tokenizer) resolve() Tokenizer {
 // check is told how many special tokens come with the chat template.
 func (t Tokenizer) check(template int) error {
 	if !t.learned() {
-		said := t.VocabSize != 0 || t.TrainBytes != 0 || t.Pattern != "" || t.Special != nil || t.MinFrequency != 0
+		said := t.VocabSize != 0 || t.TrainBytes != 0 || t.Pattern != "" || t.MinFrequency != 0
 		switch {
-		case t.File != "" && said:
-			return errors.New("file takes a finished tokenizer: vocab_size, pattern, special, min_frequency and train_bytes have no say")
-		case t.File != "":
-			return nil
+		case t.File != "" && t.Digest != "":
+			return errors.New("file and digest exclude each other")
+		case t.Digest != "" && !t.Digest.Valid():
+			return fmt.Errorf("digest is %q: want sha256: and 64 hexadecimal digits", t.Digest)
+		case t.taken() && said:
+			return errors.New("file and digest take a finished tokenizer: vocab_size, pattern, min_frequency and train_bytes have no say")
+		case t.taken():
+			return t.checkSpecial()
 		case t.Kind != token.KindByte && t.Kind != token.KindChar:
 			return fmt.Errorf("kind is %q: want bpe, word, byte or char", t.Kind)
-		case said:
+		case said || t.Special != nil:
 			return fmt.Errorf("vocab_size and train_bytes are for bpe and word, as pattern, special and min_frequency are; the text decides the size of %q", t.Kind)
 		}
 		return nil
@@ -85,6 +96,10 @@ func (t Tokenizer) check(template int) error {
 			return err
 		}
 	}
+	return t.checkSpecial()
+}
+
+func (t Tokenizer) checkSpecial() error {
 	for i, name := range t.Special {
 		if name == "" || len(name) > 256 || name == token.EndOfText || slices.Contains(t.Special[:i], name) {
 			return fmt.Errorf("special[%d] is %.80q: want 1 to 256 bytes, each once, %s not among them", i, name, token.EndOfText)
@@ -102,8 +117,8 @@ func (w *work) tokenizer(ctx context.Context) (token.Tokenizer, error) {
 	p := Progress{Phase: PhaseTokenizer, Total: w.textBytes(), Unit: "bytes"}
 	w.tell(p)
 	switch {
-	case choice.File != "":
-		return readTokenizer(choice)
+	case choice.taken():
+		return w.taken(ctx, choice)
 	case choice.Kind == token.KindByte:
 		return token.NewByte(), nil
 	case choice.Kind == token.KindChar:
@@ -164,24 +179,48 @@ func (r Recipe) special() []string {
 	return names
 }
 
-func readTokenizer(choice Tokenizer) (token.Tokenizer, error) {
-	f, err := os.Open(choice.File)
-	if err != nil {
-		return nil, fmt.Errorf("%w: tokenizer: %w", ErrRecipe, err)
-	}
-	defer f.Close() // read only: nothing to lose
-	data, err := io.ReadAll(io.LimitReader(f, maxTokenizerBytes+1))
+// taken reads a finished tokenizer, and adds to it what the recipe asks for.
+func (w *work) taken(ctx context.Context, choice Tokenizer) (token.Tokenizer, error) {
+	name := choice.File + string(choice.Digest)
+	data, err := w.tokenizerFile(ctx, choice)
 	if err != nil {
 		return nil, fmt.Errorf("%w: tokenizer: %w", ErrRecipe, err)
 	}
 	tok, err := token.Parse(data)
+	if err == nil {
+		tok, err = token.Extend(tok, choice.Special)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: tokenizer %s: %w", ErrRecipe, choice.File, err)
+		return nil, fmt.Errorf("%w: tokenizer %s: %w", ErrRecipe, name, err)
 	}
 	if choice.Kind != "" && choice.Kind != tok.Kind() {
-		return nil, fmt.Errorf("%w: tokenizer %s is of kind %q, the recipe says %q", ErrRecipe, choice.File, tok.Kind(), choice.Kind)
+		return nil, fmt.Errorf("%w: tokenizer %s is of kind %q, the recipe says %q", ErrRecipe, name, tok.Kind(), choice.Kind)
 	}
 	return tok, nil
+}
+
+// tokenizerFile is the bytes of a finished tokenizer, from the disk or from storage.
+func (w *work) tokenizerFile(ctx context.Context, choice Tokenizer) (data []byte, err error) {
+	var f io.ReadCloser
+	switch {
+	case choice.File != "":
+		f, err = os.Open(choice.File)
+	case w.Blobs == nil:
+		return nil, errors.New("there is no storage to take it from by its digest")
+	default:
+		f, err = w.Blobs(ctx, choice.Digest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // read only: nothing to lose
+	if data, err = io.ReadAll(io.LimitReader(f, maxTokenizerBytes+1)); err != nil {
+		return nil, err
+	}
+	if choice.Digest != "" && event.DigestOf(data) != choice.Digest {
+		return nil, fmt.Errorf("what is stored under %s is something else", choice.Digest)
+	}
+	return data, nil
 }
 
 // charTokenizer collects the characters of all kept text, held out or not, as nanoGPT does: otherwise held-out text could
