@@ -109,11 +109,13 @@ func (r *run) resume(open Open) error {
 // Continues refuses a Config that cannot go on from a checkpoint of another one: the weights, the moments and the place in the text must
 // mean the same. What it names is the first key that differs.
 func (c Config) Continues(old Config) error {
+	had, _ := old.Model.Resolve() // a mistake in it makes it differ
+	has, _ := c.Model.Resolve()
 	for _, f := range []struct {
 		key  string
 		same bool
 	}{
-		{"model", old.Model == c.Model}, {"data", old.Data == c.Data}, {"batch_size", old.BatchSize == c.BatchSize},
+		{"model", had == has}, {"data", old.Data == c.Data}, {"batch_size", old.BatchSize == c.BatchSize},
 		{"grad_accum", old.GradAccum == c.GradAccum}, {"seed", old.Seed == c.Seed}, {"optimizer.name", old.Optimizer.Name == c.Optimizer.Name},
 	} {
 		if !f.same {

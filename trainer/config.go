@@ -124,7 +124,11 @@ func (c Config) Resolve() (Config, error) {
 	if c.EvalEvery == 0 {
 		c.EvalEvery = max(1, (c.Steps+9)/10)
 	}
-	return c, c.validate()
+	if err := c.validate(); err != nil {
+		return c, err
+	}
+	c.Model = c.Model.Record()
+	return c, nil
 }
 
 // Limits that keep products of sizes in range.

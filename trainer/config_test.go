@@ -51,7 +51,7 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		`{"steps":"many"}`:                      "steps",
 		`[]`:                                    "training config",
 		`{"model":{"vocab_size":5,"n_head":3}}`: "model.n_head: 3 does not divide",
-		`{"model":{"vocab_size":5,"arch":"llama"}}`:                       "model.arch",
+		`{"model":{"vocab_size":5,"arch":"rwkv"}}`:                        "model.arch",
 		`{"model":{"vocab_size":5,"context":-1}}`:                         "model.context: -1",
 		`{"model":{"vocab_size":5},"steps":-1}`:                           "steps: -1",
 		`{"model":{"vocab_size":5},"data":{"order":"x"}}`:                 "data.order",

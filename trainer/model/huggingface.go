@@ -3,7 +3,6 @@ package model
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 )
 
 // huggingFace is the config.json of a GPT-2 as transformers writes it. Bias is ours: transformers has no GPT-2 without.
@@ -70,13 +69,9 @@ func ParseHuggingFace(b []byte) (Config, error) {
 		Arch: "gpt2", NLayer: h.NLayer, NHead: h.NHead, DModel: h.NEmbd, Context: h.NPositions,
 		VocabSize: h.VocabSize, Bias: h.Bias == nil || *h.Bias,
 	}
-	if err := c.Validate(); err != nil {
+	c, err := c.Resolve()
+	if err != nil {
 		return Config{}, fmt.Errorf("config.json: %w", err)
 	}
 	return c, nil
-}
-
-// ignored are tensors of Hugging Face files that hold nothing learned: masks, and the head, which is the token embedding.
-func ignored(name string) bool {
-	return name == "lm_head.weight" || strings.HasSuffix(name, ".attn.bias") || strings.HasSuffix(name, ".attn.masked_bias")
 }

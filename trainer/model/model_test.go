@@ -207,7 +207,7 @@ func TestWrittenModelsScoreTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		back := roundTrip(t, m)
-		if back.Config() != c {
+		if back.Config() != m.Config() {
 			t.Errorf("config came back as %+v", back.Config())
 		}
 		text := tokens(41, 13, 1)
@@ -243,6 +243,9 @@ func TestPortableFilesScoreTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Bias = true
+		if c, err = c.Resolve(); err != nil {
+			t.Fatal(err)
+		}
 		if portable != c || strings.Contains(string(portable.HuggingFace()), `"bias"`) {
 			t.Errorf("portable config %+v", portable)
 		}

@@ -1,12 +1,16 @@
 package model
 
-import "millrace/trainer/engine"
+import (
+	"fmt"
+
+	"millrace/trainer/engine"
+)
 
 // logits describes the network up to the scores of every next token, [len(ids), vocab_size], for sequences of length t.
 func (m *Model) logits(g *engine.Graph, ids []int32, t int) *engine.Tensor {
 	x := g.Embed("embed", m.named["transformer.wte.weight"], m.named["transformer.wpe.weight"], ids, t)
 	for l := range m.config.NLayer {
-		b := blockName(l)
+		b := fmt.Sprintf("transformer.h.%d.", l)
 		h := m.norm(g, b+"ln_1", x)
 		h = m.linear(g, b+"attn.c_attn", h)
 		h = g.Attention(b+"attn", h, t, m.config.NHead)
