@@ -9,9 +9,6 @@ func (t *BPE) MergeLong(piece string) []int32 { return newEncoder().mergeLong(t,
 // MergePairs are the merges by rank.
 func (t *BPE) MergePairs() [][2]int32 { return t.parts.merges }
 
-// Regex is the pattern as Hugging Face files have it.
-func (p Pattern) Regex() string { return p.regex() }
-
 // ClassNames are the names of a character's class in regular expressions.
 func ClassNames(r rune) []string {
 	c, _ := class(string(r), 0)

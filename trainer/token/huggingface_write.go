@@ -25,7 +25,7 @@ func (t *BPE) JSON() []byte {
 		b.WriteString(`{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}`)
 	} else {
 		b.WriteString(`{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":`)
-		b.Write(quote(t.parts.pattern.regex()))
+		b.Write(quote(t.parts.pattern.Regex()))
 		b.WriteString(`},"behavior":"Isolated","invert":false},` +
 			`{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]}`)
 	}

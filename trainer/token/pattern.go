@@ -94,8 +94,8 @@ const (
 		`\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 )
 
-// regex is how p is written in a Hugging Face file.
-func (p Pattern) regex() string {
+// Regex is how p is written in a Hugging Face file, in Oniguruma's syntax.
+func (p Pattern) Regex() string {
 	switch p {
 	case GPT2:
 		return gpt2Regex
@@ -110,7 +110,7 @@ func (p Pattern) regex() string {
 // patternOf recognises a regular expression of a Hugging Face file by its spelling, which is the same in all public files.
 func patternOf(regex string) (Pattern, bool) {
 	for _, p := range Patterns() {
-		if regex == p.regex() {
+		if regex == p.Regex() {
 			return p, true
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"math"
 	"sort"
+
+	"millrace/trainer/model/stored"
 )
 
 const (
@@ -26,6 +28,7 @@ type Entry struct {
 	Name  string
 	DType string // "F32", "F16", "BF16", …
 	Shape []int
+	begin int64 // of its bytes, after the header
 }
 
 // Elements is the product of the shape.
@@ -43,19 +46,10 @@ type entry struct {
 	Offsets [2]int64 `json:"data_offsets"`
 }
 
-// width is the bytes of an element of each dtype.
+// width is the bytes of an element of each dtype of the format.
 func width(dtype string) (int64, bool) {
-	switch dtype {
-	case "F64", "I64", "U64":
-		return 8, true
-	case "F32", "I32", "U32":
-		return 4, true
-	case "F16", "BF16", "I16", "U16":
-		return 2, true
-	case "I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2":
-		return 1, true
-	}
-	return 0, false
+	_, w := stored.DType(dtype).Block()
+	return w, w > 0 && stored.DType(dtype) != stored.Q8_0
 }
 
 // Reader reads a file from front to back.
@@ -66,6 +60,7 @@ type Reader struct {
 	Entries []Entry
 	r       io.Reader
 	at      int
+	header  int64 // bytes before the tensors'
 }
 
 // NewReader reads the header. Errors about the content wrap ErrFormat. Where r tells how much it holds, by Len() int as a
@@ -84,7 +79,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if _, err := io.CopyN(&h, r, int64(size)); err != nil {
 		return nil, broken("the header ends after %d of %d bytes: %w", h.Len(), size, err)
 	}
-	f := &Reader{r: r}
+	f := &Reader{r: r, header: 8 + int64(size)}
 	data, err := f.parse(h.Bytes())
 	if err != nil {
 		return nil, err
@@ -133,7 +128,7 @@ func (f *Reader) parse(header []byte) (int64, error) {
 		if err := e.check(); err != nil {
 			return 0, broken("%q: %w", name, err)
 		}
-		found = append(found, placed{Entry{name, e.DType, e.Shape}, e.Offsets[0], e.Offsets[1]})
+		found = append(found, placed{Entry{name, e.DType, e.Shape, e.Offsets[0]}, e.Offsets[0], e.Offsets[1]})
 	}
 	if _, err := d.Token(); err != nil {
 		return 0, broken("header: %w", err)
@@ -205,15 +200,7 @@ func (f *Reader) Next(dst []float32, upload func(dst, src []float32)) error {
 	if len(dst) != e.Elements() {
 		return fmt.Errorf("safetensors: %q has %d elements, want %d", e.Name, e.Elements(), len(dst))
 	}
-	var convert func([]byte) float32
-	switch e.DType {
-	case "F32":
-		convert = func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }
-	case "F16":
-		convert = func(b []byte) float32 { return half(binary.LittleEndian.Uint16(b)) }
-	case "BF16":
-		convert = func(b []byte) float32 { return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16) }
-	default:
+	if d := stored.DType(e.DType); !d.Weights() || d == stored.Q8_0 {
 		return fmt.Errorf("safetensors: %q is %s; only F32, F16 and BF16 can be read as weights", e.Name, e.DType)
 	}
 	raw := make([]byte, int64(min(chunk, len(dst)))*w)
@@ -224,9 +211,7 @@ func (f *Reader) Next(dst []float32, upload func(dst, src []float32)) error {
 		if _, err := io.ReadFull(f.r, b); err != nil {
 			return broken("%q ends early: %w", e.Name, err)
 		}
-		for i := range n {
-			host[i] = convert(b[int64(i)*w:])
-		}
+		stored.DType(e.DType).Decode(host[:n], b)
 		if upload == nil {
 			copy(dst[at:at+n], host[:n])
 		} else {
@@ -234,18 +219,6 @@ func (f *Reader) Next(dst []float32, upload func(dst, src []float32)) error {
 		}
 	}
 	return nil
-}
-
-// half converts an IEEE 754 binary16.
-func half(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
-	switch exp {
-	case 0: // zero or subnormal: frac·2^-24 is exact in a float32
-		return math.Float32frombits(math.Float32bits(float32(frac)/(1<<24)) | sign)
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
 func broken(format string, a ...any) error {

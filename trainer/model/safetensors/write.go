@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"millrace/trainer/model/stored"
 )
 
 // Tensor is a named array of float32, row-major.
@@ -78,6 +80,18 @@ func (f File) WriteTo(w io.Writer) (int64, error) {
 }
 
 func (f File) header() ([]byte, error) {
+	named := make([]stored.Tensor, len(f.Tensors))
+	for i, t := range f.Tensors {
+		named[i] = stored.Tensor{Name: t.Name, DType: stored.F32, Shape: t.Shape}
+		if n := named[i].Elements(); n != int64(len(t.Data)) {
+			return nil, fmt.Errorf("safetensors: %s: shape %v has %d elements, not %d", t.Name, t.Shape, n, len(t.Data))
+		}
+	}
+	return header(f.Metadata, named)
+}
+
+// header describes tensors that follow each other.
+func header(metadata map[string]string, tensors []stored.Tensor) ([]byte, error) {
 	var b bytes.Buffer
 	b.Write(make([]byte, 8))
 	b.WriteByte('{')
@@ -96,31 +110,27 @@ func (f File) header() ([]byte, error) {
 		b.Truncate(b.Len() - 1)
 		return nil
 	}
-	if len(f.Metadata) > 0 {
-		if err := field(metadataKey, f.Metadata); err != nil {
+	if len(metadata) > 0 {
+		if err := field(metadataKey, metadata); err != nil {
 			return nil, err
 		}
 	}
 	at := int64(0)
 	seen := map[string]bool{metadataKey: true}
-	for _, t := range f.Tensors {
-		n := 1
-		for _, d := range t.Shape {
-			n *= d
-		}
-		if n != len(t.Data) {
-			return nil, fmt.Errorf("safetensors: %s: shape %v has %d elements, not %d", t.Name, t.Shape, n, len(t.Data))
+	for _, t := range tensors {
+		if _, ok := width(string(t.DType)); !ok {
+			return nil, fmt.Errorf("safetensors: %s is %s, which the format does not have", t.Name, t.DType)
 		}
 		if seen[t.Name] {
 			return nil, fmt.Errorf("safetensors: %q is taken; name each tensor once", t.Name)
 		}
 		seen[t.Name] = true
-		end := at + 4*int64(n)
+		end := at + t.Size()
 		shape := t.Shape
 		if shape == nil {
 			shape = []int{}
 		}
-		if err := field(t.Name, entry{DType: "F32", Shape: shape, Offsets: [2]int64{at, end}}); err != nil {
+		if err := field(t.Name, entry{DType: string(t.DType), Shape: shape, Offsets: [2]int64{at, end}}); err != nil {
 			return nil, err
 		}
 		at = end
