@@ -328,37 +328,6 @@ func TestLoadAcceptsOpenAIsNaming(t *testing.T) {
 	}
 }
 
-func TestConfigsOfOtherNetworksAreRefused(t *testing.T) {
-	good := string(small().HuggingFace())
-	for want, in := range map[string]string{
-		"model_type":                      strings.Replace(good, `"gpt2"`, `"llama"`, 1),
-		"activation_function":             strings.Replace(good, "gelu_new", "relu", 1),
-		"tie_word_embeddings":             strings.Replace(good, `"tie_word_embeddings": true`, `"tie_word_embeddings": false`, 1),
-		"layer_norm_epsilon":              strings.Replace(good, "0.00001", "0.001", 1),
-		"n_inner":                         strings.Replace(good, `"n_inner": null`, `"n_inner": 7`, 1),
-		"scale_attn_by_inverse_layer_idx": strings.Replace(good, `{`, `{"scale_attn_by_inverse_layer_idx":true,`, 1),
-		"n_head":                          strings.Replace(good, `"n_head": 2`, `"n_head": 3`, 1),
-		"config.json":                     "{",
-	} {
-		if _, err := model.ParseHuggingFace([]byte(in)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
-		}
-	}
-}
-
-func FuzzParseHuggingFace(f *testing.F) {
-	f.Add(small().HuggingFace())
-	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := model.ParseHuggingFace(b)
-		if err != nil {
-			return
-		}
-		if back, err := model.ParseHuggingFace(c.HuggingFace()); err != nil || back != c {
-			t.Fatalf("%+v came back as %+v, %v", c, back, err)
-		}
-	})
-}
-
 func FuzzLoad(f *testing.F) {
 	c := model.Config{Arch: "gpt2", NLayer: 1, NHead: 1, DModel: 2, Context: 2, VocabSize: 2, Bias: false}
 	m, err := model.New(c, cpu.Reference(), 1)
