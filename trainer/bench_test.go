@@ -66,16 +66,17 @@ func (s starter) Checkpoint(context.Context, trainer.Checkpoint) error {
 // idle has memory but does no arithmetic.
 type idle struct{ engine.Kernels }
 
-func (idle) Linear(_, _, _, _ []float32, _, _, _ int, _ bool)                    {}
-func (idle) LinearBackward(_, _, _, _, _, _ []float32, _, _, _ int, _ bool)      {}
-func (idle) Embed(_, _, _ []float32, _ []int32, _, _, _ int)                     {}
-func (idle) EmbedBackward(_, _, _ []float32, _ []int32, _, _, _ int)             {}
-func (idle) LayerNorm(_, _, _, _, _, _ []float32, _, _ int)                      {}
-func (idle) LayerNormBackward(_, _, _, _, _, _, _, _ []float32, _, _ int)        {}
-func (idle) GELU(_, _ []float32)                                                 {}
-func (idle) GELUBackward(_, _, _ []float32)                                      {}
-func (idle) Attention(_, _, _ []float32, _, _, _, _ int)                         {}
-func (idle) AttentionBackward(_, _, _, _ []float32, _, _, _, _ int)              {}
+func (idle) Linear(_, _, _, _ []float32, _, _, _ int, _ bool)               {}
+func (idle) LinearBackward(_, _, _, _, _, _ []float32, _, _, _ int, _ bool) {}
+func (idle) Embed(_, _, _ []float32, _ []int32, _, _, _ int)                {}
+func (idle) EmbedBackward(_, _, _ []float32, _ []int32, _, _, _ int)        {}
+func (idle) LayerNorm(_, _, _, _, _, _ []float32, _ float32, _, _ int)      {}
+func (idle) LayerNormBackward(_, _, _, _, _, _, _, _ []float32, _, _ int)   {}
+func (idle) Activate(_ engine.Activation, _, _ []float32)                   {}
+func (idle) ActivateBackward(_ engine.Activation, _, _, _ []float32)        {}
+func (idle) Attention(_, _, _, _, _, _ []float32, _ engine.Shape)           {}
+func (idle) AttentionBackward(_, _, _, _, _, _, _, _, _, _, _ []float32, _ engine.Shape) {
+}
 func (idle) CrossEntropy(_, _, _ []float32, _ []int32, _, _ int)                 {}
 func (idle) CrossEntropyBackward(_, _ []float32, _ []int32, _ float32, _, _ int) {}
 func (idle) Add(_, _, _ []float32)                                               {}

@@ -135,23 +135,23 @@ func TestGradients(t *testing.T) {
 				return map[string]*engine.Parameter{"gain": f.param("gain", 1, v), "bias": f.param("bias", 0, v)}
 			},
 			build: func(f *fixture, g *engine.Graph, x *engine.Tensor, ps map[string]*engine.Parameter) *engine.Tensor {
-				return g.LayerNorm("norm", x, ps["gain"], ps["bias"])
+				return g.LayerNorm("norm", x, ps["gain"], ps["bias"], 1e-5)
 			}},
 		"layer norm without bias": {cols: v,
 			setup: func(f *fixture) map[string]*engine.Parameter {
 				return map[string]*engine.Parameter{"gain": f.param("gain", 1, v)}
 			},
 			build: func(f *fixture, g *engine.Graph, x *engine.Tensor, ps map[string]*engine.Parameter) *engine.Tensor {
-				return g.LayerNorm("norm", x, ps["gain"], nil)
+				return g.LayerNorm("norm", x, ps["gain"], nil, 1e-5)
 			}},
 		"gelu": {cols: v, build: func(f *fixture, g *engine.Graph, x *engine.Tensor, _ map[string]*engine.Parameter) *engine.Tensor {
-			return g.GELU("gelu", x)
+			return g.Activate("gelu", x, engine.GELU)
 		}},
 		"attention": {cols: 3 * v, build: func(f *fixture, g *engine.Graph, x *engine.Tensor, _ map[string]*engine.Parameter) *engine.Tensor {
-			return g.Attention("attention", x, seq, 2)
+			return g.Attention("attention", x, engine.AttentionOptions{T: seq, Heads: engine.Heads{Q: 2, KV: 2, Dim: v / 2}, Causal: true})
 		}},
 		"residual stream read three times": {cols: v, build: func(f *fixture, g *engine.Graph, x *engine.Tensor, _ map[string]*engine.Parameter) *engine.Tensor {
-			y := g.Add("add", x, g.GELU("gelu", x))
+			y := g.Add("add", x, g.Activate("gelu", x, engine.GELU))
 			return g.Add("add2", g.Add("twice", y, y), x)
 		}},
 		"one weight used twice": {cols: v,
@@ -159,7 +159,7 @@ func TestGradients(t *testing.T) {
 				return map[string]*engine.Parameter{"w": f.param("w", 0, v, v)}
 			},
 			build: func(f *fixture, g *engine.Graph, x *engine.Tensor, ps map[string]*engine.Parameter) *engine.Tensor {
-				return g.Linear("second", g.GELU("gelu", g.Linear("first", x, ps["w"], nil, false)), ps["w"], nil, true)
+				return g.Linear("second", g.Activate("gelu", g.Linear("first", x, ps["w"], nil, false), engine.GELU), ps["w"], nil, true)
 			}},
 	}
 	for name, tc := range cases {
@@ -191,9 +191,9 @@ func TestForwardProgramEqualsTrainingProgram(t *testing.T) {
 	describe := func(g *engine.Graph) *engine.Tensor {
 		x := g.Embed("embed", table, pos, f.ids, seq)
 		for l := range 5 {
-			h := g.Linear(fmt.Sprint("qkv", l), g.LayerNorm(fmt.Sprint("norm", l), x, gains[l], nil), ws[2*l], nil, false)
-			h = g.Linear(fmt.Sprint("out", l), g.Attention(fmt.Sprint("attention", l), h, seq, 2), ws[2*l+1], nil, false)
-			x = g.Add(fmt.Sprint("add", l), x, g.GELU(fmt.Sprint("gelu", l), h))
+			h := g.Linear(fmt.Sprint("qkv", l), g.LayerNorm(fmt.Sprint("norm", l), x, gains[l], nil, 1e-5), ws[2*l], nil, false)
+			h = g.Linear(fmt.Sprint("out", l), g.Attention(fmt.Sprint("attention", l), h, engine.AttentionOptions{T: seq, Heads: engine.Heads{Q: 2, KV: 2, Dim: c / 2}, Causal: true}), ws[2*l+1], nil, false)
+			x = g.Add(fmt.Sprint("add", l), x, g.Activate(fmt.Sprint("gelu", l), h, engine.GELU))
 		}
 		return g.CrossEntropy("loss", g.Linear("head", x, table, nil, true), f.targets)
 	}
@@ -245,7 +245,7 @@ func TestBuildNamesTheMistake(t *testing.T) {
 			return g.CrossEntropy("loss", g.Embed("embed", table, nil, f.ids, 3), f.targets[:2])
 		},
 		"attention: 4 columns": func(g *engine.Graph) *engine.Tensor {
-			return g.Attention("attention", g.Embed("embed", table, nil, f.ids, 3), 3, 1)
+			return g.Attention("attention", g.Embed("embed", table, nil, f.ids, 3), engine.AttentionOptions{T: 3, Heads: engine.Heads{Q: 1, KV: 1, Dim: 1}})
 		},
 	}
 	for want, describe := range cases {
@@ -261,7 +261,7 @@ func TestRunAllocatesNextToNothing(t *testing.T) {
 	table := f.param("table", 0, 5, 6)
 	p, err := engine.Build(f.k, true, func(g *engine.Graph) *engine.Tensor {
 		x := g.Embed("embed", table, nil, f.ids, 3)
-		return g.CrossEntropy("loss", g.Add("add", x, g.GELU("gelu", x)), f.targets)
+		return g.CrossEntropy("loss", g.Add("add", x, g.Activate("gelu", x, engine.GELU)), f.targets)
 	})
 	if err != nil {
 		t.Fatal(err)

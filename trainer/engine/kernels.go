@@ -4,9 +4,10 @@ package engine
 //
 // It is the seam where speed lives. The plain-Go implementation in engine/cpu is the reference; a faster one is right when
 // enginetest cannot tell it from the reference. All matrices are row-major float32. Slices handed in were made by Alloc of
-// the same Kernels, or are parts of such, so that a device may own their memory; ids and targets live on the host. Outputs are
-// overwritten unless a comment says "adds", and overlap no input unless a comment says "may alias". Backward operations overwrite dx and ADD to parameter gradients (dw, db, dgain, dbias, dtable, dpos),
-// so that gradient accumulation is free. A nil bias, or a nil gradient for a parameter or input that needs none, is skipped.
+// the same Kernels, or are parts of such, so that a device may own their memory; []int32 and Shape live on the host. Outputs
+// are overwritten unless a comment says "adds", and overlap no input unless a comment says "may alias" (and then they are
+// the same slice). Backward operations overwrite dx and ADD to parameter gradients (dw, db, dgain, dbias, dtable, dpos), so
+// that gradient accumulation is free. A nil bias, or a nil gradient for a parameter or input that needs none, is skipped.
 //
 // Guarantee: for the same inputs the result is the same to the bit on the same device kind, whatever the number of
 // threads: every reduction has a fixed order that does not depend on how the work was split.
@@ -15,6 +16,9 @@ package engine
 // below 1, or an id outside its table is a programming error and panics with the operation's name.
 type Kernels interface {
 	Info() Info
+	// With returns the same device, memory and threads with the products of Linear and LinearBackward in precision p, or an
+	// error where the device has no such products.
+	With(p Precision) (Kernels, error)
 	// Alloc returns n zeroed float32 of device memory.
 	Alloc(n int) []float32
 	// Upload copies host → device, Download device → host; lengths must match.
@@ -31,19 +35,48 @@ type Kernels interface {
 	// EmbedBackward: dtable and dpos add the rows of dy, in the order of i.
 	EmbedBackward(dtable, dpos, dy []float32, ids []int32, b, t, c int)
 
-	// LayerNorm over rows of c, eps 1e-5: y = (x-mean)·rstd·gain + bias; mean and rstd [rows] are kept for the backward pass.
-	LayerNorm(y, mean, rstd, x, gain, bias []float32, rows, c int)
+	// LayerNorm over rows of c: y = (x-mean)·rstd·gain + bias with rstd = 1/√(variance+eps) (Ba, Kiros & Hinton 2016); mean and
+	// rstd [rows] are kept for the backward pass.
+	LayerNorm(y, mean, rstd, x, gain, bias []float32, eps float32, rows, c int)
 	LayerNormBackward(dx, dgain, dbias, dy, x, mean, rstd, gain []float32, rows, c int)
+	// RMSNorm over rows of c: y = x·rstd·gain with rstd = 1/√(mean(x²)+eps) (Zhang & Sennrich 2019); rstd [rows] is kept.
+	RMSNorm(y, rstd, x, gain []float32, eps float32, rows, c int)
+	RMSNormBackward(dx, dgain, dy, x, rstd, gain []float32, rows, c int)
+	// HeadNorm is RMSNorm of every query and key head by itself, in rows q|k|v of h (QK-norm: Henry et al. 2020); qGain and
+	// kGain [h.Dim] are shared by heads, rstd [rows, h.Q+h.KV] is kept, v is copied.
+	HeadNorm(y, rstd, x, qGain, kGain []float32, eps float32, rows int, h Heads)
+	HeadNormBackward(dx, dqGain, dkGain, dy, x, rstd, qGain, kGain []float32, rows int, h Heads)
 
-	// GELU is the tanh approximation (Hendrycks & Gimpel 2016): 0.5x(1+tanh(√(2/π)(x+0.044715x³))).
-	GELU(y, x []float32)
-	GELUBackward(dx, dy, x []float32)
+	// Activate: y = a(x). ActivateBackward: dx = dy·a'(x); dx may alias dy.
+	Activate(a Activation, y, x []float32)
+	ActivateBackward(a Activation, dx, dy, x []float32)
+	// Gate: x [rows,2c] is gate|up, y [rows,c] = a(gate)·up: SwiGLU with SiLU, GeGLU with GELU (Shazeer 2020).
+	Gate(a Activation, y, x []float32, rows, c int)
+	GateBackward(a Activation, dx, dy, x []float32, rows, c int)
 
-	// Attention is causal multi-head self-attention, scores scaled by 1/√(c/h). qkv is [b,t,3c] (q, k, v side by side),
-	// y is [b,t,c], probs [b,h,t,t] is kept for the backward pass (entries above the diagonal are zero).
-	Attention(y, probs, qkv []float32, b, t, c, h int)
-	// AttentionBackward: dqkv [b,t,3c] from dy [b,t,c].
-	AttentionBackward(dqkv, dy, qkv, probs []float32, b, t, c, h int)
+	// Rotate turns the query and key heads of rows q|k|v by their position (RoPE: Su et al. 2021) and copies v. Row r is at
+	// position r mod t; cos and sin are [t or more, h.Dim/2], and element i is paired with i+h.Dim/2, as Hugging Face's Llama
+	// pairs them. back turns the other way, which is the gradient. y may alias x.
+	Rotate(y, x, cos, sin []float32, rows, t int, h Heads, back bool)
+
+	// Attention: y = softmax(scale·q·kᵀ + bias)·v, head by head, as s says. q, k, v and y begin at the first head of the first
+	// row; rows are a stride apart. bias [s.Heads.Q, TQ, TK] is added for every sequence of the batch, or nil. lse [B,
+	// s.Heads.Q, TQ], the logarithm of Σe^score, is all that is kept besides the inputs and y. A query that sees no key has
+	// y = 0 and lse = -Inf. Between heads, nothing of y is written.
+	Attention(y, lse, q, k, v, bias []float32, s Shape)
+	// AttentionBackward: dq lies as q, dk and dv as k and v, dy as y; dbias is overwritten, like dx elsewhere.
+	AttentionBackward(dq, dk, dv, dbias, dy, y, lse, q, k, v, bias []float32, s Shape)
+	// Relative: bias[h, i] = table[buckets[i], h], for heads h and n = len(buckets): T5's relative positions (Raffel et al. 2020).
+	Relative(bias, table []float32, buckets []int32, heads int)
+	// RelativeBackward: dtable adds dbias, in the order of i.
+	RelativeBackward(dtable, dbias []float32, buckets []int32, heads int)
+
+	// Dropout: y[i] = x[i]/(1-p) where random.Float64(key, i) ≥ p, else 0. The gradient of x is Dropout of dy with the same key.
+	// p is in [0,1). y may alias x.
+	Dropout(y, x []float32, key uint64, p float32)
+	// SoftCap: y = cap·tanh(x/cap) (Gemma 2). SoftCapBackward: dx = dy·(1-(y/cap)²). y may alias x, dx may alias dy.
+	SoftCap(y, x []float32, cap float32)
+	SoftCapBackward(dx, dy, y []float32, cap float32)
 
 	// CrossEntropy: losses[m] = -log softmax(logits[m,v])[targets[m]] in nats; target -1 is ignored (loss 0). probs may alias logits.
 	CrossEntropy(losses, probs, logits []float32, targets []int32, m, v int)
@@ -54,16 +87,34 @@ type Kernels interface {
 	Add(dst, a, b []float32)
 	Scale(x []float32, s float32)
 	Zero(x []float32)
+	// Mix: dst = alpha·a + beta·b; dst may alias either. Without b (nil) dst = alpha·a.
+	Mix(dst, a, b []float32, alpha, beta float32)
 	// SumSquares returns Σx² accumulated in float64 in a fixed order.
 	SumSquares(x []float32) float64
+
 	// AdamW updates p, m, v in place with gradient g multiplied by h.GradScale first (Loshchilov & Hutter 2019, decoupled decay).
 	AdamW(p, m, v, g []float32, h AdamW)
+	// Lion updates p and m in place (Chen et al. 2023, algorithm 2): p -= lr·(sign(β1·m + (1-β1)·g) + decay·p), then
+	// m = β2·m + (1-β2)·g. The sign of zero is zero and of a NaN is NaN.
+	Lion(p, m, g []float32, h Lion)
+	// SGD updates p and m in place, as PyTorch does: with g += decay·p, m = momentum·m + g, p -= lr·m, or lr·(g + momentum·m)
+	// with Nesterov. m may be nil where Momentum is 0.
+	SGD(p, m, g []float32, h SGD)
 }
 
 // AdamW holds one step's hyper-parameters. Step counts from 1 (bias correction).
 type AdamW struct {
 	LR, Beta1, Beta2, Eps, WeightDecay, GradScale float32
 	Step                                          int
+}
+
+// Lion holds one step's hyper-parameters; gradients are multiplied by GradScale first.
+type Lion struct{ LR, Beta1, Beta2, WeightDecay, GradScale float32 }
+
+// SGD holds one step's hyper-parameters; gradients are multiplied by GradScale first.
+type SGD struct {
+	LR, Momentum, WeightDecay, GradScale float32
+	Nesterov                             bool
 }
 
 // Info tells what the arithmetic runs on, for a run's record.

@@ -43,8 +43,8 @@ func (g *Graph) Embed(name string, table, pos *Parameter, ids []int32, t int) *T
 	})
 }
 
-// LayerNorm adds y = (x-mean)·rstd·gain + bias over each row. bias may be nil.
-func (g *Graph) LayerNorm(name string, x *Tensor, gain, bias *Parameter) *Tensor {
+// LayerNorm adds y = (x-mean)·rstd·gain + bias over each row, eps added to the variance. bias may be nil.
+func (g *Graph) LayerNorm(name string, x *Tensor, gain, bias *Parameter, eps float32) *Tensor {
 	rows, c := x.Rows, x.Cols
 	if len(gain.Value) != c || (bias != nil && len(bias.Value) != c) {
 		g.fail("%s: gain %v and bias %v do not fit an input of %d columns", name, gain.Shape, bias.shape(), c)
@@ -52,7 +52,7 @@ func (g *Graph) LayerNorm(name string, x *Tensor, gain, bias *Parameter) *Tensor
 	return g.apply(&operation{
 		name: name, rows: rows, cols: c, inputs: []*Tensor{x}, params: []*Parameter{gain, bias}, kept: []int{rows, rows},
 		run: func(y []float32, kept [][]float32) {
-			g.k.LayerNorm(y, kept[0], kept[1], x.op.out, gain.Value, bias.values(), rows, c)
+			g.k.LayerNorm(y, kept[0], kept[1], x.op.out, gain.Value, bias.values(), eps, rows, c)
 		},
 		backward: func(dx, dy []float32, kept [][]float32) {
 			g.k.LayerNormBackward(dx, gain.Grad, bias.gradient(), dy, x.op.out, kept[0], kept[1], gain.Value, rows, c)
@@ -60,32 +60,55 @@ func (g *Graph) LayerNorm(name string, x *Tensor, gain, bias *Parameter) *Tensor
 	})
 }
 
-// GELU adds the tanh approximation of the Gaussian error linear unit.
-func (g *Graph) GELU(name string, x *Tensor) *Tensor {
+// Activate adds a(x), elementwise.
+func (g *Graph) Activate(name string, x *Tensor, a Activation) *Tensor {
 	return g.apply(&operation{
 		name: name, rows: x.Rows, cols: x.Cols, inputs: []*Tensor{x},
-		run:      func(y []float32, _ [][]float32) { g.k.GELU(y, x.op.out) },
-		backward: func(dx, dy []float32, _ [][]float32) { g.k.GELUBackward(dx, dy, x.op.out) },
+		run:      func(y []float32, _ [][]float32) { g.k.Activate(a, y, x.op.out) },
+		backward: func(dx, dy []float32, _ [][]float32) { g.k.ActivateBackward(a, dx, dy, x.op.out) },
 	})
 }
 
-// Attention adds causal self-attention with h heads over sequences of length t; qkv has 3c columns, the output c.
-func (g *Graph) Attention(name string, qkv *Tensor, t, h int) *Tensor {
-	c := qkv.Cols / 3
-	if qkv.Cols%3 != 0 || h < 1 || c%h != 0 || t < 1 || qkv.Rows%t != 0 {
-		g.fail("%s: %d columns in %d heads, %d rows in sequences of %d", name, qkv.Cols, h, qkv.Rows, t)
+// AttentionOptions says how queries attend to keys.
+type AttentionOptions struct {
+	T       int // queries of a sequence
+	Heads   Heads
+	Causal  bool      // a query sees its own and earlier keys
+	Scale   float32   // of q·k; 0 means 1/√Heads.Dim
+	Slopes  []float32 // ALiBi, one of every query head; nil: none
+	Lengths []int32   // keys of every sequence, read at every Run; nil: all
+}
+
+// Attention adds self-attention over sequences of a.T rows q|k|v.
+func (g *Graph) Attention(name string, qkv *Tensor, a AttentionOptions) *Tensor {
+	h, c := a.Heads, a.Heads.Q*a.Heads.Dim
+	s := Shape{
+		TQ: a.T, TK: a.T, Heads: h, QStride: h.Width(), KVStride: h.Width(), YStride: c,
+		Scale: a.Scale, Causal: a.Causal, Slopes: a.Slopes, Lengths: a.Lengths,
+	}
+	if a.T > 0 {
+		s.B = qkv.Rows / a.T
+	}
+	if qkv.Cols != h.Width() || a.T < 1 || qkv.Rows%a.T != 0 {
+		g.fail("%s: %d columns in heads %+v, %d rows in sequences of %d", name, qkv.Cols, h, qkv.Rows, a.T)
 		return &Tensor{op: &operation{}}
 	}
-	b := qkv.Rows / t
-	return g.apply(&operation{
-		name: name, rows: qkv.Rows, cols: c, inputs: []*Tensor{qkv}, kept: []int{b * h * t * t},
-		run: func(y []float32, kept [][]float32) {
-			g.k.Attention(y, kept[0], qkv.op.out, b, t, c, h)
-		},
-		backward: func(dx, dy []float32, kept [][]float32) {
-			g.k.AttentionBackward(dx, dy, qkv.op.out, kept[0], b, t, c, h)
-		},
-	})
+	if err := s.Check(); err != nil {
+		g.fail("%s: %w", name, err)
+		return &Tensor{op: &operation{}}
+	}
+	parts := func(x []float32) (q, k, v []float32) { return x, x[c:], x[c+h.KV*h.Dim:] }
+	op := &operation{name: name, rows: qkv.Rows, cols: c, inputs: []*Tensor{qkv}, kept: []int{s.B * h.Q * s.TQ}}
+	op.run = func(y []float32, kept [][]float32) {
+		q, k, v := parts(qkv.op.out)
+		g.k.Attention(y, kept[0], q, k, v, nil, s)
+	}
+	op.backward = func(dx, dy []float32, kept [][]float32) {
+		q, k, v := parts(qkv.op.out)
+		dq, dk, dv := parts(dx)
+		g.k.AttentionBackward(dq, dk, dv, nil, dy, op.out, kept[0], q, k, v, nil, s)
+	}
+	return g.apply(op)
 }
 
 // Add adds a + b elementwise.

@@ -1,90 +1,205 @@
 package cpu
 
-import "math"
+import (
+	"math"
 
-// queryBlock is how many queries' gradients are held at once, so that scratch memory grows with t and not with t².
+	"millrace/trainer/engine"
+)
+
+// queryBlock is how many queries' scores and their gradients are held at once, so that memory grows with the number of keys
+// and not with its square.
 const queryBlock = 128
 
-// head is one head of one sequence inside [b,t,3c] activations.
-type head struct {
-	q, k, v        []float32 // from the head's first value on, rows 3c apart
-	t, c, size     int
-	probs          []float32 // [t,t]
-	scale          float32
-	sequence, slot int
+// attended is one query head of one sequence: its parts of q, k, v and y (or of their gradients), from the head's first value
+// on, and the keys its queries see, which are always the first so many.
+type attended struct {
+	s           engine.Shape
+	batch, head int
+	scale       float32
+	bias, lse   []float32 // [TQ,TK] or nil, [TQ]; lse is nil where it is known
 }
 
-func newHead(qkv, probs []float32, index, t, c, h int) head {
-	sequence, slot := index/h, index%h
-	size := c / h
-	start := sequence*t*3*c + slot*size
-	return head{
-		q: qkv[start:], k: qkv[start+c:], v: qkv[start+2*c:], t: t, c: c, size: size,
-		probs: probs[index*t*t:][:t*t], scale: float32(1 / math.Sqrt(float64(size))), sequence: sequence, slot: slot,
+func newAttended(s engine.Shape, batch, head int, bias, lse []float32) attended {
+	a := attended{s: s, batch: batch, head: head, scale: float32(attentionScale(s))}
+	if lse != nil {
+		a.lse = lse[(batch*s.Heads.Q+head)*s.TQ:][:s.TQ]
+	}
+	if bias != nil {
+		a.bias = bias[head*s.TQ*s.TK:][:s.TQ*s.TK]
+	}
+	return a
+}
+
+func (a attended) queries(q []float32) []float32 {
+	return q[a.batch*a.s.TQ*a.s.QStride+a.head*a.s.Heads.Dim:]
+}
+
+func (a attended) keys(k []float32) []float32 {
+	h := a.s.Heads
+	return k[a.batch*a.s.TK*a.s.KVStride+a.head/(h.Q/h.KV)*h.Dim:]
+}
+
+func (a attended) out(y []float32) []float32 {
+	return y[a.batch*a.s.TQ*a.s.YStride+a.head*a.s.Heads.Dim:]
+}
+
+func (a attended) seen(i int) int { return a.s.Seen(a.batch, i) }
+
+// adjust adds what is not a product to scaled scores of query i; without bias and slopes there is nothing to do, and the
+// scores are left unscaled for softmax to scale.
+func (a attended) adjust(row []float32, i int) (rate float32) {
+	if a.bias == nil && a.s.Slopes == nil {
+		return a.scale
+	}
+	slope, position := float32(0), a.s.Position(a.batch, i)
+	if a.s.Slopes != nil {
+		slope = a.s.Slopes[a.head]
+	}
+	for j := range row {
+		row[j] = row[j]*a.scale - slope*float32(max(position-j, j-position))
+	}
+	if a.bias != nil {
+		addGo(row, row, a.bias[i*a.s.TK:][:len(row)])
+	}
+	return 1
+}
+
+// Attention gives every query head of a sequence to one thread. A tile of queries never looks at keys beyond those its last
+// row sees.
+func (k *fast) Attention(y, lse, q, key, v, bias []float32, s engine.Shape) {
+	attentionShapes(y, lse, q, key, v, bias, s)
+	dim, tk := s.Heads.Dim, s.TK
+	k.crew.each(s.B*s.Heads.Q, func(sc *scratch, index int) {
+		a := newAttended(s, index/s.Heads.Q, index%s.Heads.Q, bias, lse)
+		room := grow(&sc.panels, k.room(tk, dim)+k.room(dim, tk))
+		keys := k.columnPanels(room, a.keys(key), s.KVStride, tk, dim)
+		values := k.rowPanels(room[k.room(tk, dim):], a.keys(v), s.KVStride, tk, dim)
+		probs := grow(&sc.scores, k.tileRows*tk)
+		for from, to := range k.tiles(0, s.TQ) {
+			most := k.probabilities(probs, a, q, keys, from, to)
+			out := a.out(y)[from*s.YStride:]
+			if most == 0 {
+				for i := range to - from {
+					clear(out[i*s.YStride:][:dim])
+				}
+				continue
+			}
+			k.times(out, s.YStride, probs, tk, 1, values, tk, to-from, dim, 0, most, false)
+		}
+	})
+}
+
+// probabilities sets the rows of probs, TK apart, to what queries from..to make of the packed keys, and lse, unless it is
+// nil, to the logarithms of their sums. It returns how many keys the one that sees most sees; rows that see fewer end in zeros.
+func (k *fast) probabilities(probs []float32, a attended, q, keys []float32, from, to int) int {
+	most := a.seen(to - 1)
+	tk, dim := a.s.TK, a.s.Heads.Dim
+	if most > 0 {
+		k.times(probs, tk, a.queries(q)[from*a.s.QStride:], a.s.QStride, 1, keys, dim, to-from, most, 0, dim, false)
+	}
+	for i := from; i < to; i++ {
+		row, seen := probs[(i-from)*tk:][:most], a.seen(i)
+		clear(row[seen:])
+		norm := math.Inf(-1)
+		if seen > 0 {
+			rate := a.adjust(row[:seen], i)
+			best, sum := k.softmax(row[:seen], row[:seen], rate)
+			norm = math.Log(float64(sum)) + float64(best)*float64(rate)
+		}
+		if a.lse != nil {
+			a.lse[i] = float32(norm)
+		}
+	}
+	return most
+}
+
+// AttentionBackward gives every key head of a sequence to one thread, with all the queries that share it; where the bias has a
+// gradient, which all sequences share, every key head of all of them. It goes through the queries in blocks: their
+// probabilities again, the gradients of their scores, then what they add to dq, dk, dv.
+func (k *fast) AttentionBackward(dq, dk, dv, dbias, dy, y, lse, q, key, v, bias []float32, s engine.Shape) {
+	attentionBackwardShapes(dq, dk, dv, dbias, dy, y, lse, q, key, v, bias, s)
+	clear(dbias)
+	batches := 1 // of a task
+	if dbias != nil {
+		batches = s.B
+	}
+	k.crew.each(s.B*s.Heads.KV/batches, func(sc *scratch, index int) {
+		for batch := index / s.Heads.KV; batch < index/s.Heads.KV+batches; batch++ {
+			k.attentionBackward(sc, batch, index%s.Heads.KV, dq, dk, dv, dbias, dy, q, key, v, bias, s)
+		}
+	})
+}
+
+func (k *fast) attentionBackward(sc *scratch, batch, kv int, dq, dk, dv, dbias, dy, q, key, v, bias []float32, s engine.Shape) {
+	dim, tq, tk, group := s.Heads.Dim, s.TQ, s.TK, s.Heads.Q/s.Heads.KV
+	a := newAttended(s, batch, kv*group, bias, nil)
+	keyGrad, valueGrad := a.keys(dk), a.keys(dv)
+	for j := range tk {
+		clear(keyGrad[j*s.KVStride:][:dim])
+		clear(valueGrad[j*s.KVStride:][:dim])
+	}
+	wide, tall, high := k.room(tk, dim), k.room(dim, tk), k.room(dim, tq)
+	room := grow(&sc.panels, 2*wide+tall+2*high)
+	keys := k.columnPanels(room, a.keys(key), s.KVStride, tk, dim)
+	values := k.columnPanels(room[wide:], a.keys(v), s.KVStride, tk, dim)
+	keyRows := k.rowPanels(room[2*wide:], a.keys(key), s.KVStride, tk, dim)
+	block := min(tq, queryBlock) * tk
+	scores := grow(&sc.scores, 2*block)
+	probs, ds := scores[:block], scores[block:] // of a block's queries, rows tk apart
+	for head := kv * group; head < (kv+1)*group; head++ {
+		a := newAttended(s, batch, head, bias, nil)
+		queries := k.rowPanels(room[2*wide+tall:], a.queries(q), s.QStride, tq, dim)
+		grads := k.rowPanels(room[2*wide+tall+high:], a.out(dy), s.YStride, tq, dim)
+		for first := 0; first < tq; first += queryBlock {
+			last := min(tq, first+queryBlock)
+			for from, to := range k.tiles(first, last) {
+				p, d := probs[(from-first)*tk:], ds[(from-first)*tk:]
+				k.scoreGradients(p, d, a, dbias, dy, q, keys, values, from, to)
+				out := a.queries(dq)[from*s.QStride:]
+				if most := a.seen(to - 1); most > 0 {
+					k.times(out, s.QStride, d, tk, 1, keyRows, tk, to-from, dim, 0, most, false)
+				} else {
+					for i := range to - from {
+						clear(out[i*s.QStride:][:dim])
+					}
+				}
+			}
+			for from, to := range k.tiles(0, a.seen(last-1)) {
+				since := first // queries before the first that sees the first of these keys see none of them
+				for a.seen(since) <= from {
+					since++
+				}
+				rows, at := last-since, (since-first)*tk+from
+				k.times(keyGrad[from*s.KVStride:], s.KVStride, ds[at:], 1, tk, queries, tq, to-from, dim, since, rows, true)
+				k.times(valueGrad[from*s.KVStride:], s.KVStride, probs[at:], 1, tk, grads, tq, to-from, dim, since, rows, true)
+			}
+		}
 	}
 }
 
-// out is the head's slice of [b,t,c] activations, rows c apart.
-func (h head) out(y []float32) []float32 { return y[h.sequence*h.t*h.c+h.slot*h.size:] }
-
-// Attention gives every head to one thread. A tile of queries never looks at keys beyond its last row: half the work.
-func (k *fast) Attention(y, probs, qkv []float32, b, t, c, h int) {
-	attentionShapes(y, probs, qkv, b, t, c, h)
-	k.crew.each(b*h, func(s *scratch, index int) {
-		hd := newHead(qkv, probs, index, t, c, h)
-		room := grow(&s.panels, k.room(t, hd.size)+k.room(hd.size, t))
-		keys := k.columnPanels(room, hd.k, 3*c, t, hd.size)
-		values := k.rowPanels(room[k.room(t, hd.size):], hd.v, 3*c, t, hd.size)
-		out := hd.out(y)
-		for from, to := range k.tiles(0, t) {
-			k.times(hd.probs[from*t:], t, hd.q[from*3*c:], 3*c, 1, keys, hd.size, to-from, to, 0, hd.size, false)
-			for i := from; i < to; i++ {
-				row := hd.probs[i*t : (i+1)*t]
-				k.softmax(row[:i+1], row[:i+1], hd.scale)
-				clear(row[i+1:])
-			}
-			k.times(out[from*c:], c, hd.probs[from*t:], t, 1, values, t, to-from, hd.size, 0, to, false)
+// scoreGradients sets rows of p to the probabilities of queries from..to, and of d to the gradients of the products q·k. Both
+// are zero from the last key seen up to the block's end, that products may run over them.
+func (k *fast) scoreGradients(p, d []float32, a attended, dbias, dy, q, keys, values []float32, from, to int) {
+	tk, dim, s := a.s.TK, a.s.Heads.Dim, a.s
+	end := a.seen(min(s.TQ, from/queryBlock*queryBlock+queryBlock) - 1)
+	most := a.seen(to - 1)
+	if most > 0 {
+		k.probabilities(p, a, q, keys, from, to)
+		k.times(d, tk, a.out(dy)[from*s.YStride:], s.YStride, 1, values, dim, to-from, most, 0, dim, false)
+	}
+	for i := from; i < to; i++ {
+		row, prob, seen := d[(i-from)*tk:][:tk], p[(i-from)*tk:][:tk], a.seen(i)
+		clear(prob[seen:end])
+		clear(row[seen:end])
+		if dbias == nil {
+			k.softmaxBackward(row[:seen], prob[:seen], a.scale)
+			continue
 		}
-	})
-}
-
-// AttentionBackward goes through the queries in blocks: the gradients of a block's scores, then what they add to dq, dk, dv.
-func (k *fast) AttentionBackward(dqkv, dy, qkv, probs []float32, b, t, c, h int) {
-	attentionBackwardShapes(dqkv, dy, qkv, probs, b, t, c, h)
-	k.crew.each(b*h, func(s *scratch, index int) {
-		hd := newHead(qkv, probs, index, t, c, h)
-		grad := newHead(dqkv, probs, index, t, c, h)
-		out := hd.out(dy)
-		tall, flat := k.room(hd.size, t), k.room(t, hd.size)
-		room := grow(&s.panels, flat+3*tall)
-		values := k.columnPanels(room, hd.v, 3*c, t, hd.size)
-		keys := k.rowPanels(room[flat:], hd.k, 3*c, t, hd.size)
-		queries := k.rowPanels(room[flat+tall:], hd.q, 3*c, t, hd.size)
-		grads := k.rowPanels(room[flat+2*tall:], out, c, t, hd.size)
-		ds := grow(&s.scores, min(t, queryBlock)*t) // of the block's queries, rows t apart
-		for first := 0; first < t; first += queryBlock {
-			last := min(t, first+queryBlock)
-			for from, to := range k.tiles(first, last) {
-				rows := ds[(from-first)*t:]
-				k.times(rows, t, out[from*c:], c, 1, values, hd.size, to-from, to, 0, hd.size, false)
-				for i := from; i < to; i++ {
-					row := rows[(i-from)*t:][:t]
-					k.softmaxBackward(row[:i+1], hd.probs[i*t:][:i+1], hd.scale)
-					clear(row[i+1 : to])
-				}
-				k.times(grad.q[from*3*c:], 3*c, rows, t, 1, keys, t, to-from, hd.size, 0, to, false)
-			}
-			for start := 0; start < last; start += queryBlock {
-				for from, to := range k.tiles(start, min(last, start+queryBlock)) {
-					// Queries before the first of these keys do not see them; the rest of the tile's triangle is zero.
-					since := max(first, from)
-					add := start < first
-					k.times(grad.k[from*3*c:], 3*c, ds[(since-first)*t+from:], 1, t, queries, t, to-from, hd.size, since, last-since, add)
-					k.times(grad.v[from*3*c:], 3*c, hd.probs[since*t+from:], 1, t, grads, t, to-from, hd.size, since, last-since, add)
-				}
-			}
-		}
-	})
+		k.softmaxBackward(row[:seen], prob[:seen], 1)
+		sum := dbias[(a.head*s.TQ+i)*tk:][:seen]
+		k.add(sum, sum, row[:seen])
+		k.level.scale(row[:seen], row[:seen], a.scale)
+	}
 }
 
 // tiles cuts rows from..to into tiles of even height.

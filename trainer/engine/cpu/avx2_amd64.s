@@ -154,15 +154,6 @@ DATA lowest<>+40(SB)/8, $0xff800000ff800000
 DATA lowest<>+48(SB)/8, $0xff800000ff800000
 DATA lowest<>+56(SB)/8, $0xff800000ff800000
 GLOBL lowest<>(SB), RODATA|NOPTR, $64
-DATA layerNormEps<>+0(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+8(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+16(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+24(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+32(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+40(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+48(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+56(SB)/8, $0x3727c5ac3727c5ac
-GLOBL layerNormEps<>(SB), RODATA|NOPTR, $64
 DATA lanes<>+0(SB)/8, $0xffffffffffffffff
 DATA lanes<>+8(SB)/8, $0xffffffffffffffff
 DATA lanes<>+16(SB)/8, $0xffffffffffffffff
@@ -2348,7 +2339,7 @@ done27:
 	VPERMILPS $0xB1, X1, X2
 	VADDPS X2, X1, X1
 	VBROADCASTSS X1, Y1
-	VMOVUPS layerNormEps<>+0(SB), Y2
+	VBROADCASTSS eps+100(FP), Y2
 	VFMADD213PS Y2, Y4, Y1
 	VSQRTPS Y1, Y1
 	VMOVUPS one<>+0(SB), Y2

@@ -154,15 +154,6 @@ DATA lowest<>+40(SB)/8, $0xff800000ff800000
 DATA lowest<>+48(SB)/8, $0xff800000ff800000
 DATA lowest<>+56(SB)/8, $0xff800000ff800000
 GLOBL lowest<>(SB), RODATA|NOPTR, $64
-DATA layerNormEps<>+0(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+8(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+16(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+24(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+32(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+40(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+48(SB)/8, $0x3727c5ac3727c5ac
-DATA layerNormEps<>+56(SB)/8, $0x3727c5ac3727c5ac
-GLOBL layerNormEps<>(SB), RODATA|NOPTR, $64
 
 // tileAvx512 computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
 // aRow or aCol is 1.
@@ -7523,7 +7514,7 @@ done27:
 	VPERMILPS $0xB1, X1, X2
 	VADDPS X2, X1, X1
 	VBROADCASTSS X1, Z1
-	VMOVUPS layerNormEps<>+0(SB), Z2
+	VBROADCASTSS eps+100(FP), Z2
 	VFMADD213PS Z2, Z4, Z1
 	VSQRTPS Z1, Z1
 	VMOVUPS one<>+0(SB), Z2

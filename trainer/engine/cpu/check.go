@@ -1,6 +1,10 @@
 package cpu
 
-import "fmt"
+import (
+	"fmt"
+
+	"millrace/trainer/engine"
+)
 
 // need panics unless s holds exactly n values: the last check before loops that trust their shapes.
 func need(what string, s []float32, n int) {
@@ -111,25 +115,171 @@ func layerNormBackwardShapes(dx, dgain, dbias, dy, x, mean, rstd, gain []float32
 	need("LayerNormBackward gain", gain, c)
 }
 
-func attentionShapes(y, probs, qkv []float32, b, t, c, h int) {
-	needPositive("Attention", b, t, c, h)
-	if c%h != 0 {
-		panic(fmt.Sprintf("cpu: Attention cannot split %d channels over %d heads", c, h))
-	}
-	need("Attention y", y, b*t*c)
-	need("Attention probs", probs, b*h*t*t)
-	need("Attention qkv", qkv, b*t*3*c)
+func rmsNormShapes(y, rstd, x, gain []float32, rows, c int) {
+	needPositive("RMSNorm", rows, c)
+	need("RMSNorm y", y, rows*c)
+	need("RMSNorm rstd", rstd, rows)
+	need("RMSNorm x", x, rows*c)
+	need("RMSNorm gain", gain, c)
 }
 
-func attentionBackwardShapes(dqkv, dy, qkv, probs []float32, b, t, c, h int) {
-	needPositive("AttentionBackward", b, t, c, h)
-	if c%h != 0 {
-		panic(fmt.Sprintf("cpu: AttentionBackward cannot split %d channels over %d heads", c, h))
+func rmsNormBackwardShapes(dx, dgain, dy, x, rstd, gain []float32, rows, c int) {
+	needPositive("RMSNormBackward", rows, c)
+	needOrNil("RMSNormBackward dx", dx, rows*c)
+	needOrNil("RMSNormBackward dgain", dgain, c)
+	need("RMSNormBackward dy", dy, rows*c)
+	need("RMSNormBackward x", x, rows*c)
+	need("RMSNormBackward rstd", rstd, rows)
+	need("RMSNormBackward gain", gain, c)
+}
+
+// needHeads panics unless query heads can share key heads.
+func needHeads(what string, h engine.Heads) {
+	needPositive(what, h.Q, h.KV, h.Dim)
+	if h.Q%h.KV != 0 {
+		panic(fmt.Sprintf("cpu: %s has %d query heads, which cannot share %d key heads", what, h.Q, h.KV))
 	}
-	need("AttentionBackward dqkv", dqkv, b*t*3*c)
-	need("AttentionBackward dy", dy, b*t*c)
-	need("AttentionBackward qkv", qkv, b*t*3*c)
-	need("AttentionBackward probs", probs, b*h*t*t)
+}
+
+func headNormShapes(y, rstd, x, qGain, kGain []float32, rows int, h engine.Heads) {
+	needPositive("HeadNorm", rows)
+	needHeads("HeadNorm", h)
+	need("HeadNorm y", y, rows*h.Width())
+	need("HeadNorm rstd", rstd, rows*(h.Q+h.KV))
+	need("HeadNorm x", x, rows*h.Width())
+	need("HeadNorm qGain", qGain, h.Dim)
+	need("HeadNorm kGain", kGain, h.Dim)
+}
+
+func headNormBackwardShapes(dx, dqGain, dkGain, dy, x, rstd, qGain, kGain []float32, rows int, h engine.Heads) {
+	needPositive("HeadNormBackward", rows)
+	needHeads("HeadNormBackward", h)
+	needOrNil("HeadNormBackward dx", dx, rows*h.Width())
+	needOrNil("HeadNormBackward dqGain", dqGain, h.Dim)
+	needOrNil("HeadNormBackward dkGain", dkGain, h.Dim)
+	need("HeadNormBackward dy", dy, rows*h.Width())
+	need("HeadNormBackward x", x, rows*h.Width())
+	need("HeadNormBackward rstd", rstd, rows*(h.Q+h.KV))
+	need("HeadNormBackward qGain", qGain, h.Dim)
+	need("HeadNormBackward kGain", kGain, h.Dim)
+}
+
+// needRows panics unless s holds n rows of width values, stride apart; what follows the last row does not matter.
+func needRows(what string, s []float32, n, stride, width int) {
+	if least := (n-1)*stride + width; len(s) < least {
+		panic(fmt.Sprintf("cpu: %s has %d values, %d rows of %d that are %d apart need %d", what, len(s), n, width, stride, least))
+	}
+}
+
+func attentionShapes(y, lse, q, k, v, bias []float32, s engine.Shape) {
+	if err := s.Check(); err != nil {
+		panic("cpu: Attention of " + err.Error())
+	}
+	h := s.Heads
+	needRows("Attention y", y, s.B*s.TQ, s.YStride, h.Q*h.Dim)
+	need("Attention lse", lse, s.B*h.Q*s.TQ)
+	needRows("Attention q", q, s.B*s.TQ, s.QStride, h.Q*h.Dim)
+	needRows("Attention k", k, s.B*s.TK, s.KVStride, h.KV*h.Dim)
+	needRows("Attention v", v, s.B*s.TK, s.KVStride, h.KV*h.Dim)
+	needOrNil("Attention bias", bias, h.Q*s.TQ*s.TK)
+}
+
+func attentionBackwardShapes(dq, dk, dv, dbias, dy, y, lse, q, k, v, bias []float32, s engine.Shape) {
+	if err := s.Check(); err != nil {
+		panic("cpu: AttentionBackward of " + err.Error())
+	}
+	h := s.Heads
+	needRows("AttentionBackward dq", dq, s.B*s.TQ, s.QStride, h.Q*h.Dim)
+	needRows("AttentionBackward dk", dk, s.B*s.TK, s.KVStride, h.KV*h.Dim)
+	needRows("AttentionBackward dv", dv, s.B*s.TK, s.KVStride, h.KV*h.Dim)
+	needOrNil("AttentionBackward dbias", dbias, h.Q*s.TQ*s.TK)
+	needRows("AttentionBackward dy", dy, s.B*s.TQ, s.YStride, h.Q*h.Dim)
+	needRows("AttentionBackward y", y, s.B*s.TQ, s.YStride, h.Q*h.Dim)
+	need("AttentionBackward lse", lse, s.B*h.Q*s.TQ)
+	needRows("AttentionBackward q", q, s.B*s.TQ, s.QStride, h.Q*h.Dim)
+	needRows("AttentionBackward k", k, s.B*s.TK, s.KVStride, h.KV*h.Dim)
+	needRows("AttentionBackward v", v, s.B*s.TK, s.KVStride, h.KV*h.Dim)
+	needOrNil("AttentionBackward bias", bias, h.Q*s.TQ*s.TK)
+}
+
+func relativeShapes(what string, bias, table []float32, buckets []int32, heads int) {
+	needPositive(what, len(buckets), heads)
+	need(what+" bias", bias, heads*len(buckets))
+	if len(table)%heads != 0 {
+		panic(fmt.Sprintf("cpu: %s table has %d values, not rows of %d", what, len(table), heads))
+	}
+	needIDs(what+" buckets", buckets, len(buckets), len(table)/heads, false)
+}
+
+// needActivation panics at a name that is none.
+func needActivation(what string, a engine.Activation) {
+	switch a {
+	case engine.GELU, engine.GELUExact, engine.ReLU, engine.SiLU, engine.ReLUSquared:
+	default:
+		panic(fmt.Sprintf("cpu: %s of an unknown activation %q", what, a))
+	}
+}
+
+func activateShapes(a engine.Activation, y, x []float32) {
+	needActivation("Activate", a)
+	need("Activate y", y, len(x))
+}
+
+func activateBackwardShapes(a engine.Activation, dx, dy, x []float32) {
+	needActivation("ActivateBackward", a)
+	need("ActivateBackward dx", dx, len(x))
+	need("ActivateBackward dy", dy, len(x))
+}
+
+func gateShapes(a engine.Activation, y, x []float32, rows, c int) {
+	needActivation("Gate", a)
+	needPositive("Gate", rows, c)
+	need("Gate y", y, rows*c)
+	need("Gate x", x, rows*2*c)
+}
+
+func gateBackwardShapes(a engine.Activation, dx, dy, x []float32, rows, c int) {
+	needActivation("GateBackward", a)
+	needPositive("GateBackward", rows, c)
+	need("GateBackward dx", dx, rows*2*c)
+	need("GateBackward dy", dy, rows*c)
+	need("GateBackward x", x, rows*2*c)
+}
+
+func rotateShapes(y, x, cos, sin []float32, rows, t int, h engine.Heads) {
+	needPositive("Rotate", rows, t)
+	needHeads("Rotate", h)
+	if h.Dim%2 != 0 {
+		panic(fmt.Sprintf("cpu: Rotate cannot pair the values of heads of %d", h.Dim))
+	}
+	need("Rotate y", y, rows*h.Width())
+	need("Rotate x", x, rows*h.Width())
+	needRows("Rotate cos", cos, t, h.Dim/2, h.Dim/2)
+	needRows("Rotate sin", sin, t, h.Dim/2, h.Dim/2)
+}
+
+func dropoutShapes(y, x []float32, p float32) {
+	need("Dropout y", y, len(x))
+	if !(p >= 0 && p < 1) {
+		panic(fmt.Sprintf("cpu: Dropout of %g, outside [0,1)", p))
+	}
+}
+
+func softCapShapes(y, x []float32, limit float32) {
+	need("SoftCap y", y, len(x))
+	needCap("SoftCap", limit)
+}
+
+func softCapBackwardShapes(dx, dy, y []float32, limit float32) {
+	need("SoftCapBackward dx", dx, len(y))
+	need("SoftCapBackward dy", dy, len(y))
+	needCap("SoftCapBackward", limit)
+}
+
+func needCap(what string, limit float32) {
+	if !(limit > 0) {
+		panic(fmt.Sprintf("cpu: %s at %g, must be above 0", what, limit))
+	}
 }
 
 func crossEntropyShapes(losses, probs, logits []float32, targets []int32, m, v int) {
@@ -151,4 +301,21 @@ func adamWShapes(p, m, v, g []float32) {
 	need("AdamW m", m, len(p))
 	need("AdamW v", v, len(p))
 	need("AdamW g", g, len(p))
+}
+
+func mixShapes(dst, a, b []float32) {
+	need("Mix a", a, len(dst))
+	needOrNil("Mix b", b, len(dst))
+}
+
+func lionShapes(p, m, g []float32) {
+	need("Lion m", m, len(p))
+	need("Lion g", g, len(p))
+}
+
+func sgdShapes(p, m, g []float32, h engine.SGD) {
+	if m != nil || h.Momentum != 0 {
+		need("SGD m", m, len(p))
+	}
+	need("SGD g", g, len(p))
 }

@@ -10,8 +10,9 @@ import (
 type fast struct {
 	memory
 	level
-	crew *crew
-	name string
+	crew      *crew
+	name      string
+	precision engine.Precision
 }
 
 // Sizes of tasks. They are part of the result where a reduction is cut by them, so they never depend on the thread count.
@@ -25,8 +26,32 @@ func (k *fast) Info() engine.Info {
 	return engine.Info{Kind: "cpu", Name: k.name, Kernels: k.level.name, Threads: k.crew.threads}
 }
 
+func (k *fast) With(p engine.Precision) (engine.Kernels, error) {
+	if err := knownPrecision(p); err != nil {
+		return nil, err
+	}
+	other := *k
+	other.precision = p
+	return &other, nil
+}
+
+// operand is what a product sees of s: a rounded copy of it in bfloat16.
+func (k *fast) operand(s []float32) []float32 {
+	if k.precision != engine.BF16 || s == nil {
+		return s
+	}
+	rounded := make([]float32, len(s))
+	k.crew.spans(len(s), span, func(_ *scratch, from, to int) {
+		for i := from; i < to; i++ {
+			rounded[i] = roundBF16(s[i])
+		}
+	})
+	return rounded
+}
+
 func (k *fast) Linear(y, x, w, b []float32, m, kk, n int, transposed bool) {
 	linearShapes(y, x, w, b, m, kk, n)
+	x, w = k.operand(x), k.operand(w)
 	p := product{c: y, cRow: n, a: x, aRow: kk, aCol: 1, b: w, bRow: n, bCol: 1, bias: b, m: m, n: n, k: kk}
 	if transposed {
 		p.bRow, p.bCol = 1, kk
@@ -36,6 +61,10 @@ func (k *fast) Linear(y, x, w, b []float32, m, kk, n int, transposed bool) {
 
 func (k *fast) LinearBackward(dx, dw, db, dy, x, w []float32, m, kk, n int, transposed bool) {
 	linearBackwardShapes(dx, dw, db, dy, x, w, m, kk, n)
+	if db != nil {
+		k.crew.spans(n, columns, func(_ *scratch, from, to int) { k.sumRows(db[from:to], dy[from:], n, m) })
+	}
+	dy, x, w = k.operand(dy), k.operand(x), k.operand(w)
 	if dx != nil {
 		p := product{c: dx, cRow: kk, a: dy, aRow: n, aCol: 1, b: w, bRow: 1, bCol: n, m: m, n: kk, k: n}
 		if transposed {
@@ -48,9 +77,6 @@ func (k *fast) LinearBackward(dx, dw, db, dy, x, w []float32, m, kk, n int, tran
 	}
 	if dw != nil && transposed {
 		k.product(product{c: dw, cRow: kk, a: dy, aRow: 1, aCol: n, b: x, bRow: kk, bCol: 1, add: true, m: n, n: kk, k: m})
-	}
-	if db != nil {
-		k.crew.spans(n, columns, func(_ *scratch, from, to int) { k.sumRows(db[from:to], dy[from:], n, m) })
 	}
 }
 
@@ -85,12 +111,12 @@ func (k *fast) EmbedBackward(dtable, dpos, dy []float32, ids []int32, b, t, c in
 	})
 }
 
-func (k *fast) LayerNorm(y, mean, rstd, x, gain, bias []float32, rows, c int) {
+func (k *fast) LayerNorm(y, mean, rstd, x, gain, bias []float32, eps float32, rows, c int) {
 	layerNormShapes(y, mean, rstd, x, gain, bias, rows, c)
 	inverse := float32(1 / float64(c))
 	k.crew.spans(rows, max(1, span/c), func(_ *scratch, from, to int) {
 		for i := from; i < to; i++ {
-			mean[i], rstd[i] = k.layerNorm(y[i*c:(i+1)*c], x[i*c:(i+1)*c], gain, bias, inverse)
+			mean[i], rstd[i] = k.layerNorm(y[i*c:(i+1)*c], x[i*c:(i+1)*c], gain, bias, inverse, eps)
 		}
 	})
 }
@@ -119,17 +145,6 @@ func (k *fast) LayerNormBackward(dx, dgain, dbias, dy, x, mean, rstd, gain []flo
 	if dbias != nil {
 		k.sumRows(dbias, partial[c:], 2*c, blocks)
 	}
-}
-
-func (k *fast) GELU(y, x []float32) {
-	need("GELU y", y, len(x))
-	k.crew.spans(len(x), span, func(_ *scratch, from, to int) { k.gelu(y[from:to], x[from:to]) })
-}
-
-func (k *fast) GELUBackward(dx, dy, x []float32) {
-	need("GELUBackward dx", dx, len(x))
-	need("GELUBackward dy", dy, len(x))
-	k.crew.spans(len(x), span, func(_ *scratch, from, to int) { k.geluBackward(dx[from:to], dy[from:to], x[from:to]) })
 }
 
 func (k *fast) CrossEntropy(losses, probs, logits []float32, targets []int32, m, v int) {

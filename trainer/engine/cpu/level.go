@@ -21,7 +21,7 @@ type level struct {
 	geluBackward      func(dx, dy, x []float32)
 	softmax           func(dst, src []float32, scale float32) (best, sum float32)
 	softmaxBackward   func(d, p []float32, scale float32)
-	layerNorm         func(y, x, gain, bias []float32, inverse float32) (mean, rstd float32)
+	layerNorm         func(y, x, gain, bias []float32, inverse, eps float32) (mean, rstd float32)
 	layerNormBackward func(dx, dgain, dbias, dy, x, gain []float32, mean, rstd, inverse float32)
 	add               func(dst, a, b []float32)
 	scale             func(dst, src []float32, s float32)

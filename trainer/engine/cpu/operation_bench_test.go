@@ -13,7 +13,7 @@ func BenchmarkOperation(b *testing.B) {
 	x, y, z, big := k.Alloc(rows*4*c), k.Alloc(rows*4*c), k.Alloc(rows*4*c), k.Alloc(rows*vocab)
 	k.Upload(x, ramp(len(x)))
 	k.Upload(y, ramp(len(y)))
-	gain, dgain, mean, rstd, probs := k.Alloc(c), k.Alloc(c), k.Alloc(rows), k.Alloc(rows), k.Alloc(rows*h*t)
+	gain, dgain, mean, rstd, lse := k.Alloc(c), k.Alloc(c), k.Alloc(rows), k.Alloc(rows), k.Alloc(rows*h)
 	ids, targets := make([]int32, rows), make([]int32, rows)
 	for i := range ids {
 		ids[i], targets[i] = int32(i*31%vocab), int32(i*17%vocab)
@@ -28,15 +28,15 @@ func BenchmarkOperation(b *testing.B) {
 	}{
 		{"Embed", rows * c, func() { k.Embed(z[:rows*c], table, nil, ids, 8, t, c) }},
 		{"EmbedBackward", rows * c, func() { k.EmbedBackward(table, nil, x[:rows*c], ids, 8, t, c) }},
-		{"LayerNorm", rows * c, func() { k.LayerNorm(z[:rows*c], mean, rstd, x[:rows*c], gain, gain, rows, c) }},
+		{"LayerNorm", rows * c, func() { k.LayerNorm(z[:rows*c], mean, rstd, x[:rows*c], gain, gain, 1e-5, rows, c) }},
 		{"LayerNormBackward", rows * c, func() {
 			k.LayerNormBackward(z[:rows*c], dgain, dgain, y[:rows*c], x[:rows*c], mean, rstd, gain, rows, c)
 		}},
-		{"GELU", rows * 4 * c, func() { k.GELU(z, x) }},
-		{"GELUBackward", rows * 4 * c, func() { k.GELUBackward(z, y, x) }},
-		{"Attention", rows * 3 * c, func() { k.Attention(z[:rows*c], probs, x[:rows*3*c], 8, t, c, h) }},
+		{"GELU", rows * 4 * c, func() { k.Activate(engine.GELU, z, x) }},
+		{"GELUBackward", rows * 4 * c, func() { k.ActivateBackward(engine.GELU, z, y, x) }},
+		{"Attention", rows * 3 * c, func() { k.Attention(z[:rows*c], lse, x, x[c:], x[2*c:], nil, selfAttention(8, t, c, h)) }},
 		{"AttentionBackward", rows * 3 * c, func() {
-			k.AttentionBackward(z[:rows*3*c], y[:rows*c], x[:rows*3*c], probs, 8, t, c, h)
+			k.AttentionBackward(z, z[c:], z[2*c:], nil, y, y, lse, x, x[c:], x[2*c:], nil, selfAttention(8, t, c, h))
 		}},
 		{"CrossEntropy", rows * vocab, func() { k.CrossEntropy(mean, big, big, targets, rows, vocab) }},
 		{"CrossEntropyBackward", rows * vocab, func() { k.CrossEntropyBackward(big, big, targets, 1, rows, vocab) }},

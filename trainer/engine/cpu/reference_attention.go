@@ -1,83 +1,162 @@
 package cpu
 
-import "math"
+import (
+	"math"
 
-func (reference) Attention(y, probs, qkv []float32, b, t, c, h int) {
-	attentionShapes(y, probs, qkv, b, t, c, h)
-	size := c / h
-	scale := 1 / math.Sqrt(float64(size))
-	scores, out := make([]float64, t), make([]float64, size)
-	for batch := range b {
-		for head := range h {
-			at := func(part, pos int) []float32 { // the head's slice of q (0), k (1) or v (2) at a position
-				start := (batch*t+pos)*3*c + part*c + head*size
-				return qkv[start : start+size]
-			}
-			for i := range t {
+	"millrace/trainer/engine"
+)
+
+// attending is one query head of one sequence: where its rows are, and its scores by the definition.
+type attending struct {
+	s          engine.Shape
+	batch      int
+	head       int // of the query; its keys are those of head/(Q/KV)
+	q, k, bias []float32
+}
+
+func (a attending) query(i int) int {
+	return (a.batch*a.s.TQ+i)*a.s.QStride + a.head*a.s.Heads.Dim
+}
+func (a attending) out(i int) int { return (a.batch*a.s.TQ+i)*a.s.YStride + a.head*a.s.Heads.Dim }
+func (a attending) key(j int) int {
+	h := a.s.Heads
+	return (a.batch*a.s.TK+j)*a.s.KVStride + a.head/(h.Q/h.KV)*h.Dim
+}
+
+// biases is where query i's row of bias begins, and norm where its lse is.
+func (a attending) biases(i int) int { return (a.head*a.s.TQ + i) * a.s.TK }
+func (a attending) norm(i int) int   { return (a.batch*a.s.Heads.Q+a.head)*a.s.TQ + i }
+
+// scores sets the scores of the keys that query i sees and returns them.
+func (a attending) scores(scores []float64, i int) []float64 {
+	scores = scores[:a.s.Seen(a.batch, i)]
+	dim := a.s.Heads.Dim
+	for j := range scores {
+		scores[j] = dot64(a.q[a.query(i):][:dim], a.k[a.key(j):]) * attentionScale(a.s)
+		if a.bias != nil {
+			scores[j] += float64(a.bias[a.biases(i)+j])
+		}
+		if a.s.Slopes != nil {
+			scores[j] -= float64(a.s.Slopes[a.head]) * math.Abs(float64(a.s.Position(a.batch, i)-j))
+		}
+	}
+	return scores
+}
+
+// attentionScale is what q·k is multiplied by.
+func attentionScale(s engine.Shape) float64 {
+	if s.Scale != 0 {
+		return float64(s.Scale)
+	}
+	return 1 / math.Sqrt(float64(s.Heads.Dim))
+}
+
+func (reference) Attention(y, lse, q, k, v, bias []float32, s engine.Shape) {
+	attentionShapes(y, lse, q, k, v, bias, s)
+	dim := s.Heads.Dim
+	room, out := make([]float64, s.TK), make([]float64, dim)
+	for batch := range s.B {
+		for head := range s.Heads.Q {
+			a := attending{s, batch, head, q, k, bias}
+			for i := range s.TQ {
+				scores := a.scores(room, i)
 				best := math.Inf(-1)
-				for j := range i + 1 {
-					scores[j] = dot64(at(0, i), at(1, j)) * scale
-					best = max(best, scores[j])
+				for _, score := range scores {
+					best = max(best, score)
 				}
 				var sum float64
-				for j := range i + 1 {
-					scores[j] = math.Exp(scores[j] - best)
-					sum += scores[j]
-				}
-				row := probs[((batch*h+head)*t+i)*t:][:t]
-				clear(row)
 				clear(out)
-				for j := range i + 1 {
-					p := scores[j] / sum
-					row[j] = float32(p)
-					for d, v := range at(2, j) {
-						out[d] += p * float64(v)
+				for j, score := range scores {
+					p := math.Exp(score - best)
+					sum += p
+					for d, value := range v[a.key(j):][:dim] {
+						out[d] += p * float64(value)
 					}
 				}
-				for d, v := range out {
-					y[(batch*t+i)*c+head*size+d] = float32(v)
+				lse[a.norm(i)] = float32(best + math.Log(sum))
+				for d := range dim {
+					if len(scores) > 0 {
+						out[d] /= sum
+					}
+					y[a.out(i)+d] = float32(out[d])
+				}
+				if len(scores) == 0 {
+					lse[a.norm(i)] = float32(math.Inf(-1))
 				}
 			}
 		}
 	}
 }
 
-func (reference) AttentionBackward(dqkv, dy, qkv, probs []float32, b, t, c, h int) {
-	attentionBackwardShapes(dqkv, dy, qkv, probs, b, t, c, h)
-	size := c / h
-	scale := 1 / math.Sqrt(float64(size))
-	sums := make([]float64, len(dqkv)) // dk and dv of one position gather from many queries
-	dp := make([]float64, t)
-	for batch := range b {
-		for head := range h {
-			start := func(part, pos int) int { return (batch*t+pos)*3*c + part*c + head*size }
-			for i := range t {
-				row := probs[((batch*h+head)*t+i)*t:][:t]
-				grad := dy[(batch*t+i)*c+head*size:][:size]
+func (reference) AttentionBackward(dq, dk, dv, dbias, dy, y, lse, q, k, v, bias []float32, s engine.Shape) {
+	attentionBackwardShapes(dq, dk, dv, dbias, dy, y, lse, q, k, v, bias, s)
+	dim, scale := s.Heads.Dim, attentionScale(s)
+	// dk and dv of one key gather from many queries, and dbias of one pair from every sequence.
+	keys, values, biases := make([]float64, len(dk)), make([]float64, len(dv)), make([]float64, len(dbias))
+	room, dp, query := make([]float64, s.TK), make([]float64, s.TK), make([]float64, dim)
+	for batch := range s.B {
+		for head := range s.Heads.Q {
+			a := attending{s, batch, head, q, k, bias}
+			for i := range s.TQ {
+				probs := a.scores(room, i)
+				grad := dy[a.out(i):][:dim]
 				var inner float64 // Σ p·dp, what the softmax's normalisation takes back
-				for j := range i + 1 {
-					dp[j] = dot64(grad, qkv[start(2, j):][:size])
-					inner += float64(row[j]) * dp[j]
+				for j := range probs {
+					probs[j] = math.Exp(probs[j] - float64(lse[a.norm(i)]))
+					dp[j] = dot64(grad, v[a.key(j):])
+					inner += probs[j] * dp[j]
 				}
-				q, dq := qkv[start(0, i):][:size], sums[start(0, i):][:size]
-				for j := range i + 1 {
-					p := float64(row[j])
-					ds := p * (dp[j] - inner) * scale
-					k, dk, dv := qkv[start(1, j):][:size], sums[start(1, j):][:size], sums[start(2, j):][:size]
-					for d := range size {
-						dq[d] += ds * float64(k[d])
-						dk[d] += ds * float64(q[d])
-						dv[d] += p * float64(grad[d])
+				clear(query)
+				for j, p := range probs {
+					ds := p * (dp[j] - inner)
+					if dbias != nil {
+						biases[a.biases(i)+j] += ds
 					}
+					at := a.key(j)
+					for d := range dim {
+						query[d] += ds * scale * float64(k[at+d])
+						keys[at+d] += ds * scale * float64(q[a.query(i)+d])
+						values[at+d] += p * float64(grad[d])
+					}
+				}
+				for d, sum := range query {
+					dq[a.query(i)+d] = float32(sum)
 				}
 			}
 		}
 	}
-	for i, v := range sums {
-		dqkv[i] = float32(v)
+	for row := range s.B * s.TK {
+		for d := range s.Heads.KV * dim {
+			at := row*s.KVStride + d
+			dk[at], dv[at] = float32(keys[at]), float32(values[at])
+		}
+	}
+	for i, sum := range biases {
+		dbias[i] = float32(sum)
 	}
 }
 
+func (reference) Relative(bias, table []float32, buckets []int32, heads int) {
+	relativeShapes("Relative", bias, table, buckets, heads)
+	for i, bucket := range buckets {
+		for h := range heads {
+			bias[h*len(buckets)+i] = table[int(bucket)*heads+h]
+		}
+	}
+}
+
+func (reference) RelativeBackward(dtable, dbias []float32, buckets []int32, heads int) {
+	relativeShapes("RelativeBackward", dbias, dtable, buckets, heads)
+	sums := make([]float64, len(dtable))
+	for i, bucket := range buckets {
+		for h := range heads {
+			sums[int(bucket)*heads+h] += float64(dbias[h*len(buckets)+i])
+		}
+	}
+	addSums(dtable, sums)
+}
+
+// dot64 is the product of a with as many values of b.
 func dot64(a, b []float32) float64 {
 	var sum float64
 	for i, v := range a {

@@ -1,10 +1,6 @@
 package cpu
 
-import (
-	"math"
-
-	"millrace/trainer/engine"
-)
+import "math"
 
 func (reference) CrossEntropy(losses, probs, logits []float32, targets []int32, m, v int) {
 	crossEntropyShapes(losses, probs, logits, targets, m, v)
@@ -62,25 +58,21 @@ func (reference) Scale(x []float32, s float32) {
 
 func (reference) Zero(x []float32) { clear(x) }
 
+func (reference) Mix(dst, a, b []float32, alpha, beta float32) {
+	mixShapes(dst, a, b)
+	for i, v := range a {
+		sum := float64(alpha) * float64(v)
+		if b != nil {
+			sum += float64(beta) * float64(b[i])
+		}
+		dst[i] = float32(sum)
+	}
+}
+
 func (reference) SumSquares(x []float32) float64 {
 	var sum float64
 	for _, v := range x {
 		sum += float64(v) * float64(v)
 	}
 	return sum
-}
-
-func (reference) AdamW(p, m, v, g []float32, h engine.AdamW) {
-	adamWShapes(p, m, v, g)
-	beta1, beta2 := float64(h.Beta1), float64(h.Beta2)
-	correct1 := 1 - math.Pow(beta1, float64(h.Step))
-	correct2 := 1 - math.Pow(beta2, float64(h.Step))
-	for i := range p {
-		grad := float64(g[i]) * float64(h.GradScale)
-		m1 := beta1*float64(m[i]) + (1-beta1)*grad
-		v1 := beta2*float64(v[i]) + (1-beta2)*grad*grad
-		update := (m1 / correct1) / (math.Sqrt(v1/correct2) + float64(h.Eps))
-		p[i] = float32(float64(p[i]) - float64(h.LR)*(update+float64(h.WeightDecay)*float64(p[i])))
-		m[i], v[i] = float32(m1), float32(v1)
-	}
 }

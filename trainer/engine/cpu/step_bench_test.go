@@ -52,7 +52,7 @@ func newGPT(k engine.Kernels, layers, width, heads, context, batch, vocab int) *
 
 // saved is what one layer's forward pass keeps for its backward pass.
 type saved struct {
-	x, n1, mean1, rstd1, qkv, y, probs, o, x2, n2, mean2, rstd2, up, act, down []float32
+	x, n1, mean1, rstd1, qkv, y, lse, o, x2, n2, mean2, rstd2, up, act, down []float32
 }
 
 func BenchmarkStep(b *testing.B) {
@@ -83,6 +83,7 @@ func BenchmarkStep(b *testing.B) {
 // build allocates every activation once and returns the step.
 func (g *gpt) build() func() {
 	k, c, rows := g.k, g.width, g.batch*g.context
+	shape := selfAttention(g.batch, g.context, c, g.heads)
 	table, pos := g.take(g.vocab*c), g.take(g.context*c)
 	blocks := make([]block, g.layers)
 	keep := make([]saved, g.layers)
@@ -94,7 +95,7 @@ func (g *gpt) build() func() {
 		a := k.Alloc
 		keep[i] = saved{
 			x: a(rows * c), n1: a(rows * c), mean1: a(rows), rstd1: a(rows), qkv: a(3 * rows * c), y: a(rows * c),
-			probs: a(rows * g.heads * g.context), o: a(rows * c), x2: a(rows * c), n2: a(rows * c), mean2: a(rows), rstd2: a(rows),
+			lse: a(rows * g.heads), o: a(rows * c), x2: a(rows * c), n2: a(rows * c), mean2: a(rows), rstd2: a(rows),
 			up: a(4 * rows * c), act: a(4 * rows * c), down: a(rows * c),
 		}
 	}
@@ -109,14 +110,14 @@ func (g *gpt) build() func() {
 		k.Embed(x, table.p, pos.p, g.ids, g.batch, g.context, c)
 		for i, bl := range blocks {
 			s := &keep[i]
-			k.LayerNorm(s.n1, s.mean1, s.rstd1, s.x, bl.gain1.p, bl.bias1.p, rows, c)
+			k.LayerNorm(s.n1, s.mean1, s.rstd1, s.x, bl.gain1.p, bl.bias1.p, 1e-5, rows, c)
 			k.Linear(s.qkv, s.n1, bl.wQKV.p, bl.bQKV.p, rows, c, 3*c, false)
-			k.Attention(s.y, s.probs, s.qkv, g.batch, g.context, c, g.heads)
+			k.Attention(s.y, s.lse, s.qkv, s.qkv[c:], s.qkv[2*c:], nil, shape)
 			k.Linear(s.o, s.y, bl.wOut.p, bl.bOut.p, rows, c, c, false)
 			k.Add(s.x2, s.x, s.o)
-			k.LayerNorm(s.n2, s.mean2, s.rstd2, s.x2, bl.gain2.p, bl.bias2.p, rows, c)
+			k.LayerNorm(s.n2, s.mean2, s.rstd2, s.x2, bl.gain2.p, bl.bias2.p, 1e-5, rows, c)
 			k.Linear(s.up, s.n2, bl.wUp.p, bl.bUp.p, rows, c, 4*c, false)
-			k.GELU(s.act, s.up)
+			k.Activate(engine.GELU, s.act, s.up)
 			k.Linear(s.down, s.act, bl.wDown.p, bl.bDown.p, rows, 4*c, c, false)
 			next := last
 			if i+1 < len(keep) {
@@ -124,7 +125,7 @@ func (g *gpt) build() func() {
 			}
 			k.Add(next, s.x2, s.down)
 		}
-		k.LayerNorm(normed, meanF, rstdF, last, gainF.p, biasF.p, rows, c)
+		k.LayerNorm(normed, meanF, rstdF, last, gainF.p, biasF.p, 1e-5, rows, c)
 		k.Linear(logits, normed, table.p, nil, rows, c, g.vocab, true)
 		k.CrossEntropy(losses, logits, logits, g.targets, rows, g.vocab)
 
@@ -135,12 +136,12 @@ func (g *gpt) build() func() {
 		for i := len(blocks) - 1; i >= 0; i-- {
 			s, bl := &keep[i], &blocks[i]
 			k.LinearBackward(dbig, bl.wDown.g, bl.bDown.g, dx, s.act, bl.wDown.p, rows, 4*c, c, false)
-			k.GELUBackward(dmid, dbig, s.up)
+			k.ActivateBackward(engine.GELU, dmid, dbig, s.up)
 			k.LinearBackward(dn, bl.wUp.g, bl.bUp.g, dmid, s.n2, bl.wUp.p, rows, c, 4*c, false)
 			k.LayerNormBackward(s.n2, bl.gain2.g, bl.bias2.g, dn, s.x2, s.mean2, s.rstd2, bl.gain2.p, rows, c)
 			k.Add(dx, dx, s.n2)
 			k.LinearBackward(dn, bl.wOut.g, bl.bOut.g, dx, s.y, bl.wOut.p, rows, c, c, false)
-			k.AttentionBackward(dmid[:3*rows*c], dn, s.qkv, s.probs, g.batch, g.context, c, g.heads)
+			k.AttentionBackward(dmid[:3*rows*c], dmid[c:], dmid[2*c:], nil, dn, s.y, s.lse, s.qkv, s.qkv[c:], s.qkv[2*c:], nil, shape)
 			k.LinearBackward(dn, bl.wQKV.g, bl.bQKV.g, dmid[:3*rows*c], s.n1, bl.wQKV.p, rows, c, 3*c, false)
 			k.LayerNormBackward(s.n1, bl.gain1.g, bl.bias1.g, dn, s.x, s.mean1, s.rstd1, bl.gain1.p, rows, c)
 			k.Add(dx, dx, s.n1)
@@ -150,5 +151,13 @@ func (g *gpt) build() func() {
 		k.AdamW(g.params, g.m, g.v, g.grads, engine.AdamW{
 			LR: 1e-4, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 1, Step: g.steps,
 		})
+	}
+}
+
+// selfAttention is GPT-2's attention: rows q|k|v of c values each in h heads.
+func selfAttention(b, t, c, h int) engine.Shape {
+	return engine.Shape{
+		B: b, TQ: t, TK: t, Heads: engine.Heads{Q: h, KV: h, Dim: c / h},
+		QStride: 3 * c, KVStride: 3 * c, YStride: c, Causal: true,
 	}
 }

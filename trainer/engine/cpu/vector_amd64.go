@@ -47,7 +47,7 @@ func softmaxBackwardAvx512(d []float32, p []float32, scale float32)
 // layerNormAvx512 is one row of engine.Kernels.LayerNorm; inverse is 1/len(x).
 //
 //go:noescape
-func layerNormAvx512(y []float32, x []float32, gain []float32, bias []float32, inverse float32) (mean float32, rstd float32)
+func layerNormAvx512(y []float32, x []float32, gain []float32, bias []float32, inverse float32, eps float32) (mean float32, rstd float32)
 
 // layerNormBackwardAvx512 is one row of engine.Kernels.LayerNormBackward; inverse is 1/len(x).
 //
@@ -124,7 +124,7 @@ func softmaxBackwardAvx2(d []float32, p []float32, scale float32)
 // layerNormAvx2 is one row of engine.Kernels.LayerNorm; inverse is 1/len(x).
 //
 //go:noescape
-func layerNormAvx2(y []float32, x []float32, gain []float32, bias []float32, inverse float32) (mean float32, rstd float32)
+func layerNormAvx2(y []float32, x []float32, gain []float32, bias []float32, inverse float32, eps float32) (mean float32, rstd float32)
 
 // layerNormBackwardAvx2 is one row of engine.Kernels.LayerNormBackward; inverse is 1/len(x).
 //

@@ -82,7 +82,7 @@ func softmaxBackwardGo(d, p []float32, scale float32) {
 }
 
 // layerNormGo normalises one row; inverse is 1/len(x), bias may be nil.
-func layerNormGo(y, x, gain, bias []float32, inverse float32) (mean, rstd float32) {
+func layerNormGo(y, x, gain, bias []float32, inverse, eps float32) (mean, rstd float32) {
 	var variance float32
 	for _, v := range x {
 		mean += v
@@ -91,7 +91,7 @@ func layerNormGo(y, x, gain, bias []float32, inverse float32) (mean, rstd float3
 	for _, v := range x {
 		variance += (v - mean) * (v - mean)
 	}
-	rstd = float32(1 / math.Sqrt(float64(variance*inverse+layerNormEps)))
+	rstd = float32(1 / math.Sqrt(float64(variance*inverse+eps)))
 	for i, v := range x {
 		y[i] = (v - mean) * rstd * gain[i]
 	}

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -30,14 +31,31 @@ func Run(t *testing.T, open func() engine.Kernels) {
 	t.Run("LinearLarge", func(t *testing.T) { testLinearLarge(t, k) })
 	check("Embed", func(t *rapid.T) { testEmbed(t, k) })
 	check("LayerNorm", func(t *rapid.T) { testLayerNorm(t, k) })
-	check("GELU", func(t *rapid.T) { testGELU(t, k) })
-	t.Run("GELUExtremes", func(t *testing.T) { testGELUExtremes(t, k) })
+	check("RMSNorm", func(t *rapid.T) { testRMSNorm(t, k) })
+	check("HeadNorm", func(t *rapid.T) { testHeadNorm(t, k) })
+	check("Activate", func(t *rapid.T) { testActivate(t, k) })
+	t.Run("ActivateExtremes", func(t *testing.T) { testActivateExtremes(t, k) })
+	check("Gate", func(t *rapid.T) { testGate(t, k) })
+	check("Rotate", func(t *rapid.T) { testRotate(t, k) })
+	check("Dropout", func(t *rapid.T) { testDropout(t, k) })
+	check("SoftCap", func(t *rapid.T) { testSoftCap(t, k) })
 	check("Attention", func(t *rapid.T) { testAttention(t, k) })
+	t.Run("AttentionLarge", func(t *testing.T) { testAttentionLarge(t, k) })
+	check("Relative", func(t *rapid.T) { testRelative(t, k) })
 	check("CrossEntropy", func(t *rapid.T) { testCrossEntropy(t, k) })
 	t.Run("CrossEntropyExtremes", func(t *testing.T) { testCrossEntropyExtremes(t, k) })
 	check("Elementwise", func(t *rapid.T) { testElementwise(t, k) })
 	check("SumSquares", func(t *rapid.T) { testSumSquares(t, k) })
+	check("Mix", func(t *rapid.T) { testMix(t, k) })
 	check("AdamW", func(t *rapid.T) { testAdamW(t, k) })
+	check("Lion", func(t *rapid.T) { testLion(t, k) })
+	check("SGD", func(t *rapid.T) { testSGD(t, k) })
+	check("BF16", func(t *rapid.T) { testPrecision(t, k) })
+	t.Run("UnknownPrecision", func(t *testing.T) {
+		if other, err := k.With("fp8"); err == nil || other != nil || !strings.Contains(err.Error(), "fp8") {
+			t.Fatalf("a precision that does not exist gave %v, %v", other, err)
+		}
+	})
 	t.Run("NaNSpreads", func(t *testing.T) { testNaN(t, k) })
 	t.Run("SeveralGoroutines", func(t *testing.T) { testGoroutines(t, k) })
 	t.Run("WrongShapesPanic", func(t *testing.T) { testShapes(t, k) })
@@ -148,92 +166,6 @@ func testEmbed(t *rapid.T, k engine.Kernels) {
 	r.done("Embed")
 }
 
-func testLayerNorm(t *rapid.T, k engine.Kernels) {
-	rows, c := size(t, "rows", 150), size(t, "c", 90)
-	r := newRig(t, k, seed(t))
-	x, gain, bias, dy := r.normal(rows*c, 1), r.normal(c, 1), r.normal(c, 1), r.normal(rows*c, 1)
-	shift := float32(r.rng.NormFloat64() * 10) // a mean that is large beside the spread must not cost digits
-	for i := range x {
-		x[i] += shift
-	}
-	xd, gaind, biasd, dyd := r.in(x), r.in(gain), r.in(bias), r.in(dy)
-	y, mean, rstd := r.out(rows*c), r.out(rows), r.out(rows)
-	k.LayerNorm(y, mean, rstd, xd, gaind, biasd, rows, c)
-	wantY, wantMean, wantRstd := layerNorm(wide(x), wide(gain), wide(bias), rows, c)
-	// What x and its mean lose by rounding is multiplied by rstd: 316 for a row of equal values.
-	steepest := 0.0
-	for _, v := range wantRstd {
-		steepest = max(steepest, v)
-	}
-	noise := tolerance + 5e-7*(math.Abs(float64(shift))+3)*steepest
-	r.near("LayerNorm y", y, wantY, noise, 1)
-	r.near("LayerNorm mean", mean, wantMean, tolerance, 1)
-	r.near("LayerNorm rstd", rstd, wantRstd, noise, 1)
-	bare, mean2, rstd2 := r.out(rows*c), r.out(rows), r.out(rows)
-	k.LayerNorm(bare, mean2, rstd2, xd, gaind, nil, rows, c)
-	wantBare, _, _ := layerNorm(wide(x), wide(gain), nil, rows, c)
-	r.near("LayerNorm y without bias", bare, wantBare, noise, 1)
-
-	wantX, wantGain, wantBias := layerNormBackward(wide(dy), wide(x), wide(gain), rows, c)
-	hadGain, hadBias := r.normal(c, 1), r.normal(c, 1)
-	dx, dgain, dbias := r.out(rows*c), r.inout(hadGain), r.inout(hadBias)
-	k.LayerNormBackward(dx, dgain, dbias, dyd, xd, mean, rstd, gaind, rows, c)
-	r.near("LayerNormBackward dx", dx, wantX, noise, steepest)
-	r.near("LayerNormBackward dgain", dgain, plus(hadGain, wantGain), noise, root(rows))
-	r.near("LayerNormBackward dbias", dbias, plus(hadBias, wantBias), tolerance, root(rows))
-	dx, dgain, dbias = r.out(rows*c), r.inout(hadGain), r.inout(hadBias)
-	k.LayerNormBackward(dx, nil, nil, dyd, xd, mean, rstd, gaind, rows, c)
-	k.LayerNormBackward(nil, dgain, nil, dyd, xd, mean, rstd, gaind, rows, c)
-	k.LayerNormBackward(nil, nil, dbias, dyd, xd, mean, rstd, gaind, rows, c)
-	r.near("LayerNormBackward dx alone", dx, wantX, noise, steepest)
-	r.near("LayerNormBackward dgain alone", dgain, plus(hadGain, wantGain), noise, root(rows))
-	r.near("LayerNormBackward dbias alone", dbias, plus(hadBias, wantBias), tolerance, root(rows))
-	r.done("LayerNorm")
-}
-
-func testGELU(t *rapid.T, k engine.Kernels) {
-	n := size(t, "n", 400)
-	r := newRig(t, k, seed(t))
-	x, dy := r.normal(n, 3), r.normal(n, 1)
-	xd, dyd, y, dx := r.in(x), r.in(dy), r.out(n), r.out(n)
-	k.GELU(y, xd)
-	k.GELUBackward(dx, dyd, xd)
-	r.nearEach("GELU y", y, gelu(wide(x)), tolerance, 1e-6)
-	r.nearEach("GELUBackward dx", dx, geluBackward(wide(dy), wide(x)), tolerance, 5e-6)
-	r.done("GELU")
-}
-
-func testGELUExtremes(t *testing.T, k engine.Kernels) {
-	r := newRig(t, k, 1)
-	x := []float32{0, float32(math.Copysign(0, -1)), 1e-30, -1e-30, 5, -5, 10, -10, 50, -50, 1e4, -1e4, 1e9, -1e9}
-	ones := make([]float32, len(x))
-	for i := range ones {
-		ones[i] = 1
-	}
-	xd, dyd, y, dx := r.in(x), r.in(ones), r.out(len(x)), r.out(len(x))
-	k.GELU(y, xd)
-	k.GELUBackward(dx, dyd, xd)
-	r.nearEach("GELU y", y, gelu(wide(x)), tolerance, 1e-6)
-	r.nearEach("GELUBackward dx", dx, geluBackward(wide(ones), wide(x)), tolerance, 5e-6)
-	r.done("GELU")
-}
-
-func testAttention(t *rapid.T, k engine.Kernels) {
-	b, tt, h := rapid.IntRange(1, 3).Draw(t, "b"), size(t, "t", 150), rapid.IntRange(1, 3).Draw(t, "h")
-	c := h * size(t, "head size", 40)
-	r := newRig(t, k, seed(t))
-	qkv, dy := r.normal(b*tt*3*c, 1), r.normal(b*tt*c, 1)
-	qkvd, dyd := r.in(qkv), r.in(dy)
-	y, probs, dqkv := r.out(b*tt*c), r.out(b*h*tt*tt), r.out(b*tt*3*c)
-	k.Attention(y, probs, qkvd, b, tt, c, h)
-	wantY, wantProbs := attention(wide(qkv), b, tt, c, h)
-	r.near("Attention y", y, wantY, tolerance, 1)
-	r.nearEach("Attention probs", probs, wantProbs, 1e-4, 1e-30)
-	k.AttentionBackward(dqkv, dyd, qkvd, probs, b, tt, c, h)
-	r.near("AttentionBackward dqkv", dqkv, attentionBackward(wide(dy), wide(qkv), b, tt, c, h), tolerance*2, 1)
-	r.done("Attention")
-}
-
 func testCrossEntropy(t *rapid.T, k engine.Kernels) {
 	m, v := size(t, "m", 40), size(t, "v", 300)
 	r := newRig(t, k, seed(t))
@@ -319,70 +251,4 @@ func testSumSquares(t *rapid.T, k engine.Kernels) {
 		t.Fatalf("SumSquares of %d values is %g, want %g", n, got, want)
 	}
 	r.done("SumSquares")
-}
-
-func testAdamW(t *rapid.T, k engine.Kernels) {
-	n := size(t, "n", 5000)
-	r := newRig(t, k, seed(t))
-	p, m, v := r.normal(n, 1), r.normal(n, 0.01), make([]float32, n)
-	for i := range v {
-		v[i] = float32(math.Abs(r.rng.NormFloat64())) * 1e-3
-	}
-	pd, md, vd := r.inout(p), r.inout(m), r.inout(v)
-	wantP, wantM, wantV := wide(p), wide(m), wide(v)
-	for step := 1; step <= 3; step++ {
-		g := r.normal(n, 1)
-		h := engine.AdamW{LR: 1e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, GradScale: 0.5, Step: step}
-		k.AdamW(pd, md, vd, r.in(g), h)
-		for i := range g {
-			grad := float64(g[i]) * float64(h.GradScale)
-			wantM[i] = float64(h.Beta1)*wantM[i] + (1-float64(h.Beta1))*grad
-			wantV[i] = float64(h.Beta2)*wantV[i] + (1-float64(h.Beta2))*grad*grad
-			mean := wantM[i] / (1 - math.Pow(float64(h.Beta1), float64(step)))
-			square := wantV[i] / (1 - math.Pow(float64(h.Beta2), float64(step)))
-			wantP[i] -= float64(h.LR) * (mean/(math.Sqrt(square)+float64(h.Eps)) + float64(h.WeightDecay)*wantP[i])
-		}
-	}
-	r.nearEach("AdamW p", pd, wantP, tolerance, 1e-6)
-	r.nearEach("AdamW m", md, wantM, tolerance, 1e-6)
-	r.nearEach("AdamW v", vd, wantV, tolerance, 1e-9)
-	r.done("AdamW")
-}
-
-// testNaN checks that a not-a-number in one input shows in the outputs it belongs to: a diverged run must look diverged.
-func testNaN(t *testing.T, k engine.Kernels) {
-	const m, c = 3, 35
-	nan := float32(math.NaN())
-	for _, at := range []int{0, 16, 34} {
-		r := newRig(t, k, uint64(at))
-		x := r.normal(m*c, 1)
-		x[c+at] = nan
-		xd := r.in(x)
-		hasNaN := func(name string, device []float32) {
-			t.Helper()
-			for _, v := range r.down(device) {
-				if v != v {
-					return
-				}
-			}
-			t.Errorf("%s hides a NaN at %d of its input", name, at)
-		}
-		y, mean, rstd, losses := r.out(m*c), r.out(m), r.out(m), r.out(m)
-		k.GELU(y, xd)
-		hasNaN("GELU", y)
-		k.LayerNorm(y, mean, rstd, xd, r.in(r.normal(c, 1)), nil, m, c)
-		hasNaN("LayerNorm", y)
-		k.CrossEntropy(losses, y, xd, []int32{1, 2, 3}, m, c)
-		hasNaN("CrossEntropy losses", losses)
-		hasNaN("CrossEntropy probs", y)
-		product := r.out(m)
-		k.Linear(product, xd, r.in(r.normal(c, 1)), nil, m, c, 1, false)
-		hasNaN("Linear", product)
-		if sum := k.SumSquares(xd); sum == sum {
-			t.Errorf("SumSquares hides a NaN at %d", at)
-		}
-		attended, probs := r.out(c), r.out(1)
-		k.Attention(attended, probs, xd, 1, 1, c, 1) // the middle row of x is the key
-		hasNaN("Attention y", attended)
-	}
 }

@@ -26,14 +26,14 @@ func testGoroutines(t *testing.T, k engine.Kernels) {
 	gain := r.in(r.normal(n, 1))
 	for _, u := range all {
 		k.Linear(u.y, u.x, w, bias, m, kk, n, false)
-		k.LayerNorm(u.norm, u.mean, u.rstd, u.y, gain, bias, m, n)
+		k.LayerNorm(u.norm, u.mean, u.rstd, u.y, gain, bias, 1e-5, m, n)
 	}
 	var running sync.WaitGroup
 	for _, u := range all {
 		running.Go(func() {
 			for range repeats {
 				k.Linear(u.again, u.x, w, bias, m, kk, n, false)
-				k.LayerNorm(u.normAgain, u.mean, u.rstd, u.again, gain, bias, m, n)
+				k.LayerNorm(u.normAgain, u.mean, u.rstd, u.again, gain, bias, 1e-5, m, n)
 			}
 		})
 	}
@@ -49,7 +49,14 @@ func testGoroutines(t *testing.T, k engine.Kernels) {
 func testShapes(t *testing.T, k engine.Kernels) {
 	const m, n, h = 6, 4, 2
 	short, right, wide := k.Alloc(m*n-1), k.Alloc(m*n), k.Alloc(3*m*n)
-	row, column, probs := k.Alloc(n), k.Alloc(m), k.Alloc(h*m*m)
+	row, column, lse := k.Alloc(n), k.Alloc(m), k.Alloc(h*m)
+	heads := engine.Heads{Q: h, KV: h, Dim: n / h}
+	self := engine.Shape{B: 1, TQ: m, TK: m, Heads: heads, QStride: 3 * n, KVStride: 3 * n, YStride: n}
+	with := func(change func(*engine.Shape)) engine.Shape {
+		s := self
+		change(&s)
+		return s
+	}
 	square := k.Alloc(n * n)
 	ids, targets := make([]int32, m), make([]int32, m)
 	for _, c := range []struct {
@@ -68,18 +75,66 @@ func testShapes(t *testing.T, k engine.Kernels) {
 		{"Embed", func() { k.Embed(right, square, nil, []int32{0, 1, 2, 3, -1, 0}, 1, m, n) }},
 		{"EmbedBackward", func() { k.EmbedBackward(square, nil, short, ids, 1, m, n) }},
 		{"EmbedBackward", func() { k.EmbedBackward(square, nil, right, []int32{9, 0, 0, 0, 0, 0}, 1, m, n) }},
-		{"LayerNorm", func() { k.LayerNorm(right, row, column, right, row, row, m, n) }},
+		{"LayerNorm", func() { k.LayerNorm(right, row, column, right, row, row, 1e-5, m, n) }},
 		{"LayerNormBackward", func() { k.LayerNormBackward(right, column, row, right, right, column, column, row, m, n) }},
-		{"GELU", func() { k.GELU(right, short) }},
-		{"GELUBackward", func() { k.GELUBackward(right, short, right) }},
-		{"Attention", func() { k.Attention(right, probs, right, 1, m, n, h) }},
-		{"Attention", func() { k.Attention(right, probs, wide, 1, m, n, 3) }},
-		{"AttentionBackward", func() { k.AttentionBackward(wide, short, wide, probs, 1, m, n, h) }},
+		{"RMSNorm", func() { k.RMSNorm(right, row, right, row, 1e-5, m, n) }},
+		{"RMSNorm", func() { k.RMSNorm(right, column, short, row, 1e-5, m, n) }},
+		{"RMSNormBackward", func() { k.RMSNormBackward(right, column, right, right, column, row, m, n) }},
+		{"HeadNorm", func() { k.HeadNorm(wide, column, wide, row[:2], row[:2], 1e-5, m, heads) }},
+		{"HeadNorm", func() { k.HeadNorm(wide, lse, wide, row[:2], row[:2], 1e-5, m, engine.Heads{Q: 3, KV: 2, Dim: 2}) }},
+		{"HeadNormBackward", func() {
+			k.HeadNormBackward(wide, row, nil, wide, wide, k.Alloc(m*2*h), row[:2], row[:2], m, heads)
+		}},
+		{"Activate", func() { k.Activate(engine.GELU, right, short) }},
+		{"Activate", func() { k.Activate("tanh", right, right) }},
+		{"ActivateBackward", func() { k.ActivateBackward(engine.SiLU, right, short, right) }},
+		{"Gate", func() { k.Gate(engine.SiLU, right, right, m, n) }},
+		{"GateBackward", func() { k.GateBackward(engine.SiLU, right, right, right, m, n) }},
+		{"GateBackward", func() { k.GateBackward("", k.Alloc(2*m*n), right, k.Alloc(2*m*n), m, n) }},
+		{"Rotate", func() { k.Rotate(wide, wide, row[:2], row[:2], m, m, heads, false) }},
+		{"Rotate", func() { k.Rotate(wide, wide, row, row, m, 1, engine.Heads{Q: 2, KV: 1, Dim: 3}, false) }},
+		{"Dropout", func() { k.Dropout(right, short, 1, 0.5) }},
+		{"Dropout", func() { k.Dropout(right, right, 1, 1) }},
+		{"SoftCap", func() { k.SoftCap(right, short, 1) }},
+		{"SoftCap", func() { k.SoftCap(right, right, 0) }},
+		{"SoftCapBackward", func() { k.SoftCapBackward(right, short, right, 1) }},
+		{"Attention", func() { k.Attention(right, lse, right, right, right, nil, self) }},
+		{"Attention", func() { k.Attention(right, column, wide, wide[n:], wide[2*n:], nil, self) }},
+		{"Attention", func() { k.Attention(right, lse, wide, wide[n:], wide[2*n:], row, self) }},
+		{"Attention", func() {
+			k.Attention(right, lse, wide, wide[n:], wide[2*n:], nil, with(func(s *engine.Shape) { s.Heads.KV = 3 }))
+		}},
+		{"Attention", func() {
+			k.Attention(right, lse, wide, wide[n:], wide[2*n:], nil, with(func(s *engine.Shape) { s.YStride = n - 1 }))
+		}},
+		{"Attention", func() {
+			k.Attention(right, lse, wide, wide[n:], wide[2*n:], nil, with(func(s *engine.Shape) { s.Lengths = []int32{m + 1} }))
+		}},
+		{"Attention", func() {
+			k.Attention(right, lse, wide, wide[n:], wide[2*n:], nil, with(func(s *engine.Shape) { s.Starts = []int32{0, 0} }))
+		}},
+		{"Attention", func() {
+			k.Attention(right, lse, wide, wide[n:], wide[2*n:], nil, with(func(s *engine.Shape) { s.Slopes = []float32{1} }))
+		}},
+		{"AttentionBackward", func() {
+			k.AttentionBackward(wide, wide[n:], wide[2*n:], nil, short, right, lse, wide, wide[n:], wide[2*n:], nil, self)
+		}},
+		{"AttentionBackward", func() {
+			k.AttentionBackward(wide, wide[n:], wide[2*n:], nil, right, right, lse, wide, wide[n:], wide[2*n:], nil, with(func(s *engine.Shape) { s.TK = 0 }))
+		}},
+		{"Relative", func() { k.Relative(row, row, []int32{0, 1}, 3) }},
+		{"Relative", func() { k.Relative(row, row, []int32{0, 2}, h) }},
+		{"RelativeBackward", func() { k.RelativeBackward(row, column, []int32{0, 1}, h) }},
 		{"CrossEntropy", func() { k.CrossEntropy(row, right, right, targets, m, n) }},
 		{"CrossEntropy", func() { k.CrossEntropy(column, right, right, []int32{0, 0, 0, 4, 0, 0}, m, n) }},
 		{"CrossEntropy", func() { k.CrossEntropy(column, right, right, []int32{0, 0, 0, -2, 0, 0}, m, n) }},
 		{"CrossEntropyBackward", func() { k.CrossEntropyBackward(right, right, targets[:3], 1, m, n) }},
 		{"Add", func() { k.Add(right, right, short) }},
+		{"Mix", func() { k.Mix(right, short, right, 1, 1) }},
+		{"Mix", func() { k.Mix(right, right, short, 1, 1) }},
+		{"Lion", func() { k.Lion(right, short, right, engine.Lion{}) }},
+		{"SGD", func() { k.SGD(right, nil, right, engine.SGD{Momentum: 0.9}) }},
+		{"SGD", func() { k.SGD(right, right, short, engine.SGD{}) }},
 		{"AdamW", func() { k.AdamW(right, right, short, right, engine.AdamW{Step: 1}) }},
 		{"Upload", func() { k.Upload(right, make([]float32, 3)) }},
 		{"Download", func() { k.Download(make([]float32, 3), right) }},

@@ -66,7 +66,7 @@ func embedBackward(dy []float64, ids []int32, vocab, b, t, c int) (dtable, dpos 
 	return dtable, dpos
 }
 
-func layerNorm(x, gain, bias []float64, rows, c int) (y, mean, rstd []float64) {
+func layerNorm(x, gain, bias []float64, eps float64, rows, c int) (y, mean, rstd []float64) {
 	y, mean, rstd = make([]float64, rows*c), make([]float64, rows), make([]float64, rows)
 	for i := range rows {
 		row := x[i*c : (i+1)*c]
@@ -77,7 +77,7 @@ func layerNorm(x, gain, bias []float64, rows, c int) (y, mean, rstd []float64) {
 		for _, v := range row {
 			variance += (v - mean[i]) * (v - mean[i]) / float64(c)
 		}
-		rstd[i] = 1 / math.Sqrt(variance+1e-5)
+		rstd[i] = 1 / math.Sqrt(variance+eps)
 		for j, v := range row {
 			y[i*c+j] = (v - mean[i]) * rstd[i] * gain[j]
 			if bias != nil {
@@ -88,8 +88,8 @@ func layerNorm(x, gain, bias []float64, rows, c int) (y, mean, rstd []float64) {
 	return y, mean, rstd
 }
 
-func layerNormBackward(dy, x, gain []float64, rows, c int) (dx, dgain, dbias []float64) {
-	_, mean, rstd := layerNorm(x, gain, nil, rows, c)
+func layerNormBackward(dy, x, gain []float64, eps float64, rows, c int) (dx, dgain, dbias []float64) {
+	_, mean, rstd := layerNorm(x, gain, nil, eps, rows, c)
 	dx, dgain, dbias = make([]float64, rows*c), make([]float64, c), make([]float64, c)
 	for i := range rows {
 		var sumG, sumGN float64
@@ -106,92 +106,6 @@ func layerNormBackward(dy, x, gain []float64, rows, c int) (dx, dgain, dbias []f
 		}
 	}
 	return dx, dgain, dbias
-}
-
-func gelu(x []float64) []float64 {
-	y := make([]float64, len(x))
-	for i, v := range x {
-		y[i] = 0.5 * v * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(v+0.044715*v*v*v)))
-	}
-	return y
-}
-
-func geluBackward(dy, x []float64) []float64 {
-	dx := make([]float64, len(x))
-	for i, v := range x {
-		th := math.Tanh(math.Sqrt(2/math.Pi) * (v + 0.044715*v*v*v))
-		dx[i] = dy[i] * (0.5*(1+th) + 0.5*v*(1-th*th)*math.Sqrt(2/math.Pi)*(1+3*0.044715*v*v))
-	}
-	return dx
-}
-
-// part is the offset of q (0), k (1) or v (2) of one head at one position in [b,t,3c].
-func part(which, batch, pos, head, t, c, size int) int {
-	return (batch*t+pos)*3*c + which*c + head*size
-}
-
-func attention(qkv []float64, b, t, c, h int) (y, probs []float64) {
-	y, probs = make([]float64, b*t*c), make([]float64, b*h*t*t)
-	size := c / h
-	for batch := range b {
-		for head := range h {
-			for i := range t {
-				row := probs[((batch*h+head)*t+i)*t:][:t]
-				best, sum := math.Inf(-1), 0.0
-				for j := range i + 1 {
-					for d := range size {
-						row[j] += qkv[part(0, batch, i, head, t, c, size)+d] * qkv[part(1, batch, j, head, t, c, size)+d]
-					}
-					row[j] /= math.Sqrt(float64(size))
-					best = max(best, row[j])
-				}
-				for j := range i + 1 {
-					row[j] = math.Exp(row[j] - best)
-					sum += row[j]
-				}
-				for j := range i + 1 {
-					row[j] /= sum
-					for d := range size {
-						y[(batch*t+i)*c+head*size+d] += row[j] * qkv[part(2, batch, j, head, t, c, size)+d]
-					}
-				}
-			}
-		}
-	}
-	return y, probs
-}
-
-func attentionBackward(dy, qkv []float64, b, t, c, h int) []float64 {
-	_, probs := attention(qkv, b, t, c, h)
-	dqkv := make([]float64, b*t*3*c)
-	size := c / h
-	dp := make([]float64, t)
-	for batch := range b {
-		for head := range h {
-			for i := range t {
-				row := probs[((batch*h+head)*t+i)*t:][:t]
-				inner := 0.0
-				for j := range i + 1 {
-					dp[j] = 0
-					for d := range size {
-						g := dy[(batch*t+i)*c+head*size+d]
-						dp[j] += g * qkv[part(2, batch, j, head, t, c, size)+d]
-						dqkv[part(2, batch, j, head, t, c, size)+d] += g * row[j]
-					}
-					inner += row[j] * dp[j]
-				}
-				for j := range i + 1 {
-					ds := row[j] * (dp[j] - inner) / math.Sqrt(float64(size))
-					for d := range size {
-						q, k := part(0, batch, i, head, t, c, size)+d, part(1, batch, j, head, t, c, size)+d
-						dqkv[q] += ds * qkv[k]
-						dqkv[k] += ds * qkv[q]
-					}
-				}
-			}
-		}
-	}
-	return dqkv
 }
 
 func crossEntropy(logits []float64, targets []int32, m, v int) (losses, probs []float64) {

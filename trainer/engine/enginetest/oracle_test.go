@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"millrace/trainer/engine"
 )
 
 // checkGradient compares a gradient of Σ out·seed with central differences, coordinate by coordinate.
@@ -64,21 +66,61 @@ func TestOracleGradientsAreDerivatives(t *testing.T) {
 	{
 		rows, c := 3, 7
 		x, gain, bias, dy := normal(rows*c), normal(c), normal(c), normal(rows*c)
-		loss := func() float64 { y, _, _ := layerNorm(x, gain, bias, rows, c); return dot(y, dy) }
-		dx, dgain, dbias := layerNormBackward(dy, x, gain, rows, c)
+		loss := func() float64 { y, _, _ := layerNorm(x, gain, bias, 1e-5, rows, c); return dot(y, dy) }
+		dx, dgain, dbias := layerNormBackward(dy, x, gain, 1e-5, rows, c)
 		checkGradient(t, "layerNorm dx", x, dx, loss)
 		checkGradient(t, "layerNorm dgain", gain, dgain, loss)
 		checkGradient(t, "layerNorm dbias", bias, dbias, loss)
 	}
 	{
-		x, dy := normal(40), normal(40)
-		checkGradient(t, "gelu dx", x, geluBackward(dy, x), func() float64 { return dot(gelu(x), dy) })
+		rows, c := 3, 7
+		x, gain, dy := normal(rows*c), normal(c), normal(rows*c)
+		loss := func() float64 { y, _ := rmsNorm(x, gain, 1e-5, rows, c); return dot(y, dy) }
+		dx, dgain := rmsNormBackward(dy, x, gain, 1e-5, rows, c)
+		checkGradient(t, "rmsNorm dx", x, dx, loss)
+		checkGradient(t, "rmsNorm dgain", gain, dgain, loss)
 	}
 	{
-		b, tt, c, h := 2, 5, 6, 3
-		qkv, dy := normal(b*tt*3*c), normal(b*tt*c)
-		loss := func() float64 { y, _ := attention(qkv, b, tt, c, h); return dot(y, dy) }
-		checkGradient(t, "attention dqkv", qkv, attentionBackward(dy, qkv, b, tt, c, h), loss)
+		rows, h := 3, engine.Heads{Q: 4, KV: 2, Dim: 6}
+		x, qGain, kGain, dy := normal(rows*h.Width()), normal(h.Dim), normal(h.Dim), normal(rows*h.Width())
+		loss := func() float64 { y, _ := headNorm(x, qGain, kGain, 1e-5, rows, h); return dot(y, dy) }
+		dx, dq, dk := headNormBackward(dy, x, qGain, kGain, 1e-5, rows, h)
+		checkGradient(t, "headNorm dx", x, dx, loss)
+		checkGradient(t, "headNorm dqGain", qGain, dq, loss)
+		checkGradient(t, "headNorm dkGain", kGain, dk, loss)
+		cos, sin := normal(3), normal(3) // any numbers will do
+		turned := func() float64 { return dot(rotate(x, cos, sin, rows, 1, h, false), dy) }
+		checkGradient(t, "rotate dx", x, rotate(dy, cos, sin, rows, 1, h, true), turned)
+	}
+	for _, a := range activations {
+		x, dy, up := normal(40), normal(40), normal(80)
+		checkGradient(t, string(a)+" dx", x, activateBackward(a, dy, x), func() float64 { return dot(activate(a, x), dy) })
+		checkGradient(t, string(a)+" gate dx", up, gateBackward(a, dy, up, 4, 10), func() float64 { return dot(gate(a, up, 4, 10), dy) })
+	}
+	{
+		x, dy := normal(40), normal(40)
+		checkGradient(t, "softCap dx", x, softCapBackward(dy, x, 2), func() float64 { return dot(softCap(x, 2), dy) })
+		checkGradient(t, "dropout dx", x, dropout(dy, 9, 0.3), func() float64 { return dot(dropout(x, 9, 0.3), dy) })
+	}
+	for _, s := range []engine.Shape{
+		{B: 2, TQ: 5, TK: 5, Heads: engine.Heads{Q: 3, KV: 3, Dim: 2}, Causal: true},
+		{B: 2, TQ: 3, TK: 6, Heads: engine.Heads{Q: 4, KV: 2, Dim: 3}, Lengths: []int32{6, 2}, Scale: 0.7, Slopes: []float32{1, 0.5, 0.2, 0}},
+		{B: 1, TQ: 3, TK: 6, Heads: engine.Heads{Q: 2, KV: 1, Dim: 3}, Causal: true, Starts: []int32{2}},
+	} {
+		h := s.Heads
+		s.QStride, s.KVStride, s.YStride = h.Q*h.Dim, h.KV*h.Dim, h.Q*h.Dim
+		q, k, v, bias := normal(s.B*s.TQ*s.QStride), normal(s.B*s.TK*s.KVStride), normal(s.B*s.TK*s.KVStride), normal(h.Q*s.TQ*s.TK)
+		dy := normal(s.B * s.TQ * s.YStride)
+		loss := func() float64 { y, _, _ := attention(q, k, v, bias, s); return dot(y, dy) }
+		dq, dk, dv, dbias := attentionBackward(dy, q, k, v, bias, s)
+		checkGradient(t, "attention dq", q, dq, loss)
+		checkGradient(t, "attention dk", k, dk, loss)
+		checkGradient(t, "attention dv", v, dv, loss)
+		checkGradient(t, "attention dbias", bias, dbias, loss)
+	}
+	{
+		table, dbias, buckets := normal(4*3), normal(3*7), []int32{0, 1, 3, 3, 2, 0, 3}
+		checkGradient(t, "relative dtable", table, relativeBackward(dbias, buckets, 4, 3), func() float64 { return dot(relative(table, buckets, 3), dbias) })
 	}
 	{
 		m, v := 4, 6

@@ -117,10 +117,15 @@ func (r *rig) done(name string) {
 // was added up (a sum may cancel by chance; its rounding errors do not).
 func (r *rig) near(name string, device []float32, want []float64, tolerance, magnitude float64) {
 	r.t.Helper()
+	r.nearHost(name, r.down(device), want, tolerance, magnitude)
+}
+
+func (r *rig) nearHost(name string, host []float32, want []float64, tolerance, magnitude float64) {
+	r.t.Helper()
 	for _, v := range want {
 		magnitude = max(magnitude, math.Abs(v))
 	}
-	for i, v := range r.down(device) {
+	for i, v := range host {
 		if !(math.Abs(float64(v)-want[i]) <= tolerance*magnitude) {
 			r.t.Fatalf("%s[%d] is %g, the definition says %g (magnitude %g)", name, i, v, want[i], magnitude)
 		}

@@ -79,7 +79,7 @@ func (a *assembly) softmaxBackward() {
 
 func (a *assembly) layerNorm() {
 	a.begin("layerNorm", "is one row of engine.Kernels.LayerNorm; inverse is 1/len(x).",
-		append(slices("y", "x", "gain", "bias"), param{"inverse", "float32"}),
+		append(slices("y", "x", "gain", "bias"), param{"inverse", "float32"}, param{"eps", "float32"}),
 		[]param{{"mean", "float32"}, {"rstd", "float32"}})
 	const mean, rstd, value, other, inverse = 0, 1, 2, 3, 4
 	a.op("VBROADCASTSS", a.arg("inverse"), inverse)
@@ -102,7 +102,7 @@ func (a *assembly) layerNorm() {
 		a.op("VFMADD231PS", value, value, rstd)
 	})
 	a.reduce("VADDPS", rstd, value)
-	a.op("VMOVUPS", a.constant("layerNormEps", 1e-5), value)
+	a.op("VBROADCASTSS", a.arg("eps"), value)
 	a.op("VFMADD213PS", value, inverse, rstd)
 	a.op("VSQRTPS", rstd, rstd)
 	a.op("VMOVUPS", a.constant("one", 1), value)
