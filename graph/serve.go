@@ -90,18 +90,23 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	var shape struct {
-		Query         *string        `json:"query"`
-		OperationName *string        `json:"operationName"`
-		Variables     map[string]any `json:"variables"`
-		Extensions    map[string]any `json:"extensions"`
+		Query         *string                    `json:"query"`
+		OperationName *string                    `json:"operationName"`
+		Variables     json.RawMessage            `json:"variables"` // may be long, and is read by gqlgen
+		Extensions    map[string]json.RawMessage `json:"extensions"`
 	}
-	if err := json.Unmarshal(body, &shape); err != nil || shape.Query == nil && shape.Extensions["persistedQuery"] == nil {
+	err = json.Unmarshal(body, &shape)
+	asks := shape.Query != nil || !null(shape.Extensions["persistedQuery"])
+	if err != nil || !asks || !null(shape.Variables) && shape.Variables[0] != '{' {
 		refuse(w, http.StatusBadRequest, "BAD_USER_INPUT", `the body is not of the form {"query": "…", "variables": {…}}`)
 		return false
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return true
 }
+
+// null tells whether a value is not there, or is JSON's null.
+func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // wantsPage tells whether a browser has opened the address: it prefers HTML and asks nothing.
 func wantsPage(r *http.Request) bool {

@@ -59,7 +59,7 @@ func (f *fold) edit(id event.RunID, change func(r *Run)) error {
 	r := *full
 	change(&r)
 	r.UpdatedAt = later(r.UpdatedAt, f.at)
-	st.text.Store(nil)
+	f.texts.forget(st)
 	f.keep(st, &r, dirtyRecord)
 	return nil
 }

@@ -49,6 +49,7 @@ type Model struct {
 	records records
 	priced  priced
 	columns columnCache
+	texts   texts
 	once    sync.Once // closing
 
 	mu   sync.RWMutex // guards what is below

@@ -297,3 +297,10 @@ func better(s where.Stat, a, b *summary) bool {
 	}
 	return b.last.before(a.last)
 }
+
+func firstByte(s string) int {
+	if s == "" {
+		return 0
+	}
+	return int(s[0])
+}

@@ -1,6 +1,7 @@
 package readmodel
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -106,6 +107,10 @@ func (q *question) words(text string) (test, error) {
 	if len(words) > maxWords {
 		return test{}, fmt.Errorf("%d words, want at most %d: %w", len(words), maxWords, ErrBadQuery)
 	}
+	parts := make([][]byte, len(words))
+	for i, w := range words {
+		parts[i] = []byte(w)
+	}
 	named := map[event.ExperimentID]uint64{} // the words in an experiment's name, a bit each
 	for id, x := range q.m.experiments {
 		name := strings.ToLower(x.Name)
@@ -115,57 +120,20 @@ func (q *question) words(text string) (test, error) {
 			}
 		}
 	}
-	q.ahead = append(q.ahead, func(st *runState) int {
-		if text := st.text.Load(); text != nil {
-			return firstByte(*text)
-		}
-		return 0
-	})
-	q.heads = true
-	return test{func(_ int, st *runState) bool {
-		in, text := uint64(0), st.words()
+	q.heads = q.heads || len(named) > 0
+	q.m.texts.see(q.m)
+	return test{func(row int, st *runState) bool {
+		in, text := uint64(0), q.m.texts.of(row)
 		if len(named) > 0 {
 			in = named[st.experiment]
 		}
-		for i, w := range words {
-			if in&(1<<i) == 0 && !strings.Contains(text, w) {
+		for i, w := range parts {
+			if in&(1<<i) == 0 && !bytes.Contains(text, w) {
 				return false
 			}
 		}
 		return true
 	}, 20 + len(words)}, nil
-}
-
-func firstByte(s string) int {
-	if s == "" {
-		return 0
-	}
-	return int(s[0])
-}
-
-// words is what words are looked for in, in small letters.
-func (st *runState) words() string {
-	if text := st.text.Load(); text != nil {
-		return *text
-	}
-	var b strings.Builder
-	for _, s := range []string{st.name, st.note, string(st.id)} {
-		b.WriteString(s)
-		b.WriteByte('\n')
-	}
-	for i := 0; i+1 < len(st.tags); i += 2 {
-		b.WriteString(st.tags[i])
-		b.WriteByte('=')
-		b.WriteString(st.tags[i+1])
-		b.WriteByte('\n')
-	}
-	for _, l := range st.labels {
-		b.WriteString(l)
-		b.WriteByte('\n')
-	}
-	text := strings.ToLower(b.String())
-	st.text.Store(&text)
-	return text
 }
 
 // compare makes a test of a comparison. What a run does not have fits no comparison but those that deny.

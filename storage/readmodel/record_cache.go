@@ -20,8 +20,7 @@ type runState struct {
 	// full is the whole record but for HeartbeatAt, nil when it must be read from the file first. The Run it points at is never
 	// changed, only replaced.
 	full   atomic.Pointer[Run]
-	used   atomic.Bool            // since the cache last looked
-	text   atomic.Pointer[string] // what words are looked for in, made on demand
+	used   atomic.Bool // since the cache last looked
 	pinned bool                   // not in the file yet as it is here
 	cached bool                   // in the cache; guarded by the cache's lock, as is size
 	size   int                    // bytes of the record, about, when it came into the cache

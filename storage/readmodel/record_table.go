@@ -21,6 +21,7 @@ func (m *Model) enter(st *runState) {
 		m.rows, m.hot = append(m.rows, st), append(m.hot, hot{})
 	}
 	m.warm(st)
+	m.texts.forget(st)
 	m.place(st)
 }
 
@@ -47,6 +48,7 @@ func (m *Model) leave(st *runState) {
 	delete(m.long, clip(string(st.id)))
 	delete(m.dirtyRuns, st.id)
 	m.columns.clear(st)
+	delete(m.texts.stale, st)
 	m.rows[st.row] = nil
 	m.free = append(m.free, st.row)
 }
