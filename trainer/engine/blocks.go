@@ -3,9 +3,9 @@ package engine
 // Block is a part of a matrix.
 type Block struct{ Row, Rows, Col, Cols int }
 
-// LinearBlocks is y = x·w, w [k, n], of which only some blocks are learnt: what lies outside of them gets no gradient, and stays what it is.
-// Blocks cover every row of w once, in order.
-func (g *Graph) LinearBlocks(name string, x *Tensor, w *Parameter, blocks []Block) *Tensor {
+// LinearBlocks is y = scale·x·w, w [k, n], of which only some blocks are learnt: what lies outside of them gets no gradient, and stays what
+// it is. Blocks cover every row of w once, in order.
+func (g *Graph) LinearBlocks(name string, x *Tensor, w *Parameter, scale float32, blocks []Block) *Tensor {
 	m, k := x.Rows, x.Cols
 	rows, n := w.matrix()
 	at := 0
@@ -19,10 +19,18 @@ func (g *Graph) LinearBlocks(name string, x *Tensor, w *Parameter, blocks []Bloc
 		g.fail("%s: weight %v with blocks of %d rows does not fit an input of %d columns", name, w.Shape, at, k)
 	}
 	return g.apply(&operation{
-		name: name, rows: m, cols: n, inputs: []*Tensor{x}, params: []*Parameter{w},
-		run: func(y []float32, _ [][]float32) { g.k.Linear(y, x.op.out, w.Value, nil, m, k, n, false) },
-		backward: func(dx, dy []float32, _ [][]float32) {
-			g.k.LinearBackward(dx, w.Grad, nil, dy, x.op.out, w.Value, m, k, n, false)
+		name: name, rows: m, cols: n, inputs: []*Tensor{x}, params: []*Parameter{w}, kept: []int{m * k},
+		run: func(y []float32, kept [][]float32) { // the input is scaled, as it is the smaller side
+			g.k.Zero(kept[0])
+			g.k.Add(kept[0], kept[0], x.op.out)
+			g.k.Scale(kept[0], scale)
+			g.k.Linear(y, kept[0], w.Value, nil, m, k, n, false)
+		},
+		backward: func(dx, dy []float32, kept [][]float32) {
+			g.k.LinearBackward(dx, w.Grad, nil, dy, kept[0], w.Value, m, k, n, false)
+			if dx != nil {
+				g.k.Scale(dx, scale)
+			}
 			if w.Grad == nil {
 				return
 			}
@@ -41,40 +49,4 @@ func (g *Graph) zero(x []float32) {
 	if len(x) > 0 {
 		g.k.Zero(x)
 	}
-}
-
-// Mean adds the mean of the first lengths[i] rows of every sequence of length t, [rows/t, cols]. lengths is read at every Run; each is
-// between 1 and t.
-func (g *Graph) Mean(name string, x *Tensor, t int, lengths []int32) *Tensor {
-	c := x.Cols
-	if t < 1 || x.Rows != t*len(lengths) {
-		g.fail("%s: %d lengths for %d rows in sequences of %d", name, len(lengths), x.Rows, t)
-		return &Tensor{op: &operation{}}
-	}
-	// The mean is a product with a row of 1/n, and its gradient one with a column of them.
-	host, share := make([]float32, t), g.k.Alloc(t)
-	sequence := func(i int) (parts []float32, from, to int) {
-		n := int(lengths[i])
-		for j := range host[:n] {
-			host[j] = 1 / float32(n)
-		}
-		g.k.Upload(share[:n], host[:n])
-		return share[:n], i * t * c, (i*t + n) * c
-	}
-	return g.apply(&operation{
-		name: name, rows: len(lengths), cols: c, inputs: []*Tensor{x},
-		run: func(y []float32, _ [][]float32) {
-			for i := range lengths {
-				parts, from, to := sequence(i)
-				g.k.Linear(y[i*c:(i+1)*c], parts, x.op.out[from:to], nil, 1, len(parts), c, false)
-			}
-		},
-		backward: func(dx, dy []float32, _ [][]float32) {
-			g.k.Zero(dx)
-			for i := range lengths {
-				parts, from, to := sequence(i)
-				g.k.LinearBackward(nil, dx[from:to], nil, dy[i*c:(i+1)*c], parts, x.op.out[from:to], 1, len(parts), c, false)
-			}
-		},
-	})
 }

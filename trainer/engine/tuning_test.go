@@ -58,16 +58,9 @@ func TestGradientOfWeighedCrossEntropy(t *testing.T) {
 
 func TestGradientsOfFineTuning(t *testing.T) {
 	const rows, seq, c, v = 6, 3, 4, 6
-	t.Run("mean", func(t *testing.T) {
-		f := newFixture(t, rows)
-		f.targets = []int32{1, 4}
-		table, w := f.param("table", 0, 5, c), f.param("w", 0, c, v)
-		lengths := []int32{3, 2}
-		f.check(func(g *engine.Graph) *engine.Tensor {
-			x := g.Mean("mean", g.Embed("embed", table, nil, f.ids, seq), seq, lengths)
-			return g.CrossEntropy("loss", g.Linear("head", x, w, nil, false), f.targets)
-		})
-	})
+	for name, last := range map[string]bool{"mean": false, "last": true} {
+		t.Run(name, func(t *testing.T) { pooled(t, last) })
+	}
 	t.Run("blocks", func(t *testing.T) {
 		f := newFixture(t, rows)
 		table, w := f.param("table", 0, 5, c), engine.NewParameter(f.k, "w", true, c, v)
@@ -86,7 +79,7 @@ func TestGradientsOfFineTuning(t *testing.T) {
 			}
 		}
 		p, err := engine.Build(f.k, true, func(g *engine.Graph) *engine.Tensor {
-			x := g.LinearBlocks("blocks", g.Embed("embed", table, nil, f.ids, seq), w, blocks)
+			x := g.LinearBlocks("blocks", g.Embed("embed", table, nil, f.ids, seq), w, 0.5, blocks)
 			return g.CrossEntropy("loss", x, f.targets)
 		})
 		if err != nil {
@@ -126,12 +119,14 @@ func TestGradientsOfFineTuning(t *testing.T) {
 		table, w := f.param("table", 0, 5, c), f.param("w", 0, c, v)
 		for want, build := range map[string]func(g *engine.Graph, x *engine.Tensor) *engine.Tensor{
 			"does not fit a weight": func(g *engine.Graph, x *engine.Tensor) *engine.Tensor {
-				return g.LinearBlocks("b", x, w, []engine.Block{{Row: 0, Rows: 4, Col: 3, Cols: 4}})
+				return g.LinearBlocks("b", x, w, 1, []engine.Block{{Row: 0, Rows: 4, Col: 3, Cols: 4}})
 			},
 			"with blocks of 3 rows": func(g *engine.Graph, x *engine.Tensor) *engine.Tensor {
-				return g.LinearBlocks("b", x, w, []engine.Block{{Row: 0, Rows: 3, Col: 0, Cols: 6}})
+				return g.LinearBlocks("b", x, w, 1, []engine.Block{{Row: 0, Rows: 3, Col: 0, Cols: 6}})
 			},
-			"2 lengths": func(g *engine.Graph, x *engine.Tensor) *engine.Tensor { return g.Mean("m", x, 2, make([]int32, 2)) },
+			"2 lengths": func(g *engine.Graph, x *engine.Tensor) *engine.Tensor {
+				return g.Pool("m", x, 2, make([]int32, 2), false)
+			},
 			"5 targets": func(g *engine.Graph, x *engine.Tensor) *engine.Tensor {
 				return g.WeighedCrossEntropy("l", x, make([]int32, 5), 3, nil)
 			},
@@ -142,4 +137,36 @@ func TestGradientsOfFineTuning(t *testing.T) {
 			}
 		}
 	})
+}
+
+func pooled(t *testing.T, last bool) {
+	const rows, seq, c, v = 6, 3, 4, 6
+	f := newFixture(t, rows)
+	f.targets = []int32{1, 4}
+	table, w := f.param("table", 0, 5, c), f.param("w", 0, c, v)
+	lengths := []int32{3, 2}
+	f.check(func(g *engine.Graph) *engine.Tensor {
+		x := g.Pool("pool", g.Embed("embed", table, nil, f.ids, seq), seq, lengths, last)
+		return g.CrossEntropy("loss", g.Linear("head", x, w, nil, false), f.targets)
+	})
+	p, err := engine.Build(f.k, false, func(g *engine.Graph) *engine.Tensor {
+		return g.Pool("pool", g.Embed("embed", table, nil, f.ids, seq), seq, lengths, last)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.Run(0); err != nil {
+		t.Fatal(err)
+	}
+	row := func(i int) []float32 { return table.Value[int(f.ids[i])*c : int(f.ids[i]+1)*c] }
+	for j := range c {
+		want := (row(3)[j] + row(4)[j]) / 2
+		if last {
+			want = row(4)[j]
+		}
+		if got := p.Output()[c+j]; math.Abs(float64(got-want)) > 1e-6 {
+			t.Errorf("column %d: %g, want %g", j, got, want)
+		}
+	}
 }

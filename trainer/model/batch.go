@@ -18,7 +18,7 @@ type Batch struct {
 
 // Batch returns the training program for b sequences of t tokens, compiling it when first asked for.
 func (m *Model) Batch(b, t int) (*Batch, error) {
-	if m.params[0].Grad == nil {
+	if len(m.Learnt()) == 0 {
 		return nil, fmt.Errorf("model: this one was read for use only; make one with New to train")
 	}
 	return m.batch(shape{b, t, true})
@@ -40,6 +40,9 @@ func (m *Model) batch(s shape) (*Batch, error) {
 	if s.b < 1 || s.t < 1 || s.t > m.config.Context {
 		return nil, fmt.Errorf("model: a batch of %d sequences of %d tokens does not fit a context of %d", s.b, s.t, m.config.Context)
 	}
+	if err := m.predictsTokens(); err != nil {
+		return nil, err
+	}
 	n := s.b * s.t
 	p := &Batch{IDs: make([]int32, n), Targets: make([]int32, n), losses: make([]float32, n), k: m.k, vocab: m.config.VocabSize}
 	var err error
@@ -52,6 +55,33 @@ func (m *Model) batch(s shape) (*Batch, error) {
 	m.batches[s] = p
 	return p, nil
 }
+
+// Weighed makes a training program for b sequences of t tokens whose losses count with weights that weigh makes of them, in every Run: it is
+// given the loss of every position and fills in a weight for each sequence, by which Run's scale is multiplied.
+func (m *Model) Weighed(b, t int, weigh func(losses, weights []float32)) (*Batch, error) {
+	switch {
+	case len(m.Learnt()) == 0:
+		return nil, fmt.Errorf("model: this one was read for use only; make one with New to train")
+	case b < 1 || t < 1 || t > m.config.Context:
+		return nil, fmt.Errorf("model: a batch of %d sequences of %d tokens does not fit a context of %d", b, t, m.config.Context)
+	}
+	if err := m.predictsTokens(); err != nil {
+		return nil, err
+	}
+	n := b * t
+	p := &Batch{IDs: make([]int32, n), Targets: make([]int32, n), losses: make([]float32, n), k: m.k, vocab: m.config.VocabSize}
+	var err error
+	p.program, err = engine.Build(m.k, true, func(g *engine.Graph) *engine.Tensor {
+		return g.WeighedCrossEntropy("loss", m.logits(g, p.IDs, t), p.Targets, t, weigh)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return p, nil
+}
+
+// Losses are those of every position of the last Run, in nats, until the next.
+func (s *Batch) Losses() []float32 { return s.losses }
 
 // Run computes the loss and adds scale times the gradient of the SUM of losses to every parameter's gradient; scale 1/n makes
 // it the mean over n targets. It returns that sum, in nats. An evaluation ignores scale.

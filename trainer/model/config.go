@@ -36,7 +36,19 @@ type Config struct {
 	Tie          Choice     `json:"tie,omitzero"`            // whether the output head is the token table; zero: the family's
 	Dropout      float64    `json:"dropout,omitempty"`       // share of numbers dropped in training: of the embedding and of what each part adds
 	LogitSoftcap float64    `json:"logit_softcap,omitempty"` // logits are cap·tanh(logits/cap), as in Gemma 2; 0: no cap
+
+	NLabel int     `json:"n_label,omitempty"` // classes of a classifier, whose head stands in the place of that over the tokens; 0: it is none
+	Pool   Pooling `json:"pool,omitempty"`    // of a classifier: what of the text its head sees; "": "last"
 }
+
+// Pooling says which of a sequence's positions a classifier looks at.
+type Pooling string
+
+// The poolings.
+const (
+	LastToken Pooling = "last" // as transformers' classifiers of decoders do
+	MeanToken Pooling = "mean"
+)
 
 // Default is a model that a laptop trains in minutes. Its VocabSize is 0: the tokenizer decides.
 func Default() Config { return small(GPT2) }
@@ -81,6 +93,9 @@ func (c Config) filled() Config {
 	choose(&c.NormEps, f.eps)
 	choose(&c.Activation, f.activation)
 	choose(&c.Tie, f.tie)
+	if c.NLabel > 0 {
+		choose(&c.Pool, LastToken)
+	}
 	choose(&c.DFF, feedForward(c.DModel, c.Activation.Gated()))
 	if c.Bias {
 		c.AttnBias = false // said already
@@ -121,6 +136,7 @@ const (
 	maxHidden  = 1 << 18
 	maxContext = 1 << 20
 	maxVocab   = 1 << 22
+	maxLabels  = 1 << 16
 )
 
 // check names the first key of a filled config that is wrong.
@@ -135,7 +151,7 @@ func (c Config) check() error {
 	for _, f := range []bound{
 		{"n_layer", c.NLayer, 1, maxLayers}, {"n_head", c.NHead, 1, maxWidth}, {"d_model", c.DModel, 1, maxWidth},
 		{"context", c.Context, 1, maxContext}, {"vocab_size", c.VocabSize, 1, maxVocab}, {"n_kv_head", c.NKVHead, 1, maxWidth},
-		{"head_dim", c.HeadDim, 0, maxWidth}, {"d_ff", c.DFF, 1, maxHidden}, {"n_segment", c.NSegment, 0, maxVocab}, {"n_encoder", c.NEncoder, 0, maxLayers},
+		{"head_dim", c.HeadDim, 0, maxWidth}, {"d_ff", c.DFF, 1, maxHidden}, {"n_segment", c.NSegment, 0, maxVocab}, {"n_encoder", c.NEncoder, 0, maxLayers}, {"n_label", c.NLabel, 0, maxLabels},
 	} {
 		if f.value < f.least || f.value > f.most {
 			return fmt.Errorf("model.%s: %d is not between %d and %d", f.key, f.value, f.least, f.most)
@@ -173,6 +189,14 @@ func (c Config) checkChoices() error {
 		return fmt.Errorf("model.tie: %d is neither true nor false", c.Tie)
 	case !(c.Dropout >= 0 && c.Dropout < 1):
 		return fmt.Errorf("model.dropout: %g is not a share from 0 to below 1", c.Dropout)
+	case c.NLabel == 1:
+		return fmt.Errorf("model.n_label: 1; a classifier tells 2 classes or more apart")
+	case c.NLabel == 0 && c.Pool != "":
+		return fmt.Errorf("model.pool is for a classifier; give model.n_label too")
+	case c.NLabel > 0 && c.Pool != LastToken && c.Pool != MeanToken:
+		return fmt.Errorf(`model.pool: %q is not known; use "last" or "mean"`, string(c.Pool))
+	case c.NLabel > 0 && c.Arch.Kind() == EncoderDecoder:
+		return fmt.Errorf("model.n_label: an encoder-decoder has no head for classes; use another model.arch")
 	case !(c.LogitSoftcap >= 0 && c.LogitSoftcap <= 1e6):
 		return fmt.Errorf("model.logit_softcap: %g is not between 0 (no cap) and 1,000,000; use 30", c.LogitSoftcap)
 	}

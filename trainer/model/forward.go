@@ -27,6 +27,9 @@ func (m *Model) forward(n int) (*forward, error) {
 	if n < 1 || n > m.config.Context {
 		return nil, fmt.Errorf("model: %d tokens do not fit a context of %d", n, m.config.Context)
 	}
+	if err := m.predictsTokens(); err != nil {
+		return nil, err
+	}
 	t := shortest
 	for t < n {
 		t *= 2

@@ -19,6 +19,10 @@ type Model struct {
 	named    map[string]*engine.Parameter
 	batches  map[shape]*Batch
 	forwards map[int]*forward
+
+	lora     LoRA
+	adapters map[string]*adapter // by the layer's name; nil without
+	order    []*adapter          // in the order of the file
 }
 
 // New makes a model to be trained, with initial weights drawn from seed, as its family has them (see docs/models.md).
@@ -56,7 +60,7 @@ func allocate(c Config, k engine.Kernels, trained bool) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if plain := (Config{Arch: GPT2, NLayer: c.NLayer, NHead: c.NHead, DModel: c.DModel, Context: c.Context, VocabSize: c.VocabSize, Bias: c.Bias}); c != plain.filled() {
+	if plain := (Config{Arch: GPT2, NLayer: c.NLayer, NHead: c.NHead, DModel: c.DModel, Context: c.Context, VocabSize: c.VocabSize, Bias: c.Bias, NLabel: c.NLabel, Pool: c.Pool}); c != plain.filled() {
 		return nil, fmt.Errorf("model: this version describes %s models and such choices, but does not compute them yet", c.Arch)
 	}
 	m := &Model{
@@ -87,14 +91,17 @@ func (m *Model) Parts() []Part {
 }
 
 // File is the model as safetensors, its tensors named and shaped as transformers has them: reading it sees the weights as they are
-// then. Tensors that are parts of one parameter are views of it.
+// then. Tensors that are parts of one parameter are views of it. A weight that has an adapter is merged with it, and is as it was at the call.
 func (m *Model) File() safetensors.File {
 	f := safetensors.File{Metadata: map[string]string{"format": "pt"}, Download: m.k.Download}
 	for i, s := range m.specs {
-		at := 0
+		at, value := 0, m.params[i].Value
+		if a := m.adapters[strings.TrimSuffix(s.name, ".weight")]; a != nil {
+			value = a.merge(m.k)
+		}
 		for _, p := range s.pieces {
 			n := int(product(p.shape))
-			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: p.name, Shape: p.shape, Data: m.params[i].Value[at : at+n]})
+			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: p.name, Shape: p.shape, Data: value[at : at+n]})
 			at += n
 		}
 	}

@@ -8,6 +8,11 @@ import (
 
 // logits describes the network up to the scores of every next token, [len(ids), vocab_size], for sequences of length t.
 func (m *Model) logits(g *engine.Graph, ids []int32, t int) *engine.Tensor {
+	return g.Linear("lm_head", m.hidden(g, ids, t), m.named["transformer.wte.weight"], nil, true)
+}
+
+// hidden describes the network up to its last norm, [len(ids), d_model].
+func (m *Model) hidden(g *engine.Graph, ids []int32, t int) *engine.Tensor {
 	x := g.Embed("embed", m.named["transformer.wte.weight"], m.named["transformer.wpe.weight"], ids, t)
 	heads := engine.Heads{Q: m.config.NHead, KV: m.config.NHead, Dim: m.config.DModel / m.config.NHead}
 	for l := range m.config.NLayer {
@@ -24,12 +29,11 @@ func (m *Model) logits(g *engine.Graph, ids []int32, t int) *engine.Tensor {
 		h = m.linear(g, b+"mlp.c_proj", h)
 		x = g.Add(b+"mlp.residual", x, h)
 	}
-	x = m.norm(g, "transformer.ln_f", x)
-	return g.Linear("lm_head", x, m.named["transformer.wte.weight"], nil, true)
+	return m.norm(g, "transformer.ln_f", x)
 }
 
 func (m *Model) linear(g *engine.Graph, name string, x *engine.Tensor) *engine.Tensor {
-	return g.Linear(name, x, m.named[name+".weight"], m.named[name+".bias"], false)
+	return m.adapt(g, name, x, g.Linear(name, x, m.named[name+".weight"], m.named[name+".bias"], false))
 }
 
 func (m *Model) norm(g *engine.Graph, name string, x *engine.Tensor) *engine.Tensor {

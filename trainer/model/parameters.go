@@ -186,6 +186,10 @@ func (b *builder) mlp(n mlpLayout) {
 
 func (b *builder) head() {
 	c, n := b.c, b.n
+	if c.NLabel > 0 {
+		b.table(scoreHead, PartHead, b.init.head, c.NLabel)
+		return
+	}
 	if n.headDense != "" {
 		b.linear(n.headDense, PartHead, c.DModel, c.Bias, output{n.headDense, c.DModel, b.init.project})
 		b.norm(n.headNorm, PartHead)
