@@ -118,13 +118,13 @@ func packBF16(w []float32, k, n int, transposed bool) []uint16 {
 	out := make([]uint16, (n+groupRows-1)/groupRows*groupRows*k)
 	rowsOf(w, k, n, transposed, func(j int, values []float32) {
 		for i, v := range values {
-			out[bf16At(j, i, k)] = roundBF16(v)
+			out[bf16At(j, i, k)] = halfBF16(v)
 		}
 	})
 	return out
 }
 
-func roundBF16(v float32) uint16 {
+func halfBF16(v float32) uint16 {
 	bits := math.Float32bits(v)
 	if v != v {
 		return uint16(bits>>16) | 0x40 // quiet, and not infinite when its low half is cut off
