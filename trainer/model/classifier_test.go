@@ -102,6 +102,17 @@ func TestLabelsOfAConfig(t *testing.T) {
 	if _, err := model.Labels([]byte(`{"id2label":{"1":"x"}}`)); err == nil {
 		t.Error("a class without a number passes")
 	}
+	classifier := tuned()
+	classifier.NLabel = 3
+	if b, err = model.WithLabels(classifier.HuggingFace(), names); err != nil {
+		t.Fatal(err)
+	}
+	if classifier, err = classifier.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := model.ParseHuggingFace(b); err != nil || got != classifier {
+		t.Errorf("%+v, %v\n%s", got, err, b)
+	}
 	for want, c := range map[string]model.Config{"n_label: 1": {NLabel: 1}, "pool is for": {Pool: "last"}, `pool: "first"`: {NLabel: 2, Pool: "first"}} {
 		d := tuned()
 		d.NLabel, d.Pool = c.NLabel, c.Pool

@@ -55,7 +55,7 @@ func (c Config) HuggingFace() []byte {
 
 // stock is the config without what changes nothing about the network that transformers computes.
 func (c Config) stock() Config {
-	c.Dropout = 0
+	c.Dropout, c.NLabel, c.Pool = 0, 0, ""
 	if s := c.RopeScaling; s.Type == dynamicScaling {
 		c.Context = dynamicContext(s.OriginalContext, s.Factor)
 	}
