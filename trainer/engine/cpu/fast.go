@@ -43,7 +43,7 @@ func (k *fast) operand(s []float32) []float32 {
 	rounded := make([]float32, len(s))
 	k.crew.spans(len(s), span, func(_ *scratch, from, to int) {
 		for i := from; i < to; i++ {
-			rounded[i] = roundBF16(s[i])
+			rounded[i] = nearestBF16(s[i])
 		}
 	})
 	return rounded

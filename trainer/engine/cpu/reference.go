@@ -38,14 +38,14 @@ func knownPrecision(p engine.Precision) error {
 // round is what a product sees of v.
 func (k reference) round(v float32) float64 {
 	if k.precision == engine.BF16 {
-		v = roundBF16(v)
+		v = nearestBF16(v)
 	}
 	return float64(v)
 }
 
-// roundBF16 is v with the 8 significant bits of bfloat16, to nearest even. A NaN stays one, and what is beyond bfloat16's
+// nearestBF16 is v with the 8 significant bits of bfloat16, to nearest even. A NaN stays one, and what is beyond bfloat16's
 // range becomes infinite.
-func roundBF16(v float32) float32 {
+func nearestBF16(v float32) float32 {
 	if v != v {
 		return v
 	}
