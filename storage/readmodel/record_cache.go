@@ -21,9 +21,9 @@ type runState struct {
 	// changed, only replaced.
 	full   atomic.Pointer[Run]
 	used   atomic.Bool // since the cache last looked
-	pinned bool                   // not in the file yet as it is here
-	cached bool                   // in the cache; guarded by the cache's lock, as is size
-	size   int                    // bytes of the record, about, when it came into the cache
+	pinned bool        // not in the file yet as it is here
+	cached bool        // in the cache; guarded by the cache's lock, as is size
+	size   int         // bytes of the record, about, when it came into the cache
 	// changed is the place in the log of the newest fact since Open that changed more than its heartbeat, metrics, console and usage.
 	changed uint64
 }
