@@ -64,7 +64,7 @@ func Examples() []Event {
 		LinesLogged{Run: run, Stream: "stdout", First: 12, Lines: []string{"step 12 done"}},
 		TextLogged{Run: run, Writer: "attempt-1", Key: "sample", Step: step, Prompt: "func ", Text: "func main() {"},
 		ArtifactLogged{Run: run, Path: "plots/loss.png", Role: "image", Step: &step, File: File{Name: "loss.png", Digest: digest, Size: 1024, MD5: "1a79a4d60de6718e8e5b326e338ae533"}, Media: "image/png"},
-		AlertRaised{Run: run, Level: "warn", Title: "loss spike", Text: "z-score 8.1 at step 231"},
+		AlertRaised{Run: run, Level: "warn", Title: "loss spike", Text: "z-score 8.1 at step 231", Key: "spike at step 231"},
 		BatchLogged{Run: run, Facts: []PackedFact{
 			{Type: "run.tagged", Body: RawJSON(`{"run":"01HZX3V9M8Q4T6W2Y5B7C9D1FE","set":{"stage":"review"}}`)},
 			{Type: "run.progressed", Body: RawJSON(`{"run":"01HZX3V9M8Q4T6W2Y5B7C9D1FE","phase":"train","done":200,"total":400,"unit":"steps"}`)},

@@ -122,6 +122,8 @@ type AlertRaised struct {
 	Level string `json:"level"` // "info", "warn", "error"
 	Title string `json:"title"`
 	Text  string `json:"text,omitempty"`
+	// Key, where there is one, makes alerts of a run the same: the first counts. A resumed run repeats its steps.
+	Key string `json:"key,omitempty"`
 }
 
 func (MetricsLogged) Type() Type  { return "metrics.logged" }

@@ -58,6 +58,9 @@ func (s starter) Metrics(_ context.Context, step int64, _ []trainer.Point) error
 	return nil
 }
 
+func (starter) Spiked(context.Context, trainer.Spike) error    { return nil }
+func (starter) Sampled(context.Context, trainer.Sampled) error { return nil }
+
 func (s starter) Checkpoint(context.Context, trainer.Checkpoint) error {
 	s.b.StopTimer()
 	return nil

@@ -15,7 +15,7 @@ type Open func(name string) (io.ReadCloser, error)
 // stateFormat is the version of trainer.json.
 const stateFormat = 1
 
-// state is trainer.json. Where the text stands and every random number follow from Step, BatchSize, GradAccum and Seed.
+// state is trainer.json. Where the text stands and every random number follow from Step and Config.
 type state struct {
 	Format      int      `json:"format"`
 	Step        int64    `json:"step"`
@@ -23,25 +23,19 @@ type state struct {
 	Samples     int64    `json:"samples"`      // windows shown: the number of the next
 	TrainTokens int64    `json:"train_tokens"` // length of the training text, to notice another
 	ValLoss     *float64 `json:"val_loss"`
+	Skipped     int64    `json:"skipped,omitempty"` // steps that the weights do not hold: a Guard took them out
+	Guard       *watch   `json:"guard,omitempty"`
 	Config      Config   `json:"config"`
 }
 
 // maxState bounds trainer.json when it is read.
 const maxState = 1 << 20
 
-// contents are bytes that can be written again and again.
-type contents []byte
-
-func (c contents) WriteTo(w io.Writer) (int64, error) {
-	n, err := w.Write(c)
-	return int64(n), err
-}
-
 // checkpoint describes the state after the current step.
 func (r *run) checkpoint() (Checkpoint, error) {
 	st := state{
-		Format: stateFormat, Step: r.step, Tokens: r.step * r.config.TokensPerStep(), Samples: r.samples(),
-		TrainTokens: r.job.Train.Len(), Config: r.config,
+		Format: stateFormat, Step: r.step, Tokens: r.tokens(r.step), Samples: r.samples(r.step),
+		TrainTokens: r.job.Train.Len(), Skipped: r.skipped, Guard: r.watch, Config: r.config,
 	}
 	if finite(r.valLoss) {
 		st.ValLoss = &r.valLoss
@@ -51,18 +45,18 @@ func (r *run) checkpoint() (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("trainer: %s: %w", TrainerFile, err)
 	}
 	j = append(j, '\n')
-	c := Checkpoint{Step: r.step, Final: r.step == r.config.Steps, ValLoss: r.valLoss}
+	c := Checkpoint{Step: r.step, Tokens: st.Tokens, Final: r.step == r.config.Steps, ValLoss: r.valLoss}
 	architecture := r.config.Model.HuggingFace()
 	c.Files = []File{{ConfigFile, int64(len(architecture)), contents(architecture)}}
 	for _, f := range []struct {
 		name string
 		file safetensors.File
 	}{{ModelFile, r.model.File()}, {OptimizerFile, r.optimizer.File()}} {
-		size, err := f.file.Size()
+		t, err := newTensors(f.file)
 		if err != nil {
 			return Checkpoint{}, fmt.Errorf("trainer: %s: %w", f.name, err)
 		}
-		c.Files = append(c.Files, File{f.name, size, f.file})
+		c.Files = append(c.Files, File{f.name, t.size(), t})
 	}
 	c.Files = append(c.Files, File{TrainerFile, int64(len(j)), contents(j)})
 	return c, nil
@@ -90,20 +84,31 @@ func (r *run) resume(open Open) error {
 	if st.TrainTokens != r.job.Train.Len() {
 		return fmt.Errorf("trainer: cannot resume: the text has %d tokens, the checkpoint's had %d", r.job.Train.Len(), st.TrainTokens)
 	}
-	if st.Step < 0 || st.Step > r.config.Steps {
-		return fmt.Errorf("trainer: cannot resume: the checkpoint is at step %d of %d", st.Step, r.config.Steps)
+	if st.Step < 0 || st.Step > r.config.Steps || st.Skipped < 0 || st.Skipped > st.Step {
+		return fmt.Errorf("trainer: cannot resume: the checkpoint is at step %d of %d, %d of them skipped", st.Step, r.config.Steps, st.Skipped)
 	}
-	if err := with(open, ModelFile, r.model.Load); err != nil {
+	if r.watch != nil && st.Guard != nil {
+		if err := st.Guard.valid(r.config.Guard); err != nil {
+			return fmt.Errorf("trainer: cannot resume: %w", err)
+		}
+		r.watch = st.Guard
+	}
+	if err := r.load(open); err != nil {
 		return err
 	}
-	if err := with(open, OptimizerFile, r.optimizer.Load); err != nil {
-		return err
-	}
-	r.step, r.saved = st.Step, st.Step
+	r.step, r.skipped, r.saver.saved = st.Step, st.Skipped, st.Step
 	if st.ValLoss != nil {
 		r.valLoss = *st.ValLoss
 	}
 	return nil
+}
+
+// load replaces weights and moments by those of a checkpoint.
+func (r *run) load(open Open) error {
+	if err := with(open, ModelFile, r.model.Load); err != nil {
+		return err
+	}
+	return with(open, OptimizerFile, r.optimizer.Load)
 }
 
 // Continues refuses a Config that cannot go on from a checkpoint of another one: the weights, the moments and the place in the text must
@@ -116,7 +121,8 @@ func (c Config) Continues(old Config) error {
 		same bool
 	}{
 		{"model", had == has}, {"data", old.Data == c.Data}, {"batch_size", old.BatchSize == c.BatchSize},
-		{"grad_accum", old.GradAccum == c.GradAccum}, {"seed", old.Seed == c.Seed}, {"optimizer.name", old.Optimizer.Name == c.Optimizer.Name},
+		{"grad_accum", old.GradAccum == c.GradAccum}, {"batch_ramp", old.BatchRamp == c.BatchRamp}, {"seed", old.Seed == c.Seed},
+		{"optimizer.name", old.Optimizer.Name == c.Optimizer.Name},
 	} {
 		if !f.same {
 			return fmt.Errorf("%s differs from the checkpoint's; to start anew from its weights, use it as initial weights", f.key)

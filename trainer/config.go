@@ -29,6 +29,12 @@ type Config struct {
 	CheckpointEvery int64          `json:"checkpoint_every"` // steps; the last is always saved; 0 chooses a fifth of steps
 	EvalEvery       int64          `json:"eval_every"`       // steps; the last is always evaluated; 0 chooses a tenth of steps
 	EvalBatches     int            `json:"eval_batches"`     // batches of held-out windows, spread evenly; 0 chooses 20
+
+	// What follows is left out of JSON where it is not used, so that configurations from before it have the digests they had.
+
+	Precision string    `json:"precision,omitempty"` // of products: "" is f32; "bf16" rounds what goes in and sums in float32; weights and moments stay float32
+	BatchRamp BatchRamp `json:"batch_ramp,omitzero"` // a batch that grows
+	Guard     Guard     `json:"guard,omitzero"`      // what happens to spikes
 }
 
 // Data says in which order the text is shown.
@@ -40,13 +46,21 @@ type Data struct {
 func Default() Config {
 	return Config{
 		Model: model.Default(), Data: Data{Order: data.Epoch}, BatchSize: 8, GradAccum: 1, Steps: 1000,
-		Optimizer: optim.Default(), Schedule: optim.DefaultSchedule(), Clip: 1,
+		Optimizer: optim.Default("adamw"), Schedule: optim.DefaultSchedule(), Clip: 1,
 	}
 }
 
-// Parse reads a Config from JSON laid over Default. An unknown key is an error that names it.
+// Parse reads a Config from JSON laid over Default, whose optimizer is the one that b names. An unknown key is an error that names it.
 func Parse(b []byte) (Config, error) {
 	c := Default()
+	var named struct {
+		Optimizer struct {
+			Name string `json:"name"`
+		} `json:"optimizer"`
+	}
+	if json.Unmarshal(b, &named) == nil { // what is wrong with it is said below
+		c.Optimizer = optim.Default(named.Optimizer.Name)
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
@@ -115,8 +129,10 @@ func (c Config) Resolve() (Config, error) {
 	if c.Schedule.Name == "" {
 		c.Schedule = def.Schedule
 	}
-	if c.Schedule.Warmup == -1 {
-		c.Schedule.Warmup = min(100, c.Steps/10)
+	c.Schedule = c.Schedule.Resolve(c.Steps)
+	c.Guard = c.Guard.resolve()
+	if c.Precision == "f32" {
+		c.Precision = ""
 	}
 	if c.CheckpointEvery == 0 {
 		c.CheckpointEvery = max(1, (c.Steps+4)/5)
@@ -167,7 +183,13 @@ func (c Config) validate() error {
 	if !(c.Clip >= 0 && c.Clip <= 1e30) {
 		return fmt.Errorf("clip: %g is not a norm; use 1, or 0 for no clipping", c.Clip)
 	}
-	return nil
+	if c.Precision != "" {
+		return fmt.Errorf(`precision: %q is not known; use "f32"`, c.Precision)
+	}
+	if err := c.checkRamp(); err != nil {
+		return err
+	}
+	return c.Guard.validate()
 }
 
 // JSON is the canonical form: every key, in the order of the type. Parse reads it back exactly.
@@ -179,7 +201,7 @@ func (c Config) JSON() []byte {
 	return b
 }
 
-// TokensPerStep is how many targets a step learns from.
+// TokensPerStep is how many targets a step learns from, once a BatchRamp is over.
 func (c Config) TokensPerStep() int64 {
 	return int64(c.BatchSize) * int64(c.GradAccum) * int64(c.Model.Context)
 }

@@ -59,7 +59,7 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		`{"model":{"vocab_size":5},"clip":-1}`:                            "clip: -1",
 		`{"model":{"vocab_size":5},"schedule":{"final_fraction":2}}`:      "schedule.final_fraction",
 		`{"model":{"vocab_size":5},"schedule":{"warmup":-2}}`:             "schedule.warmup",
-		`{"model":{"vocab_size":5},"optimizer":{"name":"muon"}}`:          "optimizer.name",
+		`{"model":{"vocab_size":5},"optimizer":{"name":"muom"}}`:          "optimizer.name",
 		`{"model":{"vocab_size":5},"optimizer":{"name":"adamw","eps":0}}`: "optimizer.eps",
 		`{"model":{"vocab_size":99999999}}`:                               "model.vocab_size: 99999999",
 	} {

@@ -1,30 +1,20 @@
 package trainer
 
-import (
-	"errors"
+import "errors"
 
-	"millrace/trainer/data"
-	"millrace/trainer/model"
-)
-
-// heldOut computes the loss on the same windows of the held-out text every time.
+// heldOut computes the loss on the same samples of the held-out text every time.
 type heldOut struct {
-	windows *data.Sampler
-	batch   *model.Batch
-	b, t    int
-	count   int64 // windows used, spread evenly over the text
-	targets int64 // of them, that count
+	objective objective
+	b         int64 // rows of a batch
+	count     int64 // samples used, spread evenly over the text
+	targets   int64 // of them, that count
 }
 
-func newHeldOut(c Config, m *model.Model, text data.Tokens) (*heldOut, error) {
-	w, err := data.NewSampler(text, c.Model.Context, data.Sequential, 0)
-	if err != nil {
-		return nil, err
-	}
-	h := &heldOut{windows: w, b: c.BatchSize, t: c.Model.Context}
-	h.count = min(w.Windows(), int64(c.EvalBatches)*int64(c.BatchSize))
+func newHeldOut(c Config, o objective) (*heldOut, error) {
+	h := &heldOut{objective: o, b: int64(c.BatchSize)}
+	h.count = min(o.samples(), int64(c.EvalBatches)*int64(c.BatchSize))
 	for i := range h.count {
-		n, err := w.Counted(h.window(i))
+		n, err := o.counted(h.sample(i))
 		if err != nil {
 			return nil, err
 		}
@@ -33,32 +23,26 @@ func newHeldOut(c Config, m *model.Model, text data.Tokens) (*heldOut, error) {
 	if h.targets == 0 {
 		return nil, errors.New("no token of it counts in the loss: a larger held_out or eval_batches helps")
 	}
-	h.batch, err = m.Evaluation(h.b, h.t)
-	return h, err
+	return h, nil
 }
 
-// window is the i-th of the windows used.
-func (h *heldOut) window(i int64) int64 { return i * h.windows.Windows() / h.count }
+// sample is the i-th of the samples used.
+func (h *heldOut) sample(i int64) int64 { return i * h.objective.samples() / h.count }
 
-// loss is the mean over all targets of the windows that count, in nats.
+// loss is the mean over all targets of the samples that count, in nats.
 func (h *heldOut) loss() (float64, error) {
 	sum := 0.0
-	for first := int64(0); first < h.count; first += int64(h.b) {
+	for first := int64(0); first < h.count; first += h.b {
 		for row := range h.b {
-			ids, targets := h.batch.IDs[row*h.t:(row+1)*h.t], h.batch.Targets[row*h.t:(row+1)*h.t]
-			i := first + int64(row)
-			if i >= h.count { // the last batch may not be full
-				clear(ids)
-				for p := range targets {
-					targets[p] = -1
-				}
+			if first+row >= h.count { // the last batch may not be full
+				h.objective.clear(int(row))
 				continue
 			}
-			if err := h.windows.Sample(ids, targets, h.window(i)); err != nil {
+			if err := h.objective.fill(int(row), h.sample(first+row)); err != nil {
 				return 0, err
 			}
 		}
-		l, err := h.batch.Run(0)
+		l, err := h.objective.run(0)
 		if err != nil {
 			return 0, err
 		}

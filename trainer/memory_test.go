@@ -16,6 +16,8 @@ type memory struct {
 	points      []map[string]float64 // by index of steps
 	checkpoints map[int64]map[string][]byte
 	order       []int64 // steps of checkpoints
+	spikes      []trainer.Spike
+	samples     []trainer.Sampled
 	onMetrics   func(step int64) error
 }
 
@@ -37,6 +39,17 @@ func (m *memory) Metrics(_ context.Context, step int64, points []trainer.Point) 
 	return nil
 }
 
+func (m *memory) Spiked(_ context.Context, s trainer.Spike) error {
+	m.spikes = append(m.spikes, s)
+	return nil
+}
+
+func (m *memory) Sampled(_ context.Context, s trainer.Sampled) error {
+	m.samples = append(m.samples, s)
+	return nil
+}
+
+// Checkpoint runs beside Metrics: the two touch different fields.
 func (m *memory) Checkpoint(_ context.Context, c trainer.Checkpoint) error {
 	files := map[string][]byte{}
 	for _, f := range c.Files {
@@ -49,6 +62,10 @@ func (m *memory) Checkpoint(_ context.Context, c trainer.Checkpoint) error {
 				return fmt.Errorf("%s: two writings differ", f.Name)
 			}
 			files[f.Name] = b.Bytes()
+		}
+		var b bytes.Buffer // and be read anywhere
+		if _, err := io.CopyBuffer(struct{ io.Writer }{&b}, struct{ io.Reader }{io.NewSectionReader(f.Body, 0, f.Size+9)}, make([]byte, 997)); err != nil || !bytes.Equal(b.Bytes(), files[f.Name]) {
+			return fmt.Errorf("%s: read in parts it has %d bytes that differ: %v", f.Name, b.Len(), err)
 		}
 	}
 	m.checkpoints[c.Step] = files

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"millrace/trainer/data"
@@ -41,6 +40,8 @@ type Job struct {
 	SaveAt []int64
 	// MemoryLimit, when positive, refuses a model and batch that would take more bytes than this.
 	MemoryLimit int64
+	// Peak is what the device's products reach in FLOP/s, as measured; 0 tells no KeyMFU.
+	Peak float64
 	// Now tells the time for speed metrics; nil is time.Now.
 	Now func() time.Time
 }
@@ -58,16 +59,22 @@ type Result struct {
 type run struct {
 	job       Job
 	config    Config
+	pace      pace
 	model     *model.Model
-	optimizer *optim.AdamW
-	batch     *model.Batch
-	train     *data.Sampler
+	optimizer *optim.Optimizer
+	objective objective
 	heldOut   *heldOut // nil without
+	saver     saver
+	watch     *watch // nil without a Guard
+	clock     stopwatch
 	step      int64
-	saved     int64 // step of the latest checkpoint
-	loss      float64
-	valLoss   float64
-	points    []Point
+	skipped   int64 // of the steps, what weights and moments do not hold
+	// base is what a rollback goes back to: the step and what was skipped before it.
+	base, baseSkipped int64
+	rollbacks         int // since base
+	loss              float64
+	valLoss           float64
+	points            []Point
 }
 
 // Run trains until the configured number of steps is done, StopAfter is reached, or ctx is cancelled. Errors wrap ErrStopped
@@ -78,6 +85,9 @@ func Run(ctx context.Context, j Job) (Result, error) {
 		return Result{Loss: math.NaN(), ValLoss: math.NaN()}, err
 	}
 	err = r.loop(ctx)
+	if e := r.saver.wait(); err == nil {
+		err = e
+	}
 	return r.result(), err
 }
 
@@ -92,23 +102,19 @@ func begin(j Job) (*run, error) {
 	if j.Now == nil {
 		j.Now = time.Now
 	}
-	if need := c.Model.TrainingBytes(c.BatchSize, c.Model.Context); j.MemoryLimit > 0 && need > float64(j.MemoryLimit) {
-		return nil, fmt.Errorf("trainer: this model and batch need about %.1f GB of memory and %.1f GB are allowed; use a smaller model, batch_size or context",
-			need/1e9, float64(j.MemoryLimit)/1e9)
+	r := &run{job: j, config: c, pace: c.pace(), loss: math.NaN(), valLoss: math.NaN(), clock: stopwatch{now: j.Now}}
+	if r.saver, err = newSaver(c, j); err != nil {
+		return nil, err
 	}
-	r := &run{job: j, config: c, loss: math.NaN(), valLoss: math.NaN()}
-	if r.train, err = data.NewSampler(j.Train, c.Model.Context, c.Data.Order, c.Seed); err != nil {
-		return nil, fmt.Errorf("trainer: training text: %w", err)
+	if c.Guard != (Guard{}) {
+		r.watch = &watch{}
 	}
-	if need := int64(c.BatchSize) * int64(c.GradAccum); r.train.Windows() < need {
-		return nil, fmt.Errorf("trainer: the training text has %d windows of %d tokens, fewer than the %d of one step; use a smaller batch_size, grad_accum or context, or more data",
-			r.train.Windows(), c.Model.Context, need)
+	products, err := c.kernels(j.Kernels)
+	if err != nil {
+		return nil, err
 	}
-	if r.model, err = model.New(c.Model, j.Kernels, c.Seed); err != nil {
-		return nil, fmt.Errorf("trainer: %w", err)
-	}
-	if r.optimizer, err = optim.New(c.Optimizer, j.Kernels, r.model.Parameters()); err != nil {
-		return nil, fmt.Errorf("trainer: %w", err)
+	if err := r.build(products); err != nil {
+		return nil, err
 	}
 	switch {
 	case j.Resume != nil:
@@ -119,15 +125,55 @@ func begin(j Job) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.batch, err = r.model.Batch(c.BatchSize, c.Model.Context); err != nil {
-		return nil, fmt.Errorf("trainer: %w", err)
+	return r, r.settle()
+}
+
+// build makes the model, its optimizer and what they learn from, on kernels of the configured precision.
+func (r *run) build(products engine.Kernels) (err error) {
+	c, j := r.config, r.job
+	// Short texts are refused before memory is taken for a model.
+	windows, err := data.NewSampler(j.Train, c.Model.Context, c.Data.Order, c.Seed)
+	if err != nil {
+		return fmt.Errorf("trainer: training text: %w", err)
 	}
-	if j.Val != nil {
-		if r.heldOut, err = newHeldOut(c, r.model, j.Val); err != nil {
-			return nil, fmt.Errorf("trainer: held-out text: %w", err)
-		}
+	if need := int64(c.BatchSize) * int64(c.GradAccum); windows.Windows() < need {
+		return fmt.Errorf("trainer: the training text has %d windows of %d tokens, fewer than the %d of one step; use a smaller batch_size, grad_accum or context, or more data",
+			windows.Windows(), c.Model.Context, need)
 	}
-	return r, nil
+	if r.model, err = model.New(c.Model, products, c.Seed); err != nil {
+		return fmt.Errorf("trainer: %w", err)
+	}
+	if r.optimizer, err = optim.New(c.Optimizer, j.Kernels, r.model.Parameters()); err != nil {
+		return fmt.Errorf("trainer: %w", err)
+	}
+	if r.objective, err = newNext(c, r.model, j.Train, c.Data.Order, r.model.Batch); err != nil {
+		return fmt.Errorf("trainer: training text: %w", err)
+	}
+	if j.Val == nil {
+		return nil
+	}
+	o, err := newNext(c, r.model, j.Val, data.Sequential, r.model.Evaluation)
+	if err == nil {
+		r.heldOut, err = newHeldOut(c, o)
+	}
+	if err != nil {
+		return fmt.Errorf("trainer: held-out text: %w", err)
+	}
+	return nil
+}
+
+// settle makes a rollback possible before the first checkpoint.
+func (r *run) settle() error {
+	if !r.rollsBack() {
+		return nil
+	}
+	c, err := r.checkpoint()
+	if err != nil {
+		return err
+	}
+	r.base, r.baseSkipped = r.step, r.skipped
+	r.saver.last = &snapshot{}
+	return r.saver.last.take(c)
 }
 
 func (r *run) loop(ctx context.Context) error {
@@ -135,127 +181,140 @@ func (r *run) loop(ctx context.Context) error {
 	tell := context.WithoutCancel(ctx)
 	for r.step < r.config.Steps && (r.job.StopAfter <= 0 || r.step < r.job.StopAfter) {
 		if ctx.Err() != nil {
-			if err := r.save(tell); err != nil {
+			if err := r.leave(tell); err != nil {
 				return err
 			}
 			return fmt.Errorf("trainer: %w after step %d: %w", ErrStopped, r.step, context.Cause(ctx))
+		}
+		if err := r.saver.check(); err != nil {
+			return err
 		}
 		if err := r.advance(tell); err != nil {
 			return err
 		}
 	}
-	return r.save(tell)
+	return r.leave(tell)
 }
 
 // advance does one step and all that is due after it.
 func (r *run) advance(ctx context.Context) error {
 	c := r.config
 	step := r.step + 1
-	start := r.job.Now()
+	r.clock.begin()
 	loss, norm, err := r.learn(step)
 	if err != nil {
 		return err
 	}
-	seconds := r.job.Now().Sub(start).Seconds()
-	r.points = append(r.points[:0], Point{KeyLoss, loss}, Point{KeyGradNorm, norm}, Point{KeyLR, c.Optimizer.LR * c.Schedule.Rate(step, c.Steps)})
-	if !finite(loss) || !finite(norm) {
-		if err := r.job.Recorder.Metrics(ctx, step, r.points); err != nil {
-			return fmt.Errorf("trainer: record step %d: %w", step, err)
+	spike, spiked, err := r.judge(step, loss, norm)
+	if err != nil { // it diverged
+		r.points = append(r.points[:0], Point{KeyLoss, loss}, Point{KeyGradNorm, norm}, Point{KeyLR, r.rate(step)})
+		if e := r.job.Recorder.Metrics(ctx, step, r.points); e != nil {
+			return fmt.Errorf("trainer: record step %d: %w", step, e)
 		}
-		return fmt.Errorf("trainer: %w at step %d: loss %g, gradient norm %g; the latest checkpoint is of step %d; try a lower optimizer.lr or clip",
-			ErrDiverged, step, loss, norm, r.saved)
+		return err
 	}
+	if !spiked {
+		r.update(step, norm)
+	}
+	r.clock.lap(KeyUpdateSeconds)
 	r.step, r.loss = step, loss
-	tokens := float64(step * c.TokensPerStep())
-	r.points = append(r.points, Point{KeyTokens, tokens}, Point{KeyEpoch, tokens / float64(r.job.Train.Len())}, Point{KeyStepSeconds, seconds})
-	if seconds > 0 {
-		r.points = append(r.points, Point{KeyTokensPerSecond, float64(c.TokensPerStep()) / seconds})
-	}
+	r.tell(step, loss, norm)
 	if r.heldOut != nil && (step%c.EvalEvery == 0 || step == c.Steps) {
 		if r.valLoss, err = r.heldOut.loss(); err != nil {
 			return fmt.Errorf("trainer: evaluate after step %d: %w", step, err)
 		}
-		r.points = append(r.points, Point{KeyValLoss, r.valLoss})
+		r.clock.lap(KeyEvalSeconds)
+		r.points = append(r.points, Point{KeyValLoss, r.valLoss}, r.clock.point(KeyEvalSeconds))
 	}
 	if err := r.job.Recorder.Metrics(ctx, step, r.points); err != nil {
 		return fmt.Errorf("trainer: record step %d: %w", step, err)
 	}
-	if step%c.CheckpointEvery == 0 || slices.Contains(r.job.SaveAt, step) {
+	if spiked {
+		if err := r.job.Recorder.Spiked(ctx, spike); err != nil {
+			return fmt.Errorf("trainer: record step %d: %w", step, err)
+		}
+	}
+	if r.due(step) {
 		return r.save(ctx)
 	}
 	return nil
 }
 
-// learn computes the loss and gradient of a step and, if they are finite, updates the parameters.
+// tell collects the points of a step.
+func (r *run) tell(step int64, loss, norm float64) {
+	c := r.config
+	tokens, size := float64(r.tokens(step)), float64(r.tokens(step)-r.tokens(step-1))
+	seconds := r.clock.since()
+	r.points = append(r.points[:0], Point{KeyLoss, loss}, Point{KeyGradNorm, norm}, Point{KeyLR, r.rate(step)},
+		Point{KeyTokens, tokens}, Point{KeyEpoch, tokens / float64(r.job.Train.Len())}, Point{KeyStepSeconds, seconds})
+	if seconds > 0 {
+		r.points = append(r.points, Point{KeyTokensPerSecond, size / seconds})
+		if r.job.Peak > 0 {
+			r.points = append(r.points, Point{KeyMFU, size * c.Model.FLOPsPerToken(c.Model.Context) / seconds / r.job.Peak})
+		}
+	}
+	r.points = append(r.points, r.clock.point(KeyDataSeconds), r.clock.point(KeyComputeSeconds), r.clock.point(KeyUpdateSeconds), r.clock.point(KeySavingSeconds))
+	if r.watch != nil {
+		r.points = append(r.points, Point{KeySkipped, float64(r.skipped)})
+	}
+}
+
+// learn computes the loss and gradient of a step.
 func (r *run) learn(step int64) (loss, norm float64, err error) {
 	c := r.config
-	t := c.Model.Context
 	r.optimizer.ZeroGrad()
 	sum := 0.0
-	next := r.samples()
-	targets, err := r.targets(next)
-	if err != nil {
-		return 0, 0, fmt.Errorf("trainer: read step %d's text: %w", step, err)
+	first, size := r.pace.before(step)
+	targets := int64(0)
+	for i := range size {
+		n, err := r.objective.counted(first + i)
+		if err != nil {
+			return 0, 0, fmt.Errorf("trainer: read step %d's text: %w", step, err)
+		}
+		targets += n
 	}
-	for range c.GradAccum {
+	// A step of which no target counts has no loss and no gradient.
+	mean := float64(max(targets, 1))
+	for i := int64(0); i < size; i += int64(c.BatchSize) {
 		for row := range c.BatchSize {
-			if err := r.train.Sample(r.batch.IDs[row*t:(row+1)*t], r.batch.Targets[row*t:(row+1)*t], next); err != nil {
+			if err := r.objective.fill(row, first+i+int64(row)); err != nil {
 				return 0, 0, fmt.Errorf("trainer: read step %d's text: %w", step, err)
 			}
-			next++
 		}
-		l, err := r.batch.Run(float32(1 / targets))
+		r.clock.lap(KeyDataSeconds)
+		l, err := r.objective.run(float32(1 / mean))
 		if err != nil {
 			return 0, 0, fmt.Errorf("trainer: step %d: %w", step, err)
 		}
 		sum += l
+		r.clock.lap(KeyComputeSeconds)
 	}
-	loss, norm = sum/targets, r.optimizer.GradNorm()
-	if finite(loss) && finite(norm) {
-		r.optimizer.Step(step, c.Schedule.Rate(step, c.Steps), norm, c.Clip)
-	}
-	return loss, norm, nil
+	return sum / mean, r.optimizer.GradNorm(), nil
 }
 
-// targets is how many targets count in the step that begins with that sample. A step of which none does has no loss and no gradient.
-func (r *run) targets(first int64) (float64, error) {
+// update changes the parameters by a step's gradient.
+func (r *run) update(step int64, norm float64) {
 	c := r.config
-	if !r.train.Masked() {
-		return float64(c.TokensPerStep()), nil
-	}
-	sum := int64(0)
-	for i := range int64(c.BatchSize * c.GradAccum) {
-		n, err := r.train.Counted(first + i)
-		if err != nil {
-			return 0, err
-		}
-		sum += n
-	}
-	return float64(max(sum, 1)), nil
+	u := optim.Update{Step: step - r.skipped, Rate: c.Schedule.Rate(step, c.Steps), Norm: norm, Clip: c.Clip}
+	r.optimizer.Step(u)
 }
 
-// samples is how many windows the steps so far have shown.
-func (r *run) samples() int64 { return r.step * int64(r.config.BatchSize) * int64(r.config.GradAccum) }
-
-// save hands the current state to the recorder, unless it has it.
-func (r *run) save(ctx context.Context) error {
-	if r.saved == r.step {
-		return nil
-	}
-	c, err := r.checkpoint()
-	if err != nil {
-		return err
-	}
-	if err := r.job.Recorder.Checkpoint(ctx, c); err != nil {
-		return fmt.Errorf("trainer: save the checkpoint of step %d: %w", r.step, err)
-	}
-	r.saved = r.step
-	return nil
+// rate is the learning rate of a step.
+func (r *run) rate(step int64) float64 {
+	return r.config.Optimizer.LR * r.config.Schedule.Rate(step, r.config.Steps)
 }
+
+// samples is how many windows the first steps show, and tokens how many targets.
+func (r *run) samples(steps int64) int64 {
+	n, _ := r.pace.before(steps + 1)
+	return n
+}
+
+func (r *run) tokens(steps int64) int64 { return r.samples(steps) * int64(r.config.Model.Context) }
 
 func (r *run) result() Result {
 	return Result{
-		Step: r.step, Tokens: r.step * r.config.TokensPerStep(), Loss: r.loss, ValLoss: r.valLoss,
+		Step: r.step, Tokens: r.tokens(r.step), Loss: r.loss, ValLoss: r.valLoss,
 		Done: r.step == r.config.Steps,
 	}
 }

@@ -1,7 +1,6 @@
 package training
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +24,12 @@ type Service struct {
 	Kernels engine.Kernels
 	// Memory is how many bytes a run may take; 0 is any.
 	Memory int64
-	Now    func() time.Time
+	// Patience is how long the upload of a checkpoint is tried again while the object store is away; 0 is 15 minutes. Training goes on
+	// meanwhile, until its next checkpoint is due.
+	Patience time.Duration
+	// Peak measures what products of a precision reach on the device, in FLOP/s; nil tells no MFU.
+	Peak func(precision string) float64
+	Now  func() time.Time
 }
 
 // Run takes jobs until ctx ends.
@@ -80,10 +84,14 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	if stop := j.Request.StopAfter; stop > 0 && stop < rec.total {
 		rec.total = stop
 	}
-	result, err := trainer.Run(ctx, trainer.Job{
+	work := trainer.Job{
 		Config: config, Kernels: s.Kernels, Train: set.train, Val: set.heldOut, Recorder: rec,
 		Resume: resume, StopAfter: j.Request.StopAfter, SaveAt: j.Request.SaveAt, MemoryLimit: s.Memory, Now: s.Now,
-	})
+	}
+	if s.Peak != nil {
+		work.Peak = s.Peak(config.Precision)
+	}
+	result, err := trainer.Run(ctx, work)
 	out := job.Outcome{Steps: result.Step}
 	if rec.saved.Checkpoint != "" {
 		out.Outputs = []event.Input{{Role: "checkpoint", Digest: rec.saved.Checkpoint, Name: fmt.Sprintf("step %d", rec.saved.Step)}}
@@ -210,83 +218,6 @@ func (s *Service) open(ctx context.Context, saved event.CheckpointSaved) trainer
 		}
 		return nil, job.Failf("bad_checkpoint", "", "training: the checkpoint of step %d has no %s", saved.Step, name)
 	}
-}
-
-// recorder carries what the trainer says into the log and storage.
-type recorder struct {
-	s       *Service
-	j       *job.Job
-	config  trainer.Config
-	total   int64
-	dataset event.Digest
-	began   time.Time
-	first   int64 // the step before the first of this attempt
-	tokens  int64
-	saved   event.CheckpointSaved
-}
-
-// Metrics records one step's points. The trainer's context does not end; the job's lasting one does.
-func (r *recorder) Metrics(_ context.Context, step int64, points []trainer.Point) error {
-	keys, values := make([]string, len(points)), make([]float64, len(points))
-	for i, p := range points {
-		keys[i], values[i] = p.Key, p.Value
-		if p.Key == "tokens" {
-			r.spend(int64(p.Value))
-		}
-	}
-	if r.first == 0 {
-		r.first = step - 1
-	}
-	if done := step - r.first; done > 0 {
-		left := time.Duration(float64(r.s.Now().Sub(r.began)) / float64(done) * float64(r.total-step))
-		r.j.Progress("train", step, r.total, "steps", left)
-	}
-	return r.j.Metrics(r.j.Lasting(), step, keys, values)
-}
-
-// spend charges the tokens since the last step, with the arithmetic of the model.
-func (r *recorder) spend(tokens int64) {
-	if r.tokens < 0 { // the first step of this attempt: what came before was charged by the attempt that did it
-		r.tokens = tokens - int64(r.config.BatchSize*max(1, r.config.GradAccum)*r.config.Model.Context)
-	}
-	delta := tokens - r.tokens
-	r.tokens = tokens
-	r.j.Spend(float64(delta)*r.config.Model.FLOPsPerToken(r.config.Model.Context), delta, 0, 0)
-}
-
-// Checkpoint stores the files, then says so. The trainer adds to an error which step's checkpoint it was.
-func (r *recorder) Checkpoint(_ context.Context, c trainer.Checkpoint) error {
-	ctx := r.j.Lasting()
-	var files []blob.Entry
-	saved := event.CheckpointSaved{
-		Run: r.j.Request.Run, Experiment: r.j.Request.Experiment, Step: c.Step, Dataset: r.dataset,
-		Suites: r.j.Request.Suites, Tokens: r.tokens, Last: c.Final,
-	}
-	var stored int64
-	for _, f := range c.Files {
-		var buf bytes.Buffer
-		if _, err := f.Body.WriteTo(&buf); err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
-		}
-		ref, err := r.s.Blobs.Put(ctx, buf.Bytes())
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
-		}
-		stored += ref.Size
-		files = append(files, blob.Entry{Name: f.Name, Ref: ref})
-		saved.Files = append(saved.Files, event.File{Name: f.Name, Digest: event.Digest(ref.Digest), Size: ref.Size})
-	}
-	ref, err := r.s.Blobs.PutTree(ctx, files)
-	if err != nil {
-		return fmt.Errorf("its list of files: %w", err)
-	}
-	r.j.Spend(0, 0, stored, stored)
-	saved.Checkpoint = event.Digest(ref.Digest)
-	if err := r.j.Publish(ctx, saved); err != nil { // after every point before it
-		return err
-	}
-	r.saved = saved
-	return nil
 }
 
 // Deterministic tells which metric keys a reproduction must repeat to the bit.

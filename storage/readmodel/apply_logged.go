@@ -121,8 +121,23 @@ func (f *fold) alertRaised(e event.AlertRaised) error {
 	if f.run(e.Run) == nil {
 		return nil
 	}
+	if e.Key != "" {
+		if known, err := f.alerted(e); known || err != nil {
+			return err
+		}
+	}
 	f.pending.put(tableAlertOrder, "", parts(f.env.Seq), []byte(e.Run))
 	return f.put(tableAlert, string(e.Run), parts(f.env.Seq), Alert{e, f.env.Seq, f.at})
+}
+
+// alerted tells whether the run has an alert of that key.
+func (f *fold) alerted(e event.AlertRaised) (known bool, err error) {
+	f.v.scan(tableAlert, string(e.Run), span{}, func(_, raw []byte) bool {
+		a, derr := decode[Alert](raw)
+		known, err = known || a.Key == e.Key, derr
+		return !known && err == nil
+	})
+	return known, err
 }
 
 func (f *fold) metricDefined(e event.MetricDefined) error {

@@ -34,6 +34,33 @@ func TestScheduleShape(t *testing.T) {
 	}
 }
 
+func TestShapesOfSchedules(t *testing.T) {
+	for _, c := range []struct {
+		s    optim.Schedule
+		want map[int64]float64 // of 100 steps
+	}{
+		{optim.Schedule{Name: "linear", Warmup: 4, FinalFraction: 0.2}, map[int64]float64{1: 0.2, 5: 1, 53: 0.6, 101: 0.2}},
+		{optim.Schedule{Name: "wsd", Warmup: 4, Decay: 20}, map[int64]float64{1: 0.2, 5: 1, 81: 1, 86: 0.75, 91: 0.5, 100: 0.05, 101: 0}},
+		{optim.Schedule{Name: "wsd", Warmup: 4, Decay: 20, FinalFraction: 0.5}, map[int64]float64{91: 0.75, 101: 0.5, 200: 0.5}},
+		{optim.Schedule{Name: "wsd", Warmup: 90, Decay: 20}, map[int64]float64{90: 90.0 / 91, 91: 1, 96: 0.5}}, // no time to stay
+	} {
+		if err := c.s.Validate(); err != nil {
+			t.Error(err)
+		}
+		for step, want := range c.want {
+			if got := c.s.Rate(step, 100); math.Abs(got-want) > 1e-12 {
+				t.Errorf("%+v step %d: %g, want %g", c.s, step, got, want)
+			}
+		}
+	}
+	if got := (optim.Schedule{Name: "wsd", Warmup: -1}).Resolve(500); got.Warmup != 50 || got.Decay != 100 {
+		t.Errorf("%+v", got)
+	}
+	if err := (optim.Schedule{Name: "cosine", Decay: 3}).Validate(); err == nil || !strings.Contains(err.Error(), "schedule.decay") {
+		t.Errorf("%v", err)
+	}
+}
+
 // AdamW by its definition (Loshchilov & Hutter 2019, algorithm 2), in float64.
 func reference(p, g []float64, c optim.Config, lr func(int) float64, decay float64, clip float64, steps int) []float64 {
 	m, v := make([]float64, len(p)), make([]float64, len(p))
@@ -69,7 +96,7 @@ func TestAdamWFollowsItsDefinition(t *testing.T) {
 			t.Fatal(err)
 		}
 		for s := int64(1); s <= 20; s++ {
-			o.Step(s, 0.5, o.GradNorm(), 1)
+			o.Step(optim.Update{Step: s, Rate: 0.5, Norm: o.GradNorm(), Clip: 1})
 		}
 		decay := 0.0
 		if len(shape) == 2 {
@@ -86,8 +113,8 @@ func TestAdamWFollowsItsDefinition(t *testing.T) {
 
 func TestStateRoundTrip(t *testing.T) {
 	k := cpu.Reference()
-	train := func(steps int64, from *bytes.Buffer, first int64, p *engine.Parameter) *optim.AdamW {
-		o, err := optim.New(optim.Default(), k, []*engine.Parameter{p})
+	train := func(steps int64, from *bytes.Buffer, first int64, p *engine.Parameter) *optim.Optimizer {
+		o, err := optim.New(optim.Default("adamw"), k, []*engine.Parameter{p})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +127,7 @@ func TestStateRoundTrip(t *testing.T) {
 			for i := range p.Grad {
 				p.Grad[i] = float32(i) - float32(s)
 			}
-			o.Step(s, 1, o.GradNorm(), 0)
+			o.Step(optim.Update{Step: s, Rate: 1, Norm: o.GradNorm()})
 		}
 		return o
 	}
@@ -122,23 +149,23 @@ func TestStateRoundTrip(t *testing.T) {
 
 func TestMistakesAreNamed(t *testing.T) {
 	for want, change := range map[string]func(*optim.Config){
-		"optimizer.name":         func(c *optim.Config) { c.Name = "sgd" },
+		"optimizer.name":         func(c *optim.Config) { c.Name = "adamx" },
 		"optimizer.lr":           func(c *optim.Config) { c.LR = math.NaN() },
 		"optimizer.beta2":        func(c *optim.Config) { c.Beta2 = 1 },
 		"optimizer.eps":          func(c *optim.Config) { c.Eps = 0 },
 		"optimizer.weight_decay": func(c *optim.Config) { c.WeightDecay = -1 },
 	} {
-		c := optim.Default()
+		c := optim.Default("adamw")
 		change(&c)
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if err := (optim.Schedule{Name: "linear"}).Validate(); err == nil || !strings.Contains(err.Error(), "schedule.name") {
+	if err := (optim.Schedule{Name: "line"}).Validate(); err == nil || !strings.Contains(err.Error(), "schedule.name") {
 		t.Errorf("got %v", err)
 	}
 	k := cpu.Reference()
-	if _, err := optim.New(optim.Default(), k, []*engine.Parameter{engine.NewParameter(k, "frozen", false, 3)}); err == nil {
+	if _, err := optim.New(optim.Default("adamw"), k, []*engine.Parameter{engine.NewParameter(k, "frozen", false, 3)}); err == nil {
 		t.Error("a parameter without gradient was accepted")
 	}
 }

@@ -32,7 +32,7 @@ const chunk = 1 << 15
 
 // Size is the length of the file in bytes.
 func (f File) Size() (int64, error) {
-	h, err := f.header()
+	h, err := f.Header()
 	if err != nil {
 		return 0, err
 	}
@@ -45,7 +45,7 @@ func (f File) Size() (int64, error) {
 
 // WriteTo writes the file and returns its length.
 func (f File) WriteTo(w io.Writer) (int64, error) {
-	h, err := f.header()
+	h, err := f.Header()
 	if err != nil {
 		return 0, err
 	}
@@ -79,7 +79,8 @@ func (f File) WriteTo(w io.Writer) (int64, error) {
 	return written, nil
 }
 
-func (f File) header() ([]byte, error) {
+// Header is what comes before the tensors' bytes.
+func (f File) Header() ([]byte, error) {
 	named := make([]stored.Tensor, len(f.Tensors))
 	for i, t := range f.Tensors {
 		named[i] = stored.Tensor{Name: t.Name, DType: stored.F32, Shape: t.Shape}

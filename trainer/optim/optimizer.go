@@ -1,0 +1,144 @@
+package optim
+
+import (
+	"fmt"
+	"io"
+	"math"
+
+	"millrace/trainer/engine"
+	"millrace/trainer/model/safetensors"
+)
+
+// Optimizer changes parameters by their gradients. What it keeps is a function of the gradients it was given: File and Load carry it
+// to another process, which goes on to the same bits.
+type Optimizer struct {
+	config  Config
+	k       engine.Kernels
+	params  []*engine.Parameter
+	methods []method      // of each parameter
+	kept    [][][]float32 // by parameter and slot
+}
+
+// method is one way of changing a parameter by its gradient.
+type method interface {
+	// slots names what is kept of a parameter between steps, as PyTorch's optimizer names it where it has it.
+	slots() []string
+	// update changes p, and kept by the gradient, which it may change too.
+	update(p *engine.Parameter, kept [][]float32, s step)
+}
+
+// step is what is the same for every parameter of a step, but for the decay.
+type step struct {
+	number int64   // counts from 1
+	lr     float64 // of this step
+	decay  float64 // 0 where it does not apply
+	scale  float64 // on the gradient: clipping
+}
+
+// New makes an optimizer of the parameters, which must have gradients, with zero state.
+func New(c Config, k engine.Kernels, params []*engine.Parameter) (*Optimizer, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	o := &Optimizer{config: c, k: k, params: params}
+	for _, p := range params {
+		if p.Grad == nil {
+			return nil, fmt.Errorf("optim: %s has no gradient to learn from", p.Name)
+		}
+	}
+	of := c.methods(k, params)
+	for _, p := range params {
+		m := of(p)
+		var kept [][]float32
+		for range m.slots() {
+			kept = append(kept, k.Alloc(len(p.Value)))
+		}
+		o.methods, o.kept = append(o.methods, m), append(o.kept, kept)
+	}
+	return o, nil
+}
+
+// ZeroGrad clears every gradient.
+func (o *Optimizer) ZeroGrad() {
+	for _, p := range o.params {
+		o.k.Zero(p.Grad)
+	}
+}
+
+// GradNorm is the Euclidean norm of all gradients together, summed in float64 in the order of the parameters.
+func (o *Optimizer) GradNorm() float64 {
+	total := 0.0
+	for _, p := range o.params {
+		total += o.k.SumSquares(p.Grad)
+	}
+	return math.Sqrt(total)
+}
+
+// Update is one step.
+type Update struct {
+	Step int64   // counts from 1 those that were made
+	Rate float64 // the schedule's factor
+	// Norm is GradNorm's result. Gradients are scaled so that it is at most Clip; 0 does not clip.
+	Norm, Clip float64
+	// Scale is what the gradients were multiplied by beforehand and are divided by here; 0 is 1. Norm is without it.
+	Scale float64
+	// Around, when not nil, is called for every parameter in the place of its update, and calls it.
+	Around func(p *engine.Parameter, update func())
+}
+
+// Step updates every parameter. The gradients are of no more use after it.
+func (o *Optimizer) Step(u Update) {
+	s := step{number: u.Step, lr: o.config.LR * u.Rate, scale: 1}
+	if u.Clip > 0 && u.Norm > u.Clip {
+		s.scale = u.Clip / u.Norm
+	}
+	if u.Scale != 0 {
+		s.scale /= u.Scale
+	}
+	for i, p := range o.params {
+		s := s
+		if o.config.decayed(p) {
+			s.decay = o.config.WeightDecay
+		}
+		if u.Around == nil {
+			o.methods[i].update(p, o.kept[i], s)
+			continue
+		}
+		u.Around(p, func() { o.methods[i].update(p, o.kept[i], s) })
+	}
+}
+
+// File is the state as safetensors: <slot>.<parameter>, by parameter. It sees the state as it is when it is read.
+func (o *Optimizer) File() safetensors.File {
+	f := safetensors.File{Metadata: map[string]string{"format": "pt"}, Download: o.k.Download}
+	for i, p := range o.params {
+		for j, slot := range o.methods[i].slots() {
+			f.Tensors = append(f.Tensors, safetensors.Tensor{Name: slot + "." + p.Name, Shape: p.Shape, Data: o.kept[i][j]})
+		}
+	}
+	return f
+}
+
+// Load replaces the state by that of a file which File wrote for the same parameters and method.
+func (o *Optimizer) Load(r io.Reader) error {
+	f, err := safetensors.NewReader(r)
+	if err != nil {
+		return fmt.Errorf("optim: %w", err)
+	}
+	want := o.File().Tensors
+	if len(f.Entries) != len(want) {
+		return fmt.Errorf("optim: the file has %d tensors, this model's state has %d", len(f.Entries), len(want))
+	}
+	for i, e := range f.Entries {
+		if e.Name != want[i].Name || e.Elements() != len(want[i].Data) {
+			return fmt.Errorf("optim: the file has %s %v where %s %v belongs", e.Name, e.Shape, want[i].Name, want[i].Shape)
+		}
+		if err := f.Next(want[i].Data, o.k.Upload); err != nil {
+			return fmt.Errorf("optim: %w", err)
+		}
+	}
+	if err := f.Next(nil, nil); err != io.EOF {
+		return fmt.Errorf("optim: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package trainer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"sort"
+
+	"millrace/trainer/model/safetensors"
+)
+
+// contents are bytes that can be written again and again.
+type contents []byte
+
+func (c contents) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(c)
+	return int64(n), err
+}
+
+func (c contents) ReadAt(p []byte, off int64) (int, error) { return bytes.NewReader(c).ReadAt(p, off) }
+
+// tensors is a safetensors file that can be read anywhere, so that it is uploaded without a copy of its bytes. It sees the
+// tensors as they are when it is read, unless they were copied.
+type tensors struct {
+	file   safetensors.File
+	header []byte
+	ends   []int64 // of each tensor in the file
+}
+
+func newTensors(f safetensors.File) (*tensors, error) {
+	h, err := f.Header()
+	if err != nil {
+		return nil, err
+	}
+	t := &tensors{file: f, header: h}
+	at := int64(len(h))
+	for _, x := range f.Tensors {
+		at += 4 * int64(len(x.Data))
+		t.ends = append(t.ends, at)
+	}
+	return t, nil
+}
+
+func (t *tensors) size() int64 {
+	if len(t.ends) == 0 {
+		return int64(len(t.header))
+	}
+	return t.ends[len(t.ends)-1]
+}
+
+// WriteTo writes the file.
+func (t *tensors) WriteTo(w io.Writer) (int64, error) { return t.file.WriteTo(w) }
+
+// ReadAt reads part of the file.
+func (t *tensors) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off >= t.size() {
+		return 0, io.EOF
+	}
+	n := 0
+	if off < int64(len(t.header)) {
+		n = copy(p, t.header[off:])
+	}
+	for i := sort.Search(len(t.ends), func(i int) bool { return t.ends[i] > off+int64(n) }); n < len(p) && i < len(t.ends); i++ {
+		x := t.file.Tensors[i].Data
+		n += elements(p[n:], x, off+int64(n)-(t.ends[i]-4*int64(len(x))), t.file.Download)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// elements fills p with the bytes of x from a byte on, as far as there are, and returns how many.
+func elements(p []byte, x []float32, from int64, download func(dst, src []float32)) int {
+	var host [1024]float32
+	var word [4]byte
+	n := 0
+	for at := int(from / 4); at < len(x) && n < len(p); {
+		part := x[at:min(at+len(host), len(x), at+(len(p)-n)/4+2)]
+		if download != nil {
+			download(host[:len(part)], part)
+			part = host[:len(part)]
+		}
+		for _, v := range part {
+			binary.LittleEndian.PutUint32(word[:], math.Float32bits(v))
+			skip := 0
+			if n == 0 {
+				skip = int(from % 4)
+			}
+			n += copy(p[n:], word[skip:])
+		}
+		at += len(part)
+	}
+	return n
+}
+
+// snapshot is a checkpoint whose content training does not change.
+type snapshot struct {
+	Checkpoint
+	buffers map[string][]float32 // by file and tensor, to be used again
+}
+
+// open gives a file of the snapshot.
+func (s *snapshot) open(name string) (io.ReadCloser, error) {
+	for _, f := range s.Files {
+		if f.Name == name {
+			return io.NopCloser(io.NewSectionReader(f.Body, 0, f.Size)), nil
+		}
+	}
+	return nil, fmt.Errorf("trainer: the checkpoint of step %d has no %s", s.Step, name)
+}
+
+// take copies a checkpoint's tensors to the host. The checkpoint taken before into the same snapshot is gone.
+func (s *snapshot) take(c Checkpoint) error {
+	if s.buffers == nil {
+		s.buffers = map[string][]float32{}
+	}
+	files := make([]File, 0, len(c.Files))
+	for _, f := range c.Files {
+		if live, ok := f.Body.(*tensors); ok {
+			still := safetensors.File{Metadata: live.file.Metadata}
+			for _, x := range live.file.Tensors {
+				key := f.Name + "/" + x.Name
+				b := s.buffers[key]
+				if len(b) != len(x.Data) {
+					b = make([]float32, len(x.Data))
+					s.buffers[key] = b
+				}
+				if live.file.Download != nil {
+					live.file.Download(b, x.Data)
+				} else {
+					copy(b, x.Data)
+				}
+				still.Tensors = append(still.Tensors, safetensors.Tensor{Name: x.Name, Shape: x.Shape, Data: b})
+			}
+			body, err := newTensors(still)
+			if err != nil {
+				return fmt.Errorf("trainer: %s: %w", f.Name, err)
+			}
+			f.Body = body
+		}
+		files = append(files, f)
+	}
+	s.Checkpoint = c
+	s.Files = files
+	return nil
+}
