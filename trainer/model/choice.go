@@ -71,6 +71,7 @@ func (c Config) short() Config {
 	leave(&c, func(c *Config) *int { return &c.NKVHead })
 	leave(&c, func(c *Config) *int { return &c.NEncoder })
 	leave(&c, func(c *Config) *int { return &c.NSegment })
+	leave(&c, func(c *Config) *int { return &c.MaskToken })
 	leave(&c, func(c *Config) *float64 { return &c.RopeTheta })
 	leave(&c, func(c *Config) *int { return &c.RelativeBuckets })
 	leave(&c, func(c *Config) *int { return &c.RelativeDistance })

@@ -42,15 +42,17 @@ func (m *Model) Classifier(b, t int, train bool) (*Classifier, error) {
 	case train && len(m.Learnt()) == 0:
 		return nil, fmt.Errorf("model: this one was read for use only; make one with New to train")
 	}
-	c := &Classifier{
-		IDs: make([]int32, b*t), Lengths: make([]int32, b), Labels: make([]int32, b), t: t, labels: m.config.NLabel, vocab: m.config.VocabSize, k: m.k,
+	in := m.newInput(b, t, 0)
+	if in.lengths == nil { // a decoder sees no padding behind a text
+		in.lengths = make([]int32, b)
 	}
+	c := &Classifier{IDs: in.ids, Lengths: in.lengths, Labels: make([]int32, b), t: t, labels: m.config.NLabel, vocab: m.config.VocabSize, k: m.k}
 	for i := range c.Lengths {
 		c.Lengths[i] = 1
 	}
 	var err error
 	c.program, err = engine.Build(m.k, train, func(g *engine.Graph) *engine.Tensor {
-		x := g.Pool("pool", m.hidden(g, c.IDs, t), t, c.Lengths, m.config.Pool == LastToken)
+		x := g.Pool("pool", m.net(g, in, train).hidden(), t, c.Lengths, m.config.Pool == LastToken)
 		x = g.Linear("score", x, m.named[scoreHead], nil, true)
 		if train {
 			x = g.CrossEntropy("loss", x, c.Labels)

@@ -20,6 +20,7 @@ type Config struct {
 	NEncoder int `json:"n_encoder,omitempty"` // blocks of an encoder-decoder's encoder; 0: n_layer
 	NSegment int `json:"n_segment,omitempty"` // rows of the table of segments (sentence A, B); 0: bert 2, others none
 
+	MaskToken        int         `json:"mask_token,omitempty"`        // what stands for a masked token in an encoder's input; 0: the last of the vocabulary
 	Position         Position    `json:"position,omitempty"`          // how the order of tokens is told; "": the family's
 	RopeTheta        float64     `json:"rope_theta,omitempty"`        // base of RoPE's wavelengths; 0: 10,000
 	RopeScaling      RopeScaling `json:"rope_scaling,omitzero"`       // how RoPE is stretched beyond the context that was trained
@@ -77,6 +78,9 @@ func (c Config) filled() Config {
 	}
 	if c.Arch.Kind() == EncoderDecoder {
 		choose(&c.NEncoder, c.NLayer)
+	}
+	if c.Arch.Kind() == Encoder && c.VocabSize > 0 {
+		choose(&c.MaskToken, c.VocabSize-1)
 	}
 	choose(&c.NSegment, f.segments)
 	choose(&c.Position, f.position)
@@ -168,6 +172,9 @@ func (c Config) check() error {
 	}
 	if c.Arch.Kind() != EncoderDecoder && c.NEncoder != 0 {
 		return fmt.Errorf(`model.n_encoder: %d, but only an encoder-decoder has encoder blocks; use model.arch "t5"`, c.NEncoder)
+	}
+	if c.MaskToken < 0 || c.MaskToken >= c.VocabSize || c.Arch.Kind() != Encoder && c.MaskToken != 0 {
+		return fmt.Errorf("model.mask_token: %d is not a token below model.vocab_size %d of an encoder", c.MaskToken, c.VocabSize)
 	}
 	if err := c.checkChoices(); err != nil {
 		return err

@@ -21,6 +21,9 @@ type Sampling struct {
 // Generate continues prompt by up to n tokens and returns those. It sees at most the context's last tokens. The same
 // arguments give the same tokens. An empty prompt is an error: the model has to start from something.
 func (m *Model) Generate(ctx context.Context, prompt []int32, n int, s Sampling) ([]int32, error) {
+	if kind := m.config.Arch.Kind(); kind != Decoder {
+		return nil, fmt.Errorf("model: a %s model is an %s and does not continue texts", m.config.Arch, kind)
+	}
 	if len(prompt) == 0 {
 		return nil, fmt.Errorf("model: an empty prompt has nothing to continue; give a token such as the end of text")
 	}
@@ -31,7 +34,7 @@ func (m *Model) Generate(ctx context.Context, prompt []int32, n int, s Sampling)
 	text := slices.Clone(prompt)
 	for i := range n {
 		seen := text[max(0, len(text)-m.config.Context):]
-		f, err := m.run(ctx, seen)
+		f, err := m.run(ctx, seen, nil)
 		if err != nil {
 			return text[len(prompt):], err
 		}

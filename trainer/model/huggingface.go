@@ -56,6 +56,9 @@ func (c Config) HuggingFace() []byte {
 // stock is the config without what changes nothing about the network that transformers computes.
 func (c Config) stock() Config {
 	c.Dropout, c.NLabel, c.Pool = 0, 0, ""
+	if c.Arch.Kind() == Encoder {
+		c.MaskToken = c.VocabSize - 1
+	}
 	if s := c.RopeScaling; s.Type == dynamicScaling {
 		c.Context = dynamicContext(s.OriginalContext, s.Factor)
 	}

@@ -17,8 +17,10 @@ type Model struct {
 	specs    []spec
 	params   []*engine.Parameter
 	named    map[string]*engine.Parameter
-	batches  map[shape]*Batch
-	forwards map[int]*forward
+	batches  map[compiled]*Batch
+	forwards map[Shape]*forward
+	rotaries map[int]*rotary   // by length
+	waves    *engine.Parameter // sinusoidal positions, when first asked for
 
 	lora     LoRA
 	adapters map[string]*adapter // by the layer's name; nil without
@@ -60,12 +62,12 @@ func allocate(c Config, k engine.Kernels, trained bool) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if plain := (Config{Arch: GPT2, NLayer: c.NLayer, NHead: c.NHead, DModel: c.DModel, Context: c.Context, VocabSize: c.VocabSize, Bias: c.Bias, NLabel: c.NLabel, Pool: c.Pool}); c != plain.filled() {
-		return nil, fmt.Errorf("model: this version describes %s models and such choices, but does not compute them yet", c.Arch)
+	if err := c.computed(); err != nil {
+		return nil, err
 	}
 	m := &Model{
 		config: c, k: k, specs: c.specs(), named: map[string]*engine.Parameter{},
-		batches: map[shape]*Batch{}, forwards: map[int]*forward{},
+		batches: map[compiled]*Batch{}, forwards: map[Shape]*forward{}, rotaries: map[int]*rotary{},
 	}
 	for _, s := range m.specs {
 		p := engine.NewParameter(k, s.name, trained, s.shape...)

@@ -23,7 +23,7 @@ func presets() []preset {
 		{"llama-tiny", Config{Arch: Llama, NLayer: 22, NHead: 32, NKVHead: 4, DModel: 2048, DFF: 5632, Context: 2048, VocabSize: 32000}}, // TinyLlama 1.1B (Zhang et al. 2024)
 		{"llama-3-8b", Config{Arch: Llama, NLayer: 32, NHead: 32, NKVHead: 8, DModel: 4096, DFF: 14336, Context: 8192, VocabSize: 128256, RopeTheta: 500_000}},
 		{"llama-3.2-1b", Config{Arch: Llama, NLayer: 16, NHead: 32, NKVHead: 8, DModel: 2048, DFF: 8192, Context: 131072, VocabSize: 128256, RopeTheta: 500_000, RopeScaling: llama32, Tie: Yes}},
-		{"bert-base", Config{Arch: BERT, NLayer: 12, NHead: 12, DModel: 768, Context: 512, VocabSize: 30522, Bias: true}},
+		{"bert-base", Config{Arch: BERT, NLayer: 12, NHead: 12, DModel: 768, Context: 512, VocabSize: 30522, Bias: true, MaskToken: 103}},
 		{"t5-small", Config{Arch: T5, NLayer: 6, NHead: 8, DModel: 512, Context: 512, VocabSize: 32128}},
 	}
 }

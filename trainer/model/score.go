@@ -3,16 +3,24 @@ package model
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
-// Score says how well a token was predicted from those before it.
+// Score says how well a token was predicted.
 type Score struct {
 	LogProb float64 // natural logarithm of its probability
 	Greedy  bool    // whether it was the likeliest (the first of equals)
 }
 
-// Score returns the scores of tokens[from:], each given all tokens before it. from is at least 1, and tokens at most one more
-// than the context. The result is the same to the bit whatever else is scored before, after or beside it.
+// Score returns the scores of tokens[from:]. from is at least 1, and tokens at most one more than the context. What a score is
+// given depends on the kind of model:
+//
+//   - A decoder tells each token from all before it.
+//   - An encoder tells each token from all others, those behind it too, with the token itself masked (the pseudo-log-likelihood of
+//     Salazar et al. 2020). The sum is no probability of the text, and is not comparable with a decoder's. It takes a pass a token.
+//   - An encoder-decoder reads tokens[:from] and writes tokens[from:], each told from all before it: ScoreTarget.
+//
+// The result is the same to the bit whatever else is scored before, after or beside it.
 func (m *Model) Score(ctx context.Context, tokens []int32, from int) ([]Score, error) {
 	if from < 1 || from > len(tokens) {
 		return nil, fmt.Errorf("model: cannot score from position %d of %d tokens: the first has nothing before it", from, len(tokens))
@@ -23,28 +31,76 @@ func (m *Model) Score(ctx context.Context, tokens []int32, from int) ([]Score, e
 	if err := checkIDs(nil, tokens[1:], m.config.VocabSize); err != nil {
 		return nil, err
 	}
+	switch m.config.Arch.Kind() {
+	case Encoder:
+		return m.scoreMasked(ctx, tokens, from)
+	case EncoderDecoder:
+		return m.ScoreTarget(ctx, tokens[:from], tokens[from:])
+	}
 	last := len(tokens) - 1
-	f, err := m.run(ctx, tokens[:last])
+	f, err := m.run(ctx, tokens[:last], nil)
 	if err != nil {
 		return nil, err
 	}
-	scores := make([]Score, last-from+1)
-	for i := range scores {
-		scores[i].Greedy = likeliest(m.row(f, from-1+i)) == tokens[from+i]
+	return m.scores(f, tokens[from:], from-1), nil
+}
+
+// ScoreTarget returns the scores of every token of target, each told from source and all tokens of target before it. Only an
+// encoder-decoder can.
+func (m *Model) ScoreTarget(ctx context.Context, source, target []int32) ([]Score, error) {
+	if m.config.Arch.Kind() != EncoderDecoder {
+		return nil, fmt.Errorf("model: a %s model has no encoder beside a decoder; use Score", m.config.Arch)
 	}
+	if len(source) == 0 || len(target) == 0 {
+		return nil, fmt.Errorf("model: a source of %d tokens and a target of %d; neither may be empty", len(source), len(target))
+	}
+	if err := checkIDs(nil, target, m.config.VocabSize); err != nil {
+		return nil, err
+	}
+	f, err := m.run(ctx, append([]int32{StartToken}, target[:len(target)-1]...), source)
+	if err != nil {
+		return nil, err
+	}
+	return m.scores(f, target, 0), nil
+}
+
+// scoreMasked masks one token after the other.
+func (m *Model) scoreMasked(ctx context.Context, tokens []int32, from int) ([]Score, error) {
+	if len(tokens) > m.config.Context {
+		// A window of one more than the context, as decoders take: the first token is context, and goes.
+		tokens, from = tokens[1:], from-1
+	}
+	scores := make([]Score, 0, len(tokens)-from)
+	masked := slices.Clone(tokens)
+	for i := from; i < len(tokens); i++ {
+		masked[i] = int32(m.config.MaskToken)
+		f, err := m.run(ctx, masked, nil)
+		if err != nil {
+			return nil, err
+		}
+		scores = append(scores, m.scores(f, tokens[i:i+1], i)...)
+		masked[i] = tokens[i]
+	}
+	return scores, nil
+}
+
+// scores are those of targets, the first of which is told at a position of what f computed.
+func (m *Model) scores(f *forward, targets []int32, at int) []Score {
+	scores := make([]Score, len(targets))
 	for i := range f.targets {
 		f.targets[i] = -1
-		if i+1 >= from && i < last {
-			f.targets[i] = tokens[i+1]
-		}
+	}
+	for i, id := range targets {
+		scores[i].Greedy = likeliest(m.row(f, at+i)) == id
+		f.targets[at+i] = id
 	}
 	out := f.program.Output()
 	m.k.CrossEntropy(f.losses, out, out, f.targets, len(f.targets), m.config.VocabSize)
 	m.k.Download(f.host, f.losses)
 	for i := range scores {
-		scores[i].LogProb = -float64(f.host[from-1+i])
+		scores[i].LogProb = -float64(f.host[at+i])
 	}
-	return scores, nil
+	return scores
 }
 
 func likeliest(logits []float32) int32 {
