@@ -59,3 +59,8 @@ func (c *counted) Write(p []byte) (int, error) {
 	c.n += int64(n)
 	return n, err
 }
+
+// Header is the beginning of the file that Write writes: all but the tensors' bytes.
+func Header(metadata map[string]string, tensors []stored.Tensor) ([]byte, error) {
+	return header(metadata, tensors)
+}
