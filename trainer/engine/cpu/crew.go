@@ -16,12 +16,15 @@ type crew struct {
 }
 
 // scratch is working memory of one thread during one operation.
-type scratch struct{ panels, columns, scores, rows []float32 }
+type scratch struct {
+	panels, columns, scores, rows []float32
+	a, b, turned                  []uint32 // bfloat16, packed
+}
 
 // grow returns n values of *buffer, whose content is unspecified.
-func grow(buffer *[]float32, n int) []float32 {
+func grow[T float32 | uint32](buffer *[]T, n int) []T {
 	if cap(*buffer) < n {
-		*buffer = make([]float32, n)
+		*buffer = make([]T, n)
 	}
 	return (*buffer)[:n]
 }

@@ -22,8 +22,13 @@ const (
 	columns  = 64   // columns of a sum over rows
 )
 
+// Info names what products are made with: tiles are only for bfloat16.
 func (k *fast) Info() engine.Info {
-	return engine.Info{Kind: "cpu", Name: k.name, Kernels: k.level.name, Threads: k.crew.threads}
+	kernels := k.level.name
+	if k.precision == engine.BF16 {
+		kernels = k.bf16.name
+	}
+	return engine.Info{Kind: "cpu", Name: k.name, Kernels: kernels, Threads: k.crew.threads}
 }
 
 func (k *fast) With(p engine.Precision) (engine.Kernels, error) {
@@ -35,23 +40,8 @@ func (k *fast) With(p engine.Precision) (engine.Kernels, error) {
 	return &other, nil
 }
 
-// operand is what a product sees of s: a rounded copy of it in bfloat16.
-func (k *fast) operand(s []float32) []float32 {
-	if k.precision != engine.BF16 || s == nil {
-		return s
-	}
-	rounded := make([]float32, len(s))
-	k.crew.spans(len(s), span, func(_ *scratch, from, to int) {
-		for i := from; i < to; i++ {
-			rounded[i] = nearestBF16(s[i])
-		}
-	})
-	return rounded
-}
-
 func (k *fast) Linear(y, x, w, b []float32, m, kk, n int, transposed bool) {
 	linearShapes(y, x, w, b, m, kk, n)
-	x, w = k.operand(x), k.operand(w)
 	p := product{c: y, cRow: n, a: x, aRow: kk, aCol: 1, b: w, bRow: n, bCol: 1, bias: b, m: m, n: n, k: kk}
 	if transposed {
 		p.bRow, p.bCol = 1, kk
@@ -64,7 +54,6 @@ func (k *fast) LinearBackward(dx, dw, db, dy, x, w []float32, m, kk, n int, tran
 	if db != nil {
 		k.crew.spans(n, columns, func(_ *scratch, from, to int) { k.sumRows(db[from:to], dy[from:], n, m) })
 	}
-	dy, x, w = k.operand(dy), k.operand(x), k.operand(w)
 	if dx != nil {
 		p := product{c: dx, cRow: kk, a: dy, aRow: n, aCol: 1, b: w, bRow: 1, bCol: n, m: m, n: kk, k: n}
 		if transposed {

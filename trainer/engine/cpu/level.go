@@ -28,9 +28,12 @@ type level struct {
 	sumSquares        func(x []float32) float64
 	sumRows           func(dst, src []float32, ld, rows int)
 	adamW             func(p, m, v, g []float32, coefficients *[9]float32)
+
+	bf16 bf16Level
 }
 
-// levelVariable forces a level, for tests and for comparing machines: "go", "avx2" or "avx512".
+// levelVariable forces a level, for tests and for comparing machines: "go", "avx2", "avx512", or "amx", which is "avx512" with tiles
+// for products of bfloat16.
 const levelVariable = "MILLRACE_KERNELS"
 
 // chooseLevel returns the fastest level this processor has, or the one the environment asks for.
@@ -42,10 +45,10 @@ func chooseLevel() (level, error) {
 	}
 	names := ""
 	for _, l := range available {
-		if l.name == wanted {
+		if l.bf16.name == wanted {
 			return l, nil
 		}
-		names += " " + l.name
+		names += " " + l.bf16.name
 	}
 	return level{}, fmt.Errorf("%s=%q: this processor has the kernels%s; unset it to use the fastest", levelVariable, wanted, names)
 }

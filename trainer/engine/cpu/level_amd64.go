@@ -7,15 +7,13 @@ import "golang.org/x/sys/cpu"
 // levels lists what this processor can run, fastest first.
 func levels() []level {
 	var found []level
-	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasFMA {
-		found = append(found, level{
-			name: "avx512", tileRows: 14, panel: 32,
-			tile: tileAvx512, packRows: packRowsAvx512, packTransposed: packTransposedAvx512, packColumns: packColumnsAvx512,
-			gelu: geluAvx512, geluBackward: geluBackwardAvx512,
-			softmax: softmaxAvx512, softmaxBackward: softmaxBackwardAvx512,
-			layerNorm: layerNormAvx512, layerNormBackward: layerNormBackwardAvx512,
-			add: addAvx512, scale: scaleAvx512, sumSquares: sumSquaresAvx512, sumRows: sumRowsAvx512, adamW: adamWAvx512,
-		})
+	if hasAMX() {
+		l := avx512Level()
+		l.bf16 = bf16Level{name: "amx", pairs: bfPairsAmx, rows: bfRowsAmx, turn: bfTurnAvx512, tiles: bfTilesAmx}
+		found = append(found, l)
+	}
+	if hasAVX512() {
+		found = append(found, avx512Level())
 	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 		found = append(found, level{
@@ -25,7 +23,24 @@ func levels() []level {
 			softmax: softmaxAvx2, softmaxBackward: softmaxBackwardAvx2,
 			layerNorm: layerNormAvx2, layerNormBackward: layerNormBackwardAvx2,
 			add: addAvx2, scale: scaleAvx2, sumSquares: sumSquaresAvx2, sumRows: sumRowsAvx2, adamW: adamWAvx2,
+			bf16: bf16Level{name: "avx2", pairs: bfPairsAvx2, rows: bfRowsAvx2, turn: bfTurnAvx2, tiles: bfTilesAvx2},
 		})
 	}
 	return append(found, goLevel())
+}
+
+func hasAVX512() bool {
+	return cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasFMA
+}
+
+func avx512Level() level {
+	return level{
+		name: "avx512", tileRows: 14, panel: 32,
+		tile: tileAvx512, packRows: packRowsAvx512, packTransposed: packTransposedAvx512, packColumns: packColumnsAvx512,
+		gelu: geluAvx512, geluBackward: geluBackwardAvx512,
+		softmax: softmaxAvx512, softmaxBackward: softmaxBackwardAvx512,
+		layerNorm: layerNormAvx512, layerNormBackward: layerNormBackwardAvx512,
+		add: addAvx512, scale: scaleAvx512, sumSquares: sumSquaresAvx512, sumRows: sumRowsAvx512, adamW: adamWAvx512,
+		bf16: bf16Level{name: "avx512", pairs: bfPairsAvx512, rows: bfRowsAvx512, turn: bfTurnAvx512, tiles: bfTilesAvx512},
+	}
 }

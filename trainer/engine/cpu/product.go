@@ -1,5 +1,7 @@
 package cpu
 
+import "millrace/trainer/engine"
+
 // product is C[m,n] = A[m,k]·B[k,n] with strides: element (i,j) of A is a[i·aRow+j·aCol], and so for B, so that a transposed
 // matrix is the same memory with its strides exchanged. C's rows are contiguous and cRow apart.
 type product struct {
@@ -35,6 +37,10 @@ const smallProduct = 1 << 16
 // product cuts C into blocks of rows and groups of panels. A task packs its own panels of B just before it uses them, into
 // its thread's cache; nothing is shared, so no thread waits for another's packing.
 func (k *fast) product(p product) {
+	if k.precision == engine.BF16 {
+		k.productBF16(p)
+		return
+	}
 	panels := (p.n + k.panel - 1) / k.panel
 	rows, group := k.grid(p, panels)
 	blocks := (p.m + rows - 1) / rows

@@ -24,6 +24,28 @@ func packTransposedAvx512(dst []float32, src []float32, ld int, blocks int)
 //go:noescape
 func packColumnsAvx512(dst []float32, src []float32, ld int, width int, height int, k int)
 
+// bfPairsAvx512 rounds pairs of rows of src, ld apart, in panels of 32 columns side by side; each panel's rows of 32 words follow
+// each other in dst, panels lie stride apart. A pair's first row is the low half of the words.
+//
+//go:noescape
+func bfPairsAvx512(dst []uint32, src []float32, ld int, pairs int, panels int, stride int)
+
+// bfRowsAvx512 rounds rows of src, ld apart, in blocks of 32 values: 16 words, at dst[row·rowStride+block·blockStride].
+//
+//go:noescape
+func bfRowsAvx512(dst []uint32, src []float32, ld int, rows int, blocks int, rowStride int, blockStride int)
+
+// bfTurnAvx512 transposes blocks squares of 16×16 words; rows lie dstRow and srcRow apart, squares dstBlock and srcBlock.
+//
+//go:noescape
+func bfTurnAvx512(dst []uint32, src []uint32, dstRow int, srcRow int, blocks int, dstBlock int, srcBlock int)
+
+// bfTilesAvx512 computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
+// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+//
+//go:noescape
+func bfTilesAvx512(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, start int)
+
 // geluAvx512 is engine.Kernels.GELU.
 //
 //go:noescape
@@ -101,6 +123,28 @@ func packTransposedAvx2(dst []float32, src []float32, ld int, blocks int)
 //go:noescape
 func packColumnsAvx2(dst []float32, src []float32, ld int, width int, height int, k int)
 
+// bfPairsAvx2 rounds pairs of rows of src, ld apart, in panels of 32 columns side by side; each panel's rows of 32 words follow
+// each other in dst, panels lie stride apart. A pair's first row is the low half of the words.
+//
+//go:noescape
+func bfPairsAvx2(dst []uint32, src []float32, ld int, pairs int, panels int, stride int)
+
+// bfRowsAvx2 rounds rows of src, ld apart, in blocks of 32 values: 16 words, at dst[row·rowStride+block·blockStride].
+//
+//go:noescape
+func bfRowsAvx2(dst []uint32, src []float32, ld int, rows int, blocks int, rowStride int, blockStride int)
+
+// bfTurnAvx2 transposes blocks squares of 16×16 words; rows lie dstRow and srcRow apart, squares dstBlock and srcBlock.
+//
+//go:noescape
+func bfTurnAvx2(dst []uint32, src []uint32, dstRow int, srcRow int, blocks int, dstBlock int, srcBlock int)
+
+// bfTilesAvx2 computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
+// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+//
+//go:noescape
+func bfTilesAvx2(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, start int)
+
 // geluAvx2 is engine.Kernels.GELU.
 //
 //go:noescape
@@ -155,3 +199,20 @@ func sumRowsAvx2(dst []float32, src []float32, ld int, rows int)
 //
 //go:noescape
 func adamWAvx2(p []float32, m []float32, v []float32, g []float32, coefficients *[9]float32)
+
+// bfPairsAmx rounds pairs of rows of src, ld apart, in panels of 32 columns side by side; each panel's rows of 32 words follow
+// each other in dst, panels lie stride apart. A pair's first row is the low half of the words.
+//
+//go:noescape
+func bfPairsAmx(dst []uint32, src []float32, ld int, pairs int, panels int, stride int)
+
+// bfRowsAmx rounds rows of src, ld apart, in blocks of 32 values: 16 words, at dst[row·rowStride+block·blockStride].
+//
+//go:noescape
+func bfRowsAmx(dst []uint32, src []float32, ld int, rows int, blocks int, rowStride int, blockStride int)
+
+// bfTilesAmx computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
+// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+//
+//go:noescape
+func bfTilesAmx(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, start int)

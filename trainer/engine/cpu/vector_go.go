@@ -11,6 +11,7 @@ func goLevel() level {
 		softmax: softmaxGo, softmaxBackward: softmaxBackwardGo,
 		layerNorm: layerNormGo, layerNormBackward: layerNormBackwardGo,
 		add: addGo, scale: scaleGo, sumSquares: sumSquaresGo, sumRows: sumRowsGo, adamW: adamWGo,
+		bf16: bf16Go(),
 	}
 }
 

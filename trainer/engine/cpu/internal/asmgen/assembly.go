@@ -9,16 +9,18 @@ import (
 
 // isa is one instruction set: its registers' letter, how many there are, and how many float32 each holds.
 type isa struct {
-	name  string
-	reg   string
-	width int
-	regs  int
-	rows  int // of the product's tile
+	name   string
+	reg    string
+	width  int
+	regs   int
+	rows   int  // of the product's tile
+	native bool // rounds to bfloat16 by itself
 }
 
 var (
 	avx512 = isa{name: "avx512", reg: "Z", width: 16, regs: 32, rows: 14}
 	avx2   = isa{name: "avx2", reg: "Y", width: 8, regs: 16, rows: 6}
+	amx    = isa{name: "amx", reg: "Z", width: 16, regs: 32, native: true} // on top of avx512
 )
 
 // assembly collects one file in Go's assembler syntax, and the declarations of its functions.
@@ -28,6 +30,7 @@ type assembly struct {
 	stubs     bytes.Buffer
 	constants []constant
 	labels    int
+	frame     int // bytes of stack of the next function
 	function  string
 	offsets   map[string]int
 }
@@ -94,7 +97,7 @@ type param struct{ name, kind string }
 
 func (p param) size() int {
 	switch p.kind {
-	case "[]float32", "[]uint16", "[]int8":
+	case "[]float32", "[]uint16", "[]uint32", "[]int8":
 		return 24
 	case "float32":
 		return 4
@@ -133,7 +136,8 @@ func (a *assembly) begin(name, doc string, params, results []param) {
 		fmt.Fprintf(&a.stubs, " (%s)", out)
 	}
 	a.stubs.WriteString("\n")
-	fmt.Fprintf(&a.text, "\n// %s %s\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", goName, doc, goName, at)
+	fmt.Fprintf(&a.text, "\n// %s %s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", goName, doc, goName, a.frame, at)
+	a.frame = 0
 }
 
 // arg is the operand of a parameter; a slice's name stands for its base pointer, name_len for its length.
@@ -275,6 +279,18 @@ func (a *assembly) file() []byte {
 			fmt.Fprintf(&out, "DATA lanes<>+%d(SB)/8, $0x%016x\n", 8*i, bits)
 		}
 		out.WriteString("GLOBL lanes<>(SB), RODATA|NOPTR, $128\n")
+	}
+	if a.native {
+		for i := range 8 { // words 0, 16, 1, 17, …: two rows' halves into pairs
+			low := uint64(2*i) | uint64(2*i+16)<<16
+			fmt.Fprintf(&out, "DATA interleave<>+%d(SB)/8, $0x%016x\n", 8*i, low|(low+0x10001)<<32)
+		}
+		out.WriteString("GLOBL interleave<>(SB), RODATA|NOPTR, $64\n")
+		// Palette 1; eight tiles of 64 bytes a row and 16 rows.
+		for i, v := range []uint64{1, 0, 0x0040004000400040, 0x0040004000400040, 0, 0, 0x1010101010101010, 0} {
+			fmt.Fprintf(&out, "DATA tiles<>+%d(SB)/8, $0x%016x\n", 8*i, v)
+		}
+		out.WriteString("GLOBL tiles<>(SB), RODATA|NOPTR, $64\n")
 	}
 	out.Write(a.text.Bytes())
 	return out.Bytes()

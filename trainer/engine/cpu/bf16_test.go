@@ -1,0 +1,120 @@
+package cpu_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"millrace/trainer/engine/cpu"
+)
+
+// manners are ways to draw float32 that have shown, or might show, where two sums of products part.
+var manners = []struct {
+	name string
+	draw func(r *rand.Rand) float32
+}{
+	{"normal", func(r *rand.Rand) float32 { return float32(r.NormFloat64()) }},
+	{"anything", func(r *rand.Rand) float32 { return math.Float32frombits(r.Uint32()) }},
+	{"finite and wide", func(r *rand.Rand) float32 {
+		return float32(math.Ldexp(r.NormFloat64(), r.IntN(60)-30))
+	}},
+	{"products near the smallest", func(r *rand.Rand) float32 {
+		return float32(math.Ldexp(r.NormFloat64(), -63-r.IntN(6)))
+	}},
+	{"around the smallest", func(r *rand.Rand) float32 {
+		return float32(math.Ldexp(r.NormFloat64(), -126-r.IntN(10)+5))
+	}},
+	{"products near the largest", func(r *rand.Rand) float32 {
+		return float32(math.Ldexp(r.NormFloat64(), 61+r.IntN(4)))
+	}},
+	{"few bits, so that ties are common", func(r *rand.Rand) float32 {
+		return float32(math.Ldexp(float64(r.IntN(5)-2), r.IntN(26)-13))
+	}},
+	{"cancelling", func(r *rand.Rand) float32 {
+		v := float32(math.Ldexp(1+float64(r.IntN(3))/128, 12*r.IntN(2)))
+		if r.IntN(2) == 0 {
+			v = -v
+		}
+		return v
+	}},
+	{"zeros and infinities", func(r *rand.Rand) float32 {
+		return []float32{0, float32(math.Copysign(0, -1)), 1, -1, float32(math.Inf(1)), float32(math.Inf(-1)), 1e38, 1e-38}[r.IntN(8-2*r.IntN(2))]
+	}},
+}
+
+func draw(r *rand.Rand, n int, from func(*rand.Rand) float32) []float32 {
+	s := make([]float32, n)
+	for i := range s {
+		s[i] = from(r)
+	}
+	return s
+}
+
+// sameBits compares to the bit, but for what a NaN carries.
+func sameBits(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	for i := range want {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) && !(got[i] != got[i] && want[i] != want[i]) {
+			t.Fatalf("%s[%d] is %g (%08x), plain Go says %g (%08x)", what, i,
+				got[i], math.Float32bits(got[i]), want[i], math.Float32bits(want[i]))
+		}
+	}
+}
+
+func sameWords(t *testing.T, what string, got, want []uint32) {
+	t.Helper()
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("%s[%d] is %08x, plain Go says %08x", what, i, got[i], want[i])
+		}
+	}
+}
+
+func TestBFloat16IsTheSameOnEveryLevel(t *testing.T) {
+	plain, _ := cpu.BF16Of("go")
+	for _, name := range []string{"amx", "avx512", "avx2"} {
+		t.Run(name, func(t *testing.T) {
+			level, found := cpu.BF16Of(name)
+			if !found {
+				t.Skipf("this processor has no %s", name)
+			}
+			for i, m := range manners {
+				r := rand.New(rand.NewPCG(uint64(i), 3))
+				for range 3 {
+					checkPacking(t, m.name, level, plain, draw(r, 40*200, m.draw))
+					checkTiles(t, m.name, level, plain, r, m.draw)
+				}
+			}
+		})
+	}
+}
+
+func checkPacking(t *testing.T, name string, level, plain cpu.BF16, src []float32) {
+	t.Helper()
+	got, want := make([]uint32, 6000), make([]uint32, 6000)
+	level.Pairs(got, src[1:], 199, 17, 3, 600)
+	plain.Pairs(want, src[1:], 199, 17, 3, 600)
+	sameWords(t, name+": pairs", got, want)
+	level.Rows(got, src[3:], 131, 16, 4, 80, 17)
+	plain.Rows(want, src[3:], 131, 16, 4, 80, 17)
+	sameWords(t, name+": rows", got, want)
+	turned, turnedWant := make([]uint32, 3000), make([]uint32, 3000)
+	level.Turn(turned, got, 33, 19, 3, 600, 700)
+	plain.Turn(turnedWant, want, 33, 19, 3, 600, 700)
+	sameWords(t, name+": turn", turned, turnedWant)
+}
+
+func checkTiles(t *testing.T, name string, level, plain cpu.BF16, r *rand.Rand, from func(*rand.Rand) float32) {
+	t.Helper()
+	const panels, depth, row = 2, 3, 41
+	a, b := make([]uint32, panels*depth*512), make([]uint32, depth*512)
+	plain.Rows(a, draw(r, 2*len(a), from), 32, len(a)/16, 1, 16, 0)
+	plain.Rows(b, draw(r, 2*len(b), from), 32, len(b)/16, 1, 16, 0)
+	c, bias := draw(r, panels*32*row, from), draw(r, 32, from)
+	for start := range 3 {
+		got, want := append([]float32{}, c...), append([]float32{}, c...)
+		level.Tiles(got, row, a, b, bias, panels, depth, start)
+		plain.Tiles(want, row, a, b, bias, panels, depth, start)
+		sameBits(t, name+": tiles", got, want)
+	}
+}
