@@ -64,3 +64,9 @@ func Permute(key, i, n uint64) uint64 {
 		}
 	}
 }
+
+// Counter is what vector code needs to compare Float64(key, i) with p in [0, 1) for many i: Float64 is at least p exactly where
+// finish(seed ^ (first+i)) >> 11 is at least least, finish being SplitMix64's finaliser that Mix names.
+func Counter(key uint64, p float64) (seed, first, least uint64) {
+	return finish(key + golden), golden, uint64(math.Ceil(p * (1 << 53)))
+}

@@ -29,6 +29,20 @@ type level struct {
 	sumRows           func(dst, src []float32, ld, rows int)
 	adamW             func(p, m, v, g []float32, coefficients *[9]float32)
 
+	relu, relu2, silu, geluExact                                 func(y, x []float32)
+	reluBackward, relu2Backward, siluBackward, geluExactBackward func(dx, x, dy []float32)
+
+	softCap         func(y, x []float32, limit, inverse float32)
+	softCapBackward func(dx, dy, y []float32, inverse float32)
+	mul             func(dst, a, b []float32)
+	mix             func(dst, a, b []float32, alpha, beta float32)
+	rotate          func(yLow, yHigh, xLow, xHigh, cos, sin []float32, sign float32)
+	dropout         func(y, x []float32, seed, counter, least uint64, scale float32)
+	rmsNorm         func(y, x, gain []float32, inverse, eps float32) (rstd float32)
+	rmsNormBackward func(dx, dgain, dy, x, gain []float32, rstd, inverse float32)
+	lion            func(p, m, g []float32, coefficients *[7]float32)
+	sgd             func(p, m, g []float32, coefficients *[6]float32)
+
 	bf16 bf16Level
 }
 

@@ -23,6 +23,10 @@ func levels() []level {
 			softmax: softmaxAvx2, softmaxBackward: softmaxBackwardAvx2,
 			layerNorm: layerNormAvx2, layerNormBackward: layerNormBackwardAvx2,
 			add: addAvx2, scale: scaleAvx2, sumSquares: sumSquaresAvx2, sumRows: sumRowsAvx2, adamW: adamWAvx2,
+			relu: reluAvx2, relu2: relu2Avx2, silu: siluAvx2, geluExact: geluExactAvx2,
+			reluBackward: reluBackwardAvx2, relu2Backward: relu2BackwardAvx2, siluBackward: siluBackwardAvx2, geluExactBackward: geluExactBackwardAvx2,
+			softCap: softCapAvx2, softCapBackward: softCapBackwardAvx2, mul: mulAvx2, mix: mixAvx2, rotate: rotateAvx2, dropout: dropoutGo,
+			rmsNorm: rmsNormAvx2, rmsNormBackward: rmsNormBackwardAvx2, lion: lionAvx2, sgd: sgdAvx2,
 			bf16: bf16Level{name: "avx2", pairs: bfPairsAvx2, rows: bfRowsAvx2, turn: bfTurnAvx2, tiles: bfTilesAvx2},
 		})
 	}
@@ -41,6 +45,10 @@ func avx512Level() level {
 		softmax: softmaxAvx512, softmaxBackward: softmaxBackwardAvx512,
 		layerNorm: layerNormAvx512, layerNormBackward: layerNormBackwardAvx512,
 		add: addAvx512, scale: scaleAvx512, sumSquares: sumSquaresAvx512, sumRows: sumRowsAvx512, adamW: adamWAvx512,
+		relu: reluAvx512, relu2: relu2Avx512, silu: siluAvx512, geluExact: geluExactAvx512,
+		reluBackward: reluBackwardAvx512, relu2Backward: relu2BackwardAvx512, siluBackward: siluBackwardAvx512, geluExactBackward: geluExactBackwardAvx512,
+		softCap: softCapAvx512, softCapBackward: softCapBackwardAvx512, mul: mulAvx512, mix: mixAvx512, rotate: rotateAvx512, dropout: dropoutAvx512,
+		rmsNorm: rmsNormAvx512, rmsNormBackward: rmsNormBackwardAvx512, lion: lionAvx512, sgd: sgdAvx512,
 		bf16: bf16Level{name: "avx512", pairs: bfPairsAvx512, rows: bfRowsAvx512, turn: bfTurnAvx512, tiles: bfTilesAvx512},
 	}
 }

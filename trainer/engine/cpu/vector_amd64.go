@@ -101,6 +101,96 @@ func sumRowsAvx512(dst []float32, src []float32, ld int, rows int)
 //go:noescape
 func adamWAvx512(p []float32, m []float32, v []float32, g []float32, coefficients *[9]float32)
 
+// reluAvx512 is engine.Kernels.Activate of ReLU.
+//
+//go:noescape
+func reluAvx512(y []float32, x []float32)
+
+// reluBackwardAvx512 is engine.Kernels.ActivateBackward of ReLU.
+//
+//go:noescape
+func reluBackwardAvx512(dx []float32, x []float32, dy []float32)
+
+// relu2Avx512 is engine.Kernels.Activate of ReLUSquared.
+//
+//go:noescape
+func relu2Avx512(y []float32, x []float32)
+
+// relu2BackwardAvx512 is engine.Kernels.ActivateBackward of ReLUSquared.
+//
+//go:noescape
+func relu2BackwardAvx512(dx []float32, x []float32, dy []float32)
+
+// siluAvx512 is engine.Kernels.Activate of SiLU.
+//
+//go:noescape
+func siluAvx512(y []float32, x []float32)
+
+// siluBackwardAvx512 is engine.Kernels.ActivateBackward of SiLU.
+//
+//go:noescape
+func siluBackwardAvx512(dx []float32, x []float32, dy []float32)
+
+// geluExactAvx512 is engine.Kernels.Activate of GELUExact.
+//
+//go:noescape
+func geluExactAvx512(y []float32, x []float32)
+
+// geluExactBackwardAvx512 is engine.Kernels.ActivateBackward of GELUExact.
+//
+//go:noescape
+func geluExactBackwardAvx512(dx []float32, x []float32, dy []float32)
+
+// softCapAvx512 is engine.Kernels.SoftCap; inverse is 1/limit.
+//
+//go:noescape
+func softCapAvx512(y []float32, x []float32, limit float32, inverse float32)
+
+// softCapBackwardAvx512 is engine.Kernels.SoftCapBackward; inverse is 1/limit.
+//
+//go:noescape
+func softCapBackwardAvx512(dx []float32, dy []float32, y []float32, inverse float32)
+
+// mulAvx512 sets dst to a·b.
+//
+//go:noescape
+func mulAvx512(dst []float32, a []float32, b []float32)
+
+// mixAvx512 sets dst to alpha·a + beta·b.
+//
+//go:noescape
+func mixAvx512(dst []float32, a []float32, b []float32, alpha float32, beta float32)
+
+// rotateAvx512 turns the pairs of low and high by the angles of cos and sin, backwards if sign is -1.
+//
+//go:noescape
+func rotateAvx512(yLow []float32, yHigh []float32, xLow []float32, xHigh []float32, cos []float32, sin []float32, sign float32)
+
+// dropoutAvx512 sets y[i] to x[i]·scale where the counter's hash reaches least, else 0; seed is the finished key, counter that of y[0].
+//
+//go:noescape
+func dropoutAvx512(y []float32, x []float32, seed uint64, counter uint64, least uint64, scale float32)
+
+// rmsNormAvx512 is one row of engine.Kernels.RMSNorm; inverse is 1/len(x).
+//
+//go:noescape
+func rmsNormAvx512(y []float32, x []float32, gain []float32, inverse float32, eps float32) (rstd float32)
+
+// rmsNormBackwardAvx512 is one row of engine.Kernels.RMSNormBackward; inverse is 1/len(x).
+//
+//go:noescape
+func rmsNormBackwardAvx512(dx []float32, dgain []float32, dy []float32, x []float32, gain []float32, rstd float32, inverse float32)
+
+// lionAvx512 is one step of engine.Kernels.Lion with the coefficients that lionCoefficients makes.
+//
+//go:noescape
+func lionAvx512(p []float32, m []float32, g []float32, coefficients *[7]float32)
+
+// sgdAvx512 is one step of engine.Kernels.SGD with momentum and the coefficients that sgdCoefficients makes.
+//
+//go:noescape
+func sgdAvx512(p []float32, m []float32, g []float32, coefficients *[6]float32)
+
 // tileAvx2 computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
 // aRow or aCol is 1.
 //
@@ -199,6 +289,91 @@ func sumRowsAvx2(dst []float32, src []float32, ld int, rows int)
 //
 //go:noescape
 func adamWAvx2(p []float32, m []float32, v []float32, g []float32, coefficients *[9]float32)
+
+// reluAvx2 is engine.Kernels.Activate of ReLU.
+//
+//go:noescape
+func reluAvx2(y []float32, x []float32)
+
+// reluBackwardAvx2 is engine.Kernels.ActivateBackward of ReLU.
+//
+//go:noescape
+func reluBackwardAvx2(dx []float32, x []float32, dy []float32)
+
+// relu2Avx2 is engine.Kernels.Activate of ReLUSquared.
+//
+//go:noescape
+func relu2Avx2(y []float32, x []float32)
+
+// relu2BackwardAvx2 is engine.Kernels.ActivateBackward of ReLUSquared.
+//
+//go:noescape
+func relu2BackwardAvx2(dx []float32, x []float32, dy []float32)
+
+// siluAvx2 is engine.Kernels.Activate of SiLU.
+//
+//go:noescape
+func siluAvx2(y []float32, x []float32)
+
+// siluBackwardAvx2 is engine.Kernels.ActivateBackward of SiLU.
+//
+//go:noescape
+func siluBackwardAvx2(dx []float32, x []float32, dy []float32)
+
+// geluExactAvx2 is engine.Kernels.Activate of GELUExact.
+//
+//go:noescape
+func geluExactAvx2(y []float32, x []float32)
+
+// geluExactBackwardAvx2 is engine.Kernels.ActivateBackward of GELUExact.
+//
+//go:noescape
+func geluExactBackwardAvx2(dx []float32, x []float32, dy []float32)
+
+// softCapAvx2 is engine.Kernels.SoftCap; inverse is 1/limit.
+//
+//go:noescape
+func softCapAvx2(y []float32, x []float32, limit float32, inverse float32)
+
+// softCapBackwardAvx2 is engine.Kernels.SoftCapBackward; inverse is 1/limit.
+//
+//go:noescape
+func softCapBackwardAvx2(dx []float32, dy []float32, y []float32, inverse float32)
+
+// mulAvx2 sets dst to a·b.
+//
+//go:noescape
+func mulAvx2(dst []float32, a []float32, b []float32)
+
+// mixAvx2 sets dst to alpha·a + beta·b.
+//
+//go:noescape
+func mixAvx2(dst []float32, a []float32, b []float32, alpha float32, beta float32)
+
+// rotateAvx2 turns the pairs of low and high by the angles of cos and sin, backwards if sign is -1.
+//
+//go:noescape
+func rotateAvx2(yLow []float32, yHigh []float32, xLow []float32, xHigh []float32, cos []float32, sin []float32, sign float32)
+
+// rmsNormAvx2 is one row of engine.Kernels.RMSNorm; inverse is 1/len(x).
+//
+//go:noescape
+func rmsNormAvx2(y []float32, x []float32, gain []float32, inverse float32, eps float32) (rstd float32)
+
+// rmsNormBackwardAvx2 is one row of engine.Kernels.RMSNormBackward; inverse is 1/len(x).
+//
+//go:noescape
+func rmsNormBackwardAvx2(dx []float32, dgain []float32, dy []float32, x []float32, gain []float32, rstd float32, inverse float32)
+
+// lionAvx2 is one step of engine.Kernels.Lion with the coefficients that lionCoefficients makes.
+//
+//go:noescape
+func lionAvx2(p []float32, m []float32, g []float32, coefficients *[7]float32)
+
+// sgdAvx2 is one step of engine.Kernels.SGD with momentum and the coefficients that sgdCoefficients makes.
+//
+//go:noescape
+func sgdAvx2(p []float32, m []float32, g []float32, coefficients *[6]float32)
 
 // bfPairsAmx rounds pairs of rows of src, ld apart, in panels of 32 columns side by side; each panel's rows of 32 words follow
 // each other in dst, panels lie stride apart. A pair's first row is the low half of the words.

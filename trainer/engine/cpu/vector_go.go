@@ -11,6 +11,10 @@ func goLevel() level {
 		softmax: softmaxGo, softmaxBackward: softmaxBackwardGo,
 		layerNorm: layerNormGo, layerNormBackward: layerNormBackwardGo,
 		add: addGo, scale: scaleGo, sumSquares: sumSquaresGo, sumRows: sumRowsGo, adamW: adamWGo,
+		relu: reluGo, relu2: relu2Go, silu: siluGo, geluExact: geluExactGo,
+		reluBackward: reluBackwardGo, relu2Backward: relu2BackwardGo, siluBackward: siluBackwardGo, geluExactBackward: geluExactBackwardGo,
+		softCap: softCapGo, softCapBackward: softCapBackwardGo, mul: mulGo, mix: mixGo, rotate: rotateGo, dropout: dropoutGo,
+		rmsNorm: rmsNormGo, rmsNormBackward: rmsNormBackwardGo, lion: lionGo, sgd: sgdGo,
 		bf16: bf16Go(),
 	}
 }

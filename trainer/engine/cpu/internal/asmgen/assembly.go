@@ -280,6 +280,12 @@ func (a *assembly) file() []byte {
 		}
 		out.WriteString("GLOBL lanes<>(SB), RODATA|NOPTR, $128\n")
 	}
+	if a.wide() && !a.native {
+		for i := range 8 {
+			fmt.Fprintf(&out, "DATA countUp<>+%d(SB)/8, $%d\n", 8*i, i)
+		}
+		out.WriteString("GLOBL countUp<>(SB), RODATA|NOPTR, $64\n")
+	}
 	if a.native {
 		for i := range 8 { // words 0, 16, 1, 17, …: two rows' halves into pairs
 			low := uint64(2*i) | uint64(2*i+16)<<16

@@ -72,4 +72,13 @@ func (a *assembly) all() {
 	a.sumSquares()
 	a.sumRows()
 	a.adamW()
+	a.activations()
+	a.rotate()
+	if a.wide() {
+		a.dropout()
+	}
+	a.rmsNorm()
+	a.rmsNormBackward()
+	a.lion()
+	a.sgd()
 }
