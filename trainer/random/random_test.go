@@ -78,3 +78,17 @@ func TestNumbersAreForEver(t *testing.T) {
 		t.Errorf("Permute = %d", got)
 	}
 }
+
+func TestCounterComparesAsFloat64Does(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key, i := rapid.Uint64().Draw(t, "key"), rapid.Uint64().Draw(t, "i")
+		p := rapid.OneOf(rapid.Float64Range(0, 0.999), rapid.Just(random.Float64(key, i))).Draw(t, "p")
+		seed, first, least := random.Counter(key, p)
+		z := seed ^ (first + i)
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		if got, want := (z^z>>31)>>11 >= least, random.Float64(key, i) >= p; got != want {
+			t.Fatalf("key %x, counter %d, p %g: %v, want %v", key, i, p, got, want)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"millrace/trainer/engine"
 	"millrace/trainer/engine/cpu"
 )
 
@@ -117,4 +118,50 @@ func checkTiles(t *testing.T, name string, level, plain cpu.BF16, r *rand.Rand, 
 		plain.Tiles(want, row, a, b, bias, panels, depth, start)
 		sameBits(t, name+": tiles", got, want)
 	}
+}
+
+// TestBFloat16ProductsAreTheSameOnEveryLevelAndForAnyThreads goes through the edges of panels, tiles and parts of k.
+func TestBFloat16ProductsAreTheSameOnEveryLevelAndForAnyThreads(t *testing.T) {
+	open := func(t *testing.T, level string, threads int) engine.Kernels {
+		t.Setenv("MILLRACE_KERNELS", level)
+		k, err := cpu.Open(threads)
+		if err != nil {
+			t.Skip(err)
+		}
+		half, err := k.With(engine.BF16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return half
+	}
+	shapes := [][3]int{{1, 1, 1}, {33, 65, 31}, {64, 32, 96}, {5, 1100, 40}, {70, 96, 129}}
+	if !testing.Short() {
+		shapes = append(shapes, [3]int{2100, 33, 35})
+	}
+	want := halves(t, open(t, "go", 1), shapes)
+	for _, level := range []string{"go", "avx2", "avx512", "amx"} {
+		t.Run(level, func(t *testing.T) {
+			for _, threads := range []int{1, 3} {
+				sameBits(t, "Linear", halves(t, open(t, level, threads), shapes), want)
+			}
+		})
+	}
+}
+
+// halves is what products of these shapes answer, one after the other.
+func halves(t *testing.T, k engine.Kernels, shapes [][3]int) (all []float32) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(5, 6))
+	normal := func(n int) []float32 { return draw(r, n, manners[0].draw) }
+	for _, s := range shapes {
+		for _, transposed := range []bool{false, true} {
+			m, kk, n := s[0], s[1], s[2]
+			x, w, b, dy := normal(m*kk), normal(kk*n), normal(n), normal(m*n)
+			y, dx, dw := make([]float32, m*n), make([]float32, m*kk), normal(kk*n)
+			k.Linear(y, x, w, b, m, kk, n, transposed)
+			k.LinearBackward(dx, dw, b, dy, x, w, m, kk, n, transposed)
+			all = append(append(append(all, y...), dx...), dw...)
+		}
+	}
+	return all
 }

@@ -22,7 +22,7 @@ func TestReferenceKeepsTheContract(t *testing.T) {
 }
 
 func TestEveryLevelKeepsTheContract(t *testing.T) {
-	for _, level := range []string{"go", "avx2", "avx512"} {
+	for _, level := range []string{"go", "avx2", "avx512", "amx"} {
 		t.Run(level, func(t *testing.T) {
 			t.Setenv("MILLRACE_KERNELS", level)
 			open := func(threads int) engine.Kernels {
@@ -30,8 +30,13 @@ func TestEveryLevelKeepsTheContract(t *testing.T) {
 				if err != nil {
 					t.Skip(err)
 				}
-				if got := k.Info(); got.Kernels != level || got.Threads != threads {
-					t.Fatalf("MILLRACE_KERNELS=%s with %d threads opened %+v", level, threads, got)
+				half, err := k.With(engine.BF16)
+				if err != nil {
+					t.Fatal(err)
+				}
+				vectors := strings.Replace(level, "amx", "avx512", 1) // tiles are for bfloat16 alone
+				if got := k.Info(); got.Kernels != vectors || half.Info().Kernels != level || got.Threads != threads {
+					t.Fatalf("MILLRACE_KERNELS=%s with %d threads opened %+v, and %+v in bfloat16", level, threads, got, half.Info())
 				}
 				return k
 			}
