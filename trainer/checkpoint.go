@@ -17,15 +17,16 @@ const stateFormat = 1
 
 // state is trainer.json. Where the text stands and every random number follow from Step and Config.
 type state struct {
-	Format      int      `json:"format"`
-	Step        int64    `json:"step"`
-	Tokens      int64    `json:"tokens"`
-	Samples     int64    `json:"samples"`      // windows shown: the number of the next
-	TrainTokens int64    `json:"train_tokens"` // length of the training text, to notice another
-	ValLoss     *float64 `json:"val_loss"`
-	Skipped     int64    `json:"skipped,omitempty"` // steps that the weights do not hold: a Guard took them out
-	Guard       *watch   `json:"guard,omitempty"`
-	Config      Config   `json:"config"`
+	Format      int        `json:"format"`
+	Step        int64      `json:"step"`
+	Tokens      int64      `json:"tokens"`
+	Samples     int64      `json:"samples"`      // windows shown: the number of the next
+	TrainTokens int64      `json:"train_tokens"` // length of the training text, to notice another
+	ValLoss     *float64   `json:"val_loss"`
+	Skipped     int64      `json:"skipped,omitempty"` // steps that the weights do not hold: a Guard took them out
+	Guard       *watch     `json:"guard,omitempty"`
+	LossScale   *lossScale `json:"loss_scale,omitempty"`
+	Config      Config     `json:"config"`
 }
 
 // maxState bounds trainer.json when it is read.
@@ -35,7 +36,7 @@ const maxState = 1 << 20
 func (r *run) checkpoint() (Checkpoint, error) {
 	st := state{
 		Format: stateFormat, Step: r.step, Tokens: r.tokens(r.step), Samples: r.samples(r.step),
-		TrainTokens: r.job.Train.Len(), Skipped: r.skipped, Guard: r.watch, Config: r.config,
+		TrainTokens: r.job.Train.Len(), Skipped: r.skipped, Guard: r.watch, LossScale: r.scale, Config: r.config,
 	}
 	if finite(r.valLoss) {
 		st.ValLoss = &r.valLoss
@@ -93,6 +94,12 @@ func (r *run) resume(open Open) error {
 		}
 		r.watch = st.Guard
 	}
+	if r.scale != nil && st.LossScale != nil {
+		if err := st.LossScale.valid(); err != nil {
+			return fmt.Errorf("trainer: cannot resume: %w", err)
+		}
+		r.scale = st.LossScale
+	}
 	if err := r.load(open); err != nil {
 		return err
 	}
@@ -122,7 +129,7 @@ func (c Config) Continues(old Config) error {
 	}{
 		{"model", had == has}, {"data", old.Data == c.Data}, {"batch_size", old.BatchSize == c.BatchSize},
 		{"grad_accum", old.GradAccum == c.GradAccum}, {"batch_ramp", old.BatchRamp == c.BatchRamp}, {"seed", old.Seed == c.Seed},
-		{"optimizer.name", old.Optimizer.Name == c.Optimizer.Name},
+		{"precision", old.Precision == c.Precision}, {"optimizer.name", old.Optimizer.Name == c.Optimizer.Name},
 	} {
 		if !f.same {
 			return fmt.Errorf("%s differs from the checkpoint's; to start anew from its weights, use it as initial weights", f.key)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"millrace/trainer/data"
+	"millrace/trainer/engine"
 	"millrace/trainer/model"
 	"millrace/trainer/optim"
 )
@@ -32,9 +33,10 @@ type Config struct {
 
 	// What follows is left out of JSON where it is not used, so that configurations from before it have the digests they had.
 
-	Precision string    `json:"precision,omitempty"` // of products: "" is f32; "bf16" rounds what goes in and sums in float32; weights and moments stay float32
-	BatchRamp BatchRamp `json:"batch_ramp,omitzero"` // a batch that grows
-	Guard     Guard     `json:"guard,omitzero"`      // what happens to spikes
+	Precision  string    `json:"precision,omitempty"`   // of products: "" is f32; "bf16" rounds what goes in and sums in float32; weights and moments stay float32
+	BatchRamp  BatchRamp `json:"batch_ramp,omitzero"`   // a batch that grows
+	Guard      Guard     `json:"guard,omitzero"`        // what happens to spikes
+	LayerStats int64     `json:"layer_stats,omitempty"` // statistics of every parameter each so many steps; 0: none
 }
 
 // Data says in which order the text is shown.
@@ -131,7 +133,7 @@ func (c Config) Resolve() (Config, error) {
 	}
 	c.Schedule = c.Schedule.Resolve(c.Steps)
 	c.Guard = c.Guard.resolve()
-	if c.Precision == "f32" {
+	if c.Precision == string(engine.F32) {
 		c.Precision = ""
 	}
 	if c.CheckpointEvery == 0 {
@@ -183,8 +185,13 @@ func (c Config) validate() error {
 	if !(c.Clip >= 0 && c.Clip <= 1e30) {
 		return fmt.Errorf("clip: %g is not a norm; use 1, or 0 for no clipping", c.Clip)
 	}
-	if c.Precision != "" {
-		return fmt.Errorf(`precision: %q is not known; use "f32"`, c.Precision)
+	switch engine.Precision(c.Precision) {
+	case "", engine.BF16, engine.FP16:
+	default:
+		return fmt.Errorf(`precision: %q is not known; use "f32" or "bf16"`, c.Precision)
+	}
+	if c.LayerStats < 0 || c.LayerStats > maxSteps {
+		return fmt.Errorf("layer_stats: %d is not between 0 (never) and %d steps", c.LayerStats, int64(maxSteps))
 	}
 	if err := c.checkRamp(); err != nil {
 		return err

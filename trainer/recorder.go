@@ -43,8 +43,8 @@ const (
 	KeyGradNorm        = "grad_norm"         // before clipping
 	KeyTokens          = "tokens"            // shown since step 1, counted or not
 	KeyEpoch           = "epoch"             // tokens over those of the text
-	KeySkipped         = "skipped"           // with Config.Guard: steps that weights and moments do not hold
-	KeyLossScale       = "loss_scale"        // with precision f16
+	KeySkipped         = "skipped"           // with Config.Guard or precision fp16: steps that weights and moments do not hold
+	KeyLossScale       = "loss_scale"        // with precision fp16: what the loss is multiplied by
 	KeyStepSeconds     = "step_seconds"      // without evaluation and checkpoint
 	KeyTokensPerSecond = "tokens_per_second" // of the step
 	KeyMFU             = "mfu"               // FLOPs of the step over what the machine's measured peak would have done in its time

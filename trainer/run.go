@@ -65,8 +65,10 @@ type run struct {
 	objective objective
 	heldOut   *heldOut // nil without
 	saver     saver
-	watch     *watch // nil without a Guard
+	watch     *watch     // nil without a Guard
+	scale     *lossScale // nil where float32's range is enough
 	clock     stopwatch
+	layers    *layers // nil without
 	step      int64
 	skipped   int64 // of the steps, what weights and moments do not hold
 	// base is what a rollback goes back to: the step and what was skipped before it.
@@ -109,6 +111,7 @@ func begin(j Job) (*run, error) {
 	if c.Guard != (Guard{}) {
 		r.watch = &watch{}
 	}
+	r.scale = newLossScale(c)
 	products, err := c.kernels(j.Kernels)
 	if err != nil {
 		return nil, err
@@ -145,6 +148,9 @@ func (r *run) build(products engine.Kernels) (err error) {
 	}
 	if r.optimizer, err = optim.New(c.Optimizer, j.Kernels, r.model.Parameters()); err != nil {
 		return fmt.Errorf("trainer: %w", err)
+	}
+	if c.LayerStats > 0 {
+		r.layers = newLayers(j.Kernels, r.model.Parameters())
 	}
 	if r.objective, err = newNext(c, r.model, j.Train, c.Data.Order, r.model.Batch); err != nil {
 		return fmt.Errorf("trainer: training text: %w", err)
@@ -205,16 +211,21 @@ func (r *run) advance(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	spike, spiked, err := r.judge(step, loss, norm)
-	if err != nil { // it diverged
+	var spike Spike
+	var spiked bool
+	scale := r.scale.factor()
+	overflow := r.scale.overflowed(loss, norm)
+	if overflow {
+		r.skipped++
+	} else if spike, spiked, err = r.judge(step, loss, norm); err != nil {
 		r.points = append(r.points[:0], Point{KeyLoss, loss}, Point{KeyGradNorm, norm}, Point{KeyLR, r.rate(step)})
 		if e := r.job.Recorder.Metrics(ctx, step, r.points); e != nil {
 			return fmt.Errorf("trainer: record step %d: %w", step, e)
 		}
 		return err
 	}
-	if !spiked {
-		r.update(step, norm)
+	if !spiked && !overflow {
+		r.update(step, norm, scale)
 	}
 	r.clock.lap(KeyUpdateSeconds)
 	r.step, r.loss = step, loss
@@ -254,8 +265,14 @@ func (r *run) tell(step int64, loss, norm float64) {
 		}
 	}
 	r.points = append(r.points, r.clock.point(KeyDataSeconds), r.clock.point(KeyComputeSeconds), r.clock.point(KeyUpdateSeconds), r.clock.point(KeySavingSeconds))
-	if r.watch != nil {
+	if r.watch != nil || r.scale != nil {
 		r.points = append(r.points, Point{KeySkipped, float64(r.skipped)})
+	}
+	if r.scale != nil {
+		r.points = append(r.points, Point{KeyLossScale, r.scale.Scale})
+	}
+	if r.layers != nil {
+		r.points = r.layers.drain(r.points)
 	}
 }
 
@@ -274,7 +291,7 @@ func (r *run) learn(step int64) (loss, norm float64, err error) {
 		targets += n
 	}
 	// A step of which no target counts has no loss and no gradient.
-	mean := float64(max(targets, 1))
+	mean, scale := float64(max(targets, 1)), r.scale.factor()
 	for i := int64(0); i < size; i += int64(c.BatchSize) {
 		for row := range c.BatchSize {
 			if err := r.objective.fill(row, first+i+int64(row)); err != nil {
@@ -282,20 +299,23 @@ func (r *run) learn(step int64) (loss, norm float64, err error) {
 			}
 		}
 		r.clock.lap(KeyDataSeconds)
-		l, err := r.objective.run(float32(1 / mean))
+		l, err := r.objective.run(float32(scale / mean))
 		if err != nil {
 			return 0, 0, fmt.Errorf("trainer: step %d: %w", step, err)
 		}
 		sum += l
 		r.clock.lap(KeyComputeSeconds)
 	}
-	return sum / mean, r.optimizer.GradNorm(), nil
+	return sum / mean, r.optimizer.GradNorm() / scale, nil
 }
 
-// update changes the parameters by a step's gradient.
-func (r *run) update(step int64, norm float64) {
+// update changes the parameters by a step's gradient, which is scale times as large as it should be.
+func (r *run) update(step int64, norm, scale float64) {
 	c := r.config
-	u := optim.Update{Step: step - r.skipped, Rate: c.Schedule.Rate(step, c.Steps), Norm: norm, Clip: c.Clip}
+	u := optim.Update{Step: step - r.skipped, Rate: c.Schedule.Rate(step, c.Steps), Norm: norm, Clip: c.Clip, Scale: scale}
+	if r.layers != nil && step%c.LayerStats == 0 {
+		u.Around = r.layers.around
+	}
 	r.optimizer.Step(u)
 }
 

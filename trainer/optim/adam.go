@@ -2,19 +2,6 @@ package optim
 
 import "millrace/trainer/engine"
 
-// methods gives each parameter its method.
-func (c Config) methods(k engine.Kernels, params []*engine.Parameter) func(*engine.Parameter) method {
-	switch c.Name {
-	case nameAdam:
-		return always(adam{c, k, true})
-	}
-	return always(adam{c, k, false})
-}
-
-func always(m method) func(*engine.Parameter) method {
-	return func(*engine.Parameter) method { return m }
-}
-
 // adam is AdamW (Loshchilov & Hutter 2019), or Adam (Kingma & Ba 2015), which adds weight decay to the gradient.
 type adam struct {
 	config  Config
@@ -34,5 +21,12 @@ func (a adam) update(p *engine.Parameter, kept [][]float32, s step) {
 	})
 }
 
-// couple adds weight decay to a gradient that is scaled by then.
-func couple(k engine.Kernels, p *engine.Parameter, s step) step { return s }
+// couple adds weight decay to the gradient, which is scaled by then.
+func couple(k engine.Kernels, p *engine.Parameter, s step) step {
+	if s.decay == 0 {
+		return s
+	}
+	k.Mix(p.Grad, p.Grad, p.Value, float32(s.scale), float32(s.decay))
+	s.scale, s.decay = 1, 0
+	return s
+}

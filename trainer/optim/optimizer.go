@@ -46,9 +46,16 @@ func New(c Config, k engine.Kernels, params []*engine.Parameter) (*Optimizer, er
 			return nil, fmt.Errorf("optim: %s has no gradient to learn from", p.Name)
 		}
 	}
-	of := c.methods(k, params)
+	matrices := c.method(k, params)
+	others := matrices
+	if c.Name == nameMuon {
+		others = adam{c, k, false}
+	}
 	for _, p := range params {
-		m := of(p)
+		m := matrices
+		if kindOf(p) != linear {
+			m = others
+		}
 		var kept [][]float32
 		for range m.slots() {
 			kept = append(kept, k.Alloc(len(p.Value)))
@@ -56,6 +63,21 @@ func New(c Config, k engine.Kernels, params []*engine.Parameter) (*Optimizer, er
 		o.methods, o.kept = append(o.methods, m), append(o.kept, kept)
 	}
 	return o, nil
+}
+
+// method is what the name says.
+func (c Config) method(k engine.Kernels, params []*engine.Parameter) method {
+	switch c.Name {
+	case nameAdam:
+		return adam{c, k, true}
+	case nameSGD:
+		return sgd{c, k}
+	case nameLion:
+		return lion{c, k}
+	case nameMuon:
+		return newMuon(c, k, params)
+	}
+	return adam{c, k, false}
 }
 
 // ZeroGrad clears every gradient.
