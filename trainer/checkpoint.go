@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"millrace/trainer/model"
 	"millrace/trainer/model/safetensors"
 )
 
@@ -26,6 +27,7 @@ type state struct {
 	Skipped     int64      `json:"skipped,omitempty"` // steps that the weights do not hold: a Guard took them out
 	Guard       *watch     `json:"guard,omitempty"`
 	LossScale   *lossScale `json:"loss_scale,omitempty"`
+	Warm        int64      `json:"warm,omitempty"` // steps of the base's training that the optimizer's moments hold
 	Config      Config     `json:"config"`
 }
 
@@ -36,7 +38,7 @@ const maxState = 1 << 20
 func (r *run) checkpoint() (Checkpoint, error) {
 	st := state{
 		Format: stateFormat, Step: r.step, Tokens: r.tokens(r.step), Samples: r.samples(r.step),
-		TrainTokens: r.job.Train.Len(), Skipped: r.skipped, Guard: r.watch, LossScale: r.scale, Config: r.config,
+		TrainTokens: r.job.Train.Len(), Skipped: r.skipped, Guard: r.watch, LossScale: r.scale, Warm: r.warm, Config: r.config,
 	}
 	if finite(r.valLoss) {
 		st.ValLoss = &r.valLoss
@@ -48,11 +50,26 @@ func (r *run) checkpoint() (Checkpoint, error) {
 	j = append(j, '\n')
 	c := Checkpoint{Step: r.step, Tokens: st.Tokens, Final: r.step == r.config.Steps, ValLoss: r.valLoss}
 	architecture := r.config.Model.HuggingFace()
+	if names := r.config.Finetune.Labels.List(); len(names) > 0 {
+		if architecture, err = model.WithLabels(architecture, names); err != nil {
+			return Checkpoint{}, fmt.Errorf("trainer: %w", err)
+		}
+	}
 	c.Files = []File{{ConfigFile, int64(len(architecture)), contents(architecture)}}
-	for _, f := range []struct {
+	type tensorFile struct {
 		name string
 		file safetensors.File
-	}{{ModelFile, r.model.File()}, {OptimizerFile, r.optimizer.File()}} {
+	}
+	files := []tensorFile{{ModelFile, r.model.File()}, {OptimizerFile, r.optimizer.File()}}
+	if r.model.LoRA() != (model.LoRA{}) {
+		adapters := r.model.AdapterConfig("")
+		c.Files = append(c.Files, File{AdapterConfigFile, int64(len(adapters)), contents(adapters)})
+		files = append(files, tensorFile{AdapterFile, r.model.AdapterFile()})
+	}
+	if t := r.job.Tokenizer; t != nil {
+		c.Files = append(c.Files, File{TokenizerFile, int64(len(t)), contents(t)})
+	}
+	for _, f := range files {
 		t, err := newTensors(f.file)
 		if err != nil {
 			return Checkpoint{}, fmt.Errorf("trainer: %s: %w", f.name, err)
@@ -103,6 +120,7 @@ func (r *run) resume(open Open) error {
 	if err := r.load(open); err != nil {
 		return err
 	}
+	r.warm = st.Warm
 	r.step, r.skipped, r.saver.saved = st.Step, st.Skipped, st.Step
 	if st.ValLoss != nil {
 		r.valLoss = *st.ValLoss
@@ -110,9 +128,13 @@ func (r *run) resume(open Open) error {
 	return nil
 }
 
-// load replaces weights and moments by those of a checkpoint.
+// load replaces what is learnt, weights or adapters, and moments by those of a checkpoint.
 func (r *run) load(open Open) error {
-	if err := with(open, ModelFile, r.model.Load); err != nil {
+	name, load := ModelFile, r.model.Load
+	if r.model.LoRA() != (model.LoRA{}) {
+		name, load = AdapterFile, r.model.LoadAdapters
+	}
+	if err := with(open, name, load); err != nil {
 		return err
 	}
 	return with(open, OptimizerFile, r.optimizer.Load)
@@ -130,6 +152,7 @@ func (c Config) Continues(old Config) error {
 		{"model", had == has}, {"data", old.Data == c.Data}, {"batch_size", old.BatchSize == c.BatchSize},
 		{"grad_accum", old.GradAccum == c.GradAccum}, {"batch_ramp", old.BatchRamp == c.BatchRamp}, {"seed", old.Seed == c.Seed},
 		{"precision", old.Precision == c.Precision}, {"optimizer.name", old.Optimizer.Name == c.Optimizer.Name},
+		{"objective", old.Objective == c.Objective}, {"finetune", old.Finetune == c.Finetune},
 	} {
 		if !f.same {
 			return fmt.Errorf("%s differs from the checkpoint's; to start anew from its weights, use it as initial weights", f.key)

@@ -37,6 +37,8 @@ type Config struct {
 	BatchRamp  BatchRamp `json:"batch_ramp,omitzero"`   // a batch that grows
 	Guard      Guard     `json:"guard,omitzero"`        // what happens to spikes
 	LayerStats int64     `json:"layer_stats,omitempty"` // statistics of every parameter each so many steps; 0: none
+	Objective  string    `json:"objective,omitempty"`   // what is learnt: "" the next token of a text; Classify and Preference learn from examples
+	Finetune   Finetune  `json:"finetune,omitzero"`     // how a model is trained further
 }
 
 // Data says in which order the text is shown.
@@ -133,6 +135,7 @@ func (c Config) Resolve() (Config, error) {
 	}
 	c.Schedule = c.Schedule.Resolve(c.Steps)
 	c.Guard = c.Guard.resolve()
+	c.Finetune = c.Finetune.resolve(c.Objective)
 	if c.Precision == string(engine.F32) {
 		c.Precision = ""
 	}
@@ -194,6 +197,9 @@ func (c Config) validate() error {
 		return fmt.Errorf("layer_stats: %d is not between 0 (never) and %d steps", c.LayerStats, int64(maxSteps))
 	}
 	if err := c.checkRamp(); err != nil {
+		return err
+	}
+	if err := c.checkFinetune(); err != nil {
 		return err
 	}
 	return c.Guard.validate()

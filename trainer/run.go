@@ -24,15 +24,20 @@ var (
 
 // Job is a training to run.
 type Job struct {
-	Config   Config
-	Kernels  engine.Kernels
-	Train    data.Tokens
-	Val      data.Tokens // held out; nil evaluates nothing
-	Recorder Recorder
+	Config  Config
+	Kernels engine.Kernels
+	Train   data.Tokens
+	Val     data.Tokens // held out; nil evaluates nothing
+	// Labelled and LabelledVal are in the place of Train and Val for objective Classify, Pairs and PairsVal for Preference.
+	Labelled, LabelledVal data.Labelled
+	Pairs, PairsVal       []data.Pair
+	// Tokenizer, when not nil, is put into every checkpoint as TokenizerFile.
+	Tokenizer []byte
+	Recorder  Recorder
 	// Resume opens the files of the checkpoint to go on from; nil starts at step 1.
 	Resume Open
-	// Init opens a checkpoint whose weights to start from, as fine-tuning does; nil draws them from the seed. Only
-	// model.safetensors is read. Ignored with Resume.
+	// Init opens a checkpoint whose weights to start from, as fine-tuning does; nil draws them from the seed. With Resume it is needed where
+	// the weights are frozen (Finetune.LoRA) or referred to (Preference), and otherwise ignored.
 	Init Open
 	// StopAfter, when positive, ends the run with a checkpoint after that step, as if it were divided into shifts.
 	StopAfter int64
@@ -73,7 +78,8 @@ type run struct {
 	skipped   int64 // of the steps, what weights and moments do not hold
 	// base is what a rollback goes back to: the step and what was skipped before it.
 	base, baseSkipped int64
-	rollbacks         int // since base
+	rollbacks         int   // since base
+	warm              int64 // steps of the base's training that the optimizer's moments hold
 	loss              float64
 	valLoss           float64
 	points            []Point
@@ -98,6 +104,7 @@ func begin(j Job) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trainer: %w", err)
 	}
+	j.Train = j.text(c)
 	if j.Kernels == nil || j.Train == nil || j.Recorder == nil {
 		return nil, errors.New("trainer: a job needs Kernels, Train and a Recorder")
 	}
@@ -119,14 +126,18 @@ func begin(j Job) (*run, error) {
 	if err := r.build(products); err != nil {
 		return nil, err
 	}
-	switch {
-	case j.Resume != nil:
-		err = r.resume(j.Resume)
-	case j.Init != nil:
-		err = with(j.Init, ModelFile, r.model.Load)
+	if j.Init == nil && c.needsBase() {
+		return nil, errors.New("trainer: adapters and preferences need the weights of a base: a job with Init")
 	}
-	if err != nil {
-		return nil, err
+	if j.Init != nil && (j.Resume == nil || c.needsBase()) {
+		if err := r.start(j.Init); err != nil {
+			return nil, err
+		}
+	}
+	if j.Resume != nil {
+		if err := r.resume(j.Resume); err != nil {
+			return nil, err
+		}
 	}
 	return r, r.settle()
 }
@@ -134,6 +145,12 @@ func begin(j Job) (*run, error) {
 // build makes the model, its optimizer and what they learn from, on kernels of the configured precision.
 func (r *run) build(products engine.Kernels) (err error) {
 	c, j := r.config, r.job
+	if c.Objective != "" {
+		if err := r.makeModel(products); err != nil {
+			return err
+		}
+		return r.examples()
+	}
 	// Short texts are refused before memory is taken for a model.
 	windows, err := data.NewSampler(j.Train, c.Model.Context, c.Data.Order, c.Seed)
 	if err != nil {
@@ -143,14 +160,8 @@ func (r *run) build(products engine.Kernels) (err error) {
 		return fmt.Errorf("trainer: the training text has %d windows of %d tokens, fewer than the %d of one step; use a smaller batch_size, grad_accum or context, or more data",
 			windows.Windows(), c.Model.Context, need)
 	}
-	if r.model, err = model.New(c.Model, products, c.Seed); err != nil {
-		return fmt.Errorf("trainer: %w", err)
-	}
-	if r.optimizer, err = optim.New(c.Optimizer, j.Kernels, r.model.Parameters()); err != nil {
-		return fmt.Errorf("trainer: %w", err)
-	}
-	if c.LayerStats > 0 {
-		r.layers = newLayers(j.Kernels, r.model.Parameters())
+	if err := r.makeModel(products); err != nil {
+		return err
 	}
 	if r.objective, err = newNext(c, r.model, j.Train, c.Data.Order, r.model.Batch); err != nil {
 		return fmt.Errorf("trainer: training text: %w", err)
@@ -164,6 +175,20 @@ func (r *run) build(products engine.Kernels) (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("trainer: held-out text: %w", err)
+	}
+	return nil
+}
+
+// makeModel makes the model and the optimizer of what it learns.
+func (r *run) makeModel(products engine.Kernels) (err error) {
+	if r.model, err = r.config.newModel(products); err != nil {
+		return fmt.Errorf("trainer: %w", err)
+	}
+	if r.optimizer, err = optim.New(r.config.Optimizer, r.job.Kernels, r.model.Learnt()); err != nil {
+		return fmt.Errorf("trainer: %w", err)
+	}
+	if r.config.LayerStats > 0 {
+		r.layers = newLayers(r.job.Kernels, r.model.Learnt())
 	}
 	return nil
 }
@@ -236,6 +261,7 @@ func (r *run) advance(ctx context.Context) error {
 		}
 		r.clock.lap(KeyEvalSeconds)
 		r.points = append(r.points, Point{KeyValLoss, r.valLoss}, r.clock.point(KeyEvalSeconds))
+		r.measured("val/", r.heldOut.objective)
 	}
 	if err := r.job.Recorder.Metrics(ctx, step, r.points); err != nil {
 		return fmt.Errorf("trainer: record step %d: %w", step, err)
@@ -274,6 +300,7 @@ func (r *run) tell(step int64, loss, norm float64) {
 	if r.layers != nil {
 		r.points = r.layers.drain(r.points)
 	}
+	r.measured("train/", r.objective)
 }
 
 // learn computes the loss and gradient of a step.
@@ -312,7 +339,7 @@ func (r *run) learn(step int64) (loss, norm float64, err error) {
 // update changes the parameters by a step's gradient, which is scale times as large as it should be.
 func (r *run) update(step int64, norm, scale float64) {
 	c := r.config
-	u := optim.Update{Step: step - r.skipped, Rate: c.Schedule.Rate(step, c.Steps), Norm: norm, Clip: c.Clip, Scale: scale}
+	u := optim.Update{Step: r.warm + step - r.skipped, Rate: c.Schedule.Rate(step, c.Steps), Norm: norm, Clip: c.Clip, Scale: scale}
 	if r.layers != nil && step%c.LayerStats == 0 {
 		u.Around = r.layers.around
 	}

@@ -73,7 +73,7 @@ func (s *saver) arrived(err error) error {
 
 // newSaver bounds what saving takes by the job's memory.
 func newSaver(c Config, j Job) (saver, error) {
-	need := c.Model.TrainingBytes(c.BatchSize, c.Model.Context)
+	need := c.trainingBytes()
 	s := saver{recorder: j.Recorder, copied: true, keep: c.Guard.Action == actionRollback}
 	if j.MemoryLimit <= 0 {
 		return s, nil

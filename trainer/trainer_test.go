@@ -255,8 +255,8 @@ func TestMistakesAreNamedBeforeWorkBegins(t *testing.T) {
 		"at step 2 of 1":                   func(j *trainer.Job) { j.Resume, j.Config.Steps = done.open(2), 1 },
 		"open the checkpoint's trainer.js": func(j *trainer.Job) { j.Resume = done.open(3) },
 		"read the checkpoint's model.safe": func(j *trainer.Job) { j.Resume = corrupt.open(2) },
-		"the file lacks":                   func(j *trainer.Job) { j.Init, j.Config.Model.NLayer = done.open(2), 3 },
-		"is [11 16] in the file":           func(j *trainer.Job) { j.Init, j.Config.Model.VocabSize = done.open(2), 12 },
+		"architecture is not the base's":   func(j *trainer.Job) { j.Init, j.Config.Model.NLayer = done.open(2), 3 },
+		"than the 11 that the base knows":  func(j *trainer.Job) { j.Init, j.Config.Model.VocabSize = done.open(2), 10 },
 	} {
 		m := newMemory()
 		j := job(c, cpu.Reference(), m)
