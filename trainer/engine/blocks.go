@@ -18,30 +18,25 @@ func (g *Graph) LinearBlocks(name string, x *Tensor, w *Parameter, scale float32
 	if rows != k || at != k {
 		g.fail("%s: weight %v with blocks of %d rows does not fit an input of %d columns", name, w.Shape, at, k)
 	}
-	return g.apply(&operation{
-		name: name, rows: m, cols: n, inputs: []*Tensor{x}, params: []*Parameter{w}, kept: []int{m * k},
-		run: func(y []float32, kept [][]float32) { // the input is scaled, as it is the smaller side
-			g.k.Zero(kept[0])
-			g.k.Add(kept[0], kept[0], x.op.out)
-			g.k.Scale(kept[0], scale)
-			g.k.Linear(y, kept[0], w.Value, nil, m, k, n, false)
-		},
-		backward: func(dx, dy []float32, kept [][]float32) {
-			g.k.LinearBackward(dx, w.Grad, nil, dy, kept[0], w.Value, m, k, n, false)
-			if dx != nil {
-				g.k.Scale(dx, scale)
+	op := &operation{name: name, rows: m, cols: n, inputs: []*Tensor{x}, params: []*Parameter{w}, keeps: []int{m * k}}
+	op.run = func() { // the input is scaled, as it is the smaller side
+		g.k.Mix(op.kept[0], op.in[0], nil, scale, 0)
+		g.k.Linear(op.y, op.kept[0], w.Value, nil, m, k, n, false)
+	}
+	op.backward = func(dx [][]float32, dy []float32) {
+		g.k.LinearBackward(dx[0], w.Grad, nil, dy, op.kept[0], w.Value, m, k, n, false)
+		g.k.Scale(dx[0], scale)
+		if w.Grad == nil {
+			return
+		}
+		for _, b := range blocks {
+			for r := b.Row; r < b.Row+b.Rows; r++ {
+				g.zero(w.Grad[r*n : r*n+b.Col])
+				g.zero(w.Grad[r*n+b.Col+b.Cols : (r+1)*n])
 			}
-			if w.Grad == nil {
-				return
-			}
-			for _, b := range blocks {
-				for r := b.Row; r < b.Row+b.Rows; r++ {
-					g.zero(w.Grad[r*n : r*n+b.Col])
-					g.zero(w.Grad[r*n+b.Col+b.Cols : (r+1)*n])
-				}
-			}
-		},
-	})
+		}
+	}
+	return g.apply(op)
 }
 
 // zero clears what there is of x.

@@ -19,11 +19,10 @@ type Graph struct {
 	params map[*Parameter]*gorgonia.Node
 	// leaf stands for everything the network is made from. It is the node Gorgonia differentiates with respect to; the
 	// parameters themselves are not differentiable nodes, because backward operations add to their gradients directly.
-	leaf     *gorgonia.Node
-	forward  []*operation
-	backward []*operation
-	last     int // sequence number of the operation that ran last
-	seq      int
+	leaf   *gorgonia.Node
+	tokens map[*tensor.Dense]*buffer
+	steps  []step // in the order of Gorgonia's one run
+	seq    int
 }
 
 // Tensor is the output of an operation: a matrix of Rows by Cols (a batch's rows side by side: row = sequence·T + position).
@@ -35,16 +34,16 @@ type Tensor struct {
 func newGraph(k Kernels, train bool, salt string) *Graph {
 	g := &Graph{
 		k: k, g: gorgonia.NewGraph(), train: train, salt: salt,
-		names: map[string]bool{}, params: map[*Parameter]*gorgonia.Node{},
+		names: map[string]bool{}, params: map[*Parameter]*gorgonia.Node{}, tokens: map[*tensor.Dense]*buffer{},
 	}
-	g.leaf = g.input("leaf", []float32{0}, 1, 1)
+	g.leaf = g.input("leaf", g.buffer(0).token, 2, 2)
 	return g
 }
 
-// input adds a node that holds data.
-func (g *Graph) input(name string, data []float32, rows, cols int) *gorgonia.Node {
+// input adds a node that holds a value.
+func (g *Graph) input(name string, value *tensor.Dense, rows, cols int) *gorgonia.Node {
 	return gorgonia.NewTensor(g.g, gorgonia.Float32, 2,
-		gorgonia.WithShape(rows, cols), gorgonia.WithName(g.salt+name), gorgonia.WithValue(dense(data, rows, cols)))
+		gorgonia.WithShape(rows, cols), gorgonia.WithName(g.salt+name), gorgonia.WithValue(value))
 }
 
 // dense shows a slice we own to Gorgonia.
@@ -71,7 +70,7 @@ func (g *Graph) parameter(p *Parameter) *gorgonia.Node {
 	if !g.claim(p.Name) {
 		return nil
 	}
-	n := g.input(p.Name, p.Value, rows, cols)
+	n := g.input(p.Name, dense(p.Value, rows, cols), rows, cols)
 	g.params[p] = n
 	return n
 }
@@ -103,7 +102,6 @@ func (g *Graph) apply(op *operation) *Tensor {
 			g.fail("%s: an input was not made by this graph", op.name)
 			return out
 		}
-		in.op.readers = append(in.op.readers, op)
 		children = append(children, in.op.node)
 		op.differentiable++
 	}
@@ -121,7 +119,11 @@ func (g *Graph) apply(op *operation) *Tensor {
 		g.err = err
 		return out
 	}
-	g.forward = append(g.forward, op)
+	op.record = op.forward
+	op.out = g.buffer(op.size())
+	for _, n := range op.keeps {
+		op.keeping = append(op.keeping, g.buffer(n))
+	}
 	return out
 }
 

@@ -18,63 +18,69 @@ var matrixType = gorgonia.TensorType{Dims: 2, Of: gorgonia.Float32}
 var errMerged = errors.New("a node was merged with another of the same hash")
 
 // operation is the one type of node: closures that call kernels on buffers which the operation owns. It implements
-// gorgonia.SDOp, both for a forward operation and for the backward one that SymDiff derives from it.
+// gorgonia.SDOp, both for a forward operation and for the backward ones that SymDiff derives from it.
 type operation struct {
 	graph      *Graph
 	name       string
 	rows, cols int
 	inputs     []*Tensor    // activations read; gradients flow to each
 	params     []*Parameter // weights read; nil entries are absent weights
-	kept       []int        // lengths of buffers that run fills and backward reads
+	keeps      []int        // lengths of what run fills in kept and backward reads there
 
-	// run computes y from the inputs. backward overwrites dx and adds to the parameters' gradients, given the gradient dy of
-	// y. A nil backward passes dy on to every input, as addition does.
-	run      func(y []float32, kept [][]float32)
-	backward func(dx, dy []float32, kept [][]float32)
-	// inPlace: the gradient of the only input may overwrite that input (which nobody else reads).
-	inPlace bool
+	// run computes y from in. backward overwrites dx, of every input, and adds to the parameters' gradients, given the gradient
+	// dy of y. A nil backward passes dy on to every input, as addition does.
+	run      func()
+	backward func(dx [][]float32, dy []float32)
+	// What backward reads besides dy and kept.
+	readsInputs, readsOutput bool
+	// Memory that may be taken over from what nobody reads later: by y that of an input, by the first kept that of the first
+	// input, by the first dx that of dy or of the first kept.
+	overInputs, keptOverInput, gradOverGrad, gradOverKept bool
+
+	// What run and backward work on, once the program has memory.
+	in   [][]float32
+	y    []float32
+	kept [][]float32
 
 	seq            int
 	node           *gorgonia.Node
 	types          []gorgonia.TensorType
 	differentiable int // the first so many children
-	readers        []*operation
-	out            []float32
-	value          *tensor.Dense
-	buffers        [][]float32
-	dy             func(dy []float32) // set on backward operations instead of run
+	out            *buffer
+	keeping        []*buffer
+	record         func(in []gorgonia.Value) error // what Do does in the one run that Gorgonia makes
 }
 
 var _ gorgonia.SDOp = (*operation)(nil)
 
 func (op *operation) size() int { return op.rows * op.cols }
 
-// own gives the operation its output buffer.
-func (op *operation) own(out []float32) {
-	op.out = out
-	op.value = dense(out, op.rows, op.cols)
-}
-
-// Do runs the operation. The order is checked because buffers of a forward program are shared on the strength of it, and
-// because gradients of a weight that is used twice are added in it.
+// Do notes that it is this operation's turn. Nothing is computed: see Program.
 func (op *operation) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
-	if op.seq <= op.graph.last {
-		return nil, fmt.Errorf("engine: %s ran out of order (%d after %d)", op.name, op.seq, op.graph.last)
+	if err := op.record(in); err != nil {
+		return nil, fmt.Errorf("engine: %s: %w", op.name, err)
 	}
-	op.graph.last = op.seq
-	if op.dy == nil {
-		op.run(op.out, op.buffers)
-		return op.value, nil
-	}
-	dy, ok := in[0].(*tensor.Dense)
-	if !ok {
-		return nil, fmt.Errorf("engine: %s: its gradient is a %T", op.name, in[0])
-	}
-	op.dy(dy.Float32s())
-	return op.value, nil
+	return op.out.token, nil
 }
 
-// SymDiff returns the node of each differentiable input's gradient, and nil for parameters.
+// forward notes a forward operation's turn.
+func (op *operation) forward([]gorgonia.Value) error {
+	s := step{name: op.name, run: op.run, bind: op.bind, writes: append([]*buffer{op.out}, op.keeping...)}
+	for _, in := range op.inputs {
+		s.reads = append(s.reads, in.op.out)
+		if op.overInputs {
+			s.over = append(s.over, [2]*buffer{op.out, in.op.out})
+		}
+	}
+	if op.keptOverInput {
+		s.over = append(s.over, [2]*buffer{op.keeping[0], op.inputs[0].op.out})
+	}
+	op.graph.steps = append(op.graph.steps, s)
+	return nil
+}
+
+// SymDiff returns the node of each differentiable input's gradient, and nil for parameters. The first gradient's node stands
+// for the whole backward operation; those of further inputs depend on it and do nothing of their own.
 func (op *operation) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	grads := make(gorgonia.Nodes, len(inputs))
 	if op.backward == nil {
@@ -84,25 +90,78 @@ func (op *operation) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node)
 		return grads, nil
 	}
 	g := op.graph
-	back := &operation{graph: g, name: op.name + ".backward", rows: 1, cols: 1}
-	switch {
-	case len(op.inputs) == 0: // towards the leaf, where no gradient is needed
-		back.own(g.k.Alloc(1))
-	case op.inPlace:
-		back.rows, back.cols = op.inputs[0].Rows, op.inputs[0].Cols
-		back.own(op.inputs[0].op.out)
-	default:
-		back.rows, back.cols = op.inputs[0].Rows, op.inputs[0].Cols
-		back.own(g.k.Alloc(back.size()))
+	outs := make([]*buffer, max(1, len(op.inputs)))
+	back := &operation{graph: g, name: op.name + ".backward", rows: 2, cols: 2}
+	outs[0] = g.buffer(0) // towards the leaf, where no gradient is needed
+	for i, in := range op.inputs {
+		outs[i] = g.buffer(in.op.size())
 	}
-	back.dy = func(dy []float32) { op.backward(back.out, dy, op.buffers) }
-	children := append(gorgonia.Nodes{grad, output}, inputs...)
-	if err := g.add(back, children); err != nil {
+	if len(op.inputs) > 0 {
+		back.rows, back.cols = op.inputs[0].Rows, op.inputs[0].Cols
+	}
+	back.out = outs[0]
+	back.record = func(in []gorgonia.Value) error { return op.recordBackward(outs, in[0]) }
+	if err := g.add(back, append(gorgonia.Nodes{grad, output}, inputs...)); err != nil {
 		return nil, err
 	}
-	g.backward = append(g.backward, back)
 	grads[0] = back.node
+	for i := 1; i < len(op.inputs); i++ {
+		tap := &operation{
+			graph: g, name: fmt.Sprintf("%s.%d", back.name, i), rows: op.inputs[i].Rows, cols: op.inputs[i].Cols,
+			out: outs[i], record: func([]gorgonia.Value) error { return nil },
+		}
+		if err := g.add(tap, gorgonia.Nodes{back.node}); err != nil {
+			return nil, err
+		}
+		grads[i] = tap.node
+	}
 	return grads, nil
+}
+
+// recordBackward notes a backward operation's turn, which makes outs of the gradient behind token.
+func (op *operation) recordBackward(outs []*buffer, token gorgonia.Value) error {
+	dy, err := op.graph.behind(token)
+	if err != nil {
+		return err
+	}
+	s := step{name: op.name + ".backward", reads: append([]*buffer{dy}, op.keeping...), writes: outs}
+	for _, p := range op.params {
+		s.lasting = s.lasting || p != nil && p.Grad != nil
+	}
+	if op.readsOutput {
+		s.reads = append(s.reads, op.out)
+	}
+	if op.readsInputs {
+		for _, in := range op.inputs {
+			s.reads = append(s.reads, in.op.out)
+		}
+	}
+	if op.gradOverGrad {
+		s.over = append(s.over, [2]*buffer{outs[0], dy})
+	}
+	if op.gradOverKept {
+		s.over = append(s.over, [2]*buffer{outs[0], op.keeping[0]})
+	}
+	dx := make([][]float32, len(outs))
+	s.bind = func() {
+		for i, b := range outs {
+			dx[i] = b.data()
+		}
+	}
+	s.run = func() { op.backward(dx, dy.data()) }
+	op.graph.steps = append(op.graph.steps, s)
+	return nil
+}
+
+// bind gives the operation its memory.
+func (op *operation) bind() {
+	op.y, op.in, op.kept = op.out.data(), nil, nil
+	for _, in := range op.inputs {
+		op.in = append(op.in, in.op.out.data())
+	}
+	for _, b := range op.keeping {
+		op.kept = append(op.kept, b.data())
+	}
 }
 
 // DiffWRT: activations (or the leaf) come first, parameters after them.
@@ -128,8 +187,8 @@ func (op *operation) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
 	return tensor.Shape{op.rows, op.cols}, nil
 }
 
-// ReturnsPtr, CallsExtern and OverwritesInput tell the compiler to leave our buffers alone: each result has a register of
-// its own, nothing is allocated for it, nothing is flushed.
+// ReturnsPtr, CallsExtern and OverwritesInput tell the compiler to leave our values alone: each result has a register of its
+// own, nothing is allocated for it, nothing is flushed.
 func (op *operation) ReturnsPtr() bool     { return true }
 func (op *operation) CallsExtern() bool    { return false }
 func (op *operation) OverwritesInput() int { return -1 }

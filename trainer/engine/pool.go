@@ -9,7 +9,8 @@ func (g *Graph) Pool(name string, x *Tensor, t int, lengths []int32, last bool) 
 		return &Tensor{op: &operation{}}
 	}
 	// The mean is a product with a row of 1/n, and its gradient one with a column of them.
-	host, share := make([]float32, t), g.k.Alloc(t)
+	op := &operation{name: name, rows: len(lengths), cols: c, inputs: []*Tensor{x}, keeps: []int{t}}
+	host := make([]float32, t)
 	sequence := func(i int) (parts []float32, from, to int) {
 		first, end := 0, int(lengths[i])
 		if last {
@@ -19,23 +20,21 @@ func (g *Graph) Pool(name string, x *Tensor, t int, lengths []int32, last bool) 
 		for j := range host[:n] {
 			host[j] = 1 / float32(n)
 		}
-		g.k.Upload(share[:n], host[:n])
-		return share[:n], (i*t + first) * c, (i*t + end) * c
+		g.k.Upload(op.kept[0][:n], host[:n])
+		return op.kept[0][:n], (i*t + first) * c, (i*t + end) * c
 	}
-	return g.apply(&operation{
-		name: name, rows: len(lengths), cols: c, inputs: []*Tensor{x},
-		run: func(y []float32, _ [][]float32) {
-			for i := range lengths {
-				parts, from, to := sequence(i)
-				g.k.Linear(y[i*c:(i+1)*c], parts, x.op.out[from:to], nil, 1, len(parts), c, false)
-			}
-		},
-		backward: func(dx, dy []float32, _ [][]float32) {
-			g.k.Zero(dx)
-			for i := range lengths {
-				parts, from, to := sequence(i)
-				g.k.LinearBackward(nil, dx[from:to], nil, dy[i*c:(i+1)*c], parts, x.op.out[from:to], 1, len(parts), c, false)
-			}
-		},
-	})
+	op.run = func() {
+		for i := range lengths {
+			parts, from, to := sequence(i)
+			g.k.Linear(op.y[i*c:(i+1)*c], parts, op.in[0][from:to], nil, 1, len(parts), c, false)
+		}
+	}
+	op.backward = func(dx [][]float32, dy []float32) {
+		g.k.Zero(dx[0])
+		for i := range lengths {
+			parts, from, to := sequence(i)
+			g.k.LinearBackward(nil, dx[0][from:to], nil, dy[i*c:(i+1)*c], parts, nil, 1, len(parts), c, false)
+		}
+	}
+	return g.apply(op)
 }

@@ -8,14 +8,12 @@ import (
 )
 
 // sums is the tensor engine behind the only operation Gorgonia adds by itself: where an activation is read twice (a residual
-// stream), the gradients of its readers are summed. The sum runs on Kernels, into a buffer of its own for each pair.
+// stream), the gradients of its readers are summed. It notes the sum as a step, with Kernels' Add, whose result may take the
+// place of either gradient.
 //
 // Offers to reuse another tensor's memory are declined: the tape machine passes whatever its register held before, which may
 // be a weight.
-type sums struct {
-	k    Kernels
-	into map[[2]*tensor.Dense]*tensor.Dense
-}
+type sums struct{ graph *Graph }
 
 var (
 	_ tensor.Engine = (*sums)(nil)
@@ -25,18 +23,24 @@ var (
 )
 
 func (s *sums) Add(a, b tensor.Tensor, _ ...tensor.FuncOpt) (tensor.Tensor, error) {
-	x, ok := a.(*tensor.Dense)
-	y, ok2 := b.(*tensor.Dense)
-	if !ok || !ok2 || x.Size() != y.Size() {
-		return nil, fmt.Errorf("engine: cannot add gradients %T %v and %T %v", a, a.Shape(), b, b.Shape())
+	g := s.graph
+	x, err := g.behind(a)
+	if err != nil {
+		return nil, fmt.Errorf("engine: sum of gradients: %w", err)
 	}
-	z := s.into[[2]*tensor.Dense{x, y}]
-	if z == nil {
-		z = dense(s.k.Alloc(x.Size()), x.Shape()[0], x.Shape()[1])
-		s.into[[2]*tensor.Dense{x, y}] = z
+	y, err := g.behind(b)
+	if err != nil {
+		return nil, fmt.Errorf("engine: sum of gradients: %w", err)
 	}
-	s.k.Add(z.Float32s(), x.Float32s(), y.Float32s())
-	return z, nil
+	if x.size != y.size {
+		return nil, fmt.Errorf("engine: cannot add gradients of %d and %d values", x.size, y.size)
+	}
+	z := g.buffer(x.size)
+	g.steps = append(g.steps, step{
+		name: "sum", reads: []*buffer{x, y}, writes: []*buffer{z}, over: [][2]*buffer{{z, x}, {z, y}},
+		run: func() { g.k.Add(z.data(), x.data(), y.data()) },
+	})
+	return z.token, nil
 }
 
 func (s *sums) AddScalar(a tensor.Tensor, _ any, _ bool, _ ...tensor.FuncOpt) (tensor.Tensor, error) {

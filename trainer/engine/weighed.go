@@ -9,22 +9,20 @@ func (g *Graph) WeighedCrossEntropy(name string, logits *Tensor, targets []int32
 		g.fail("%s: %d targets in sequences of %d for %d rows", name, len(targets), t, m)
 		return &Tensor{op: &operation{}}
 	}
-	if logits.op != nil && len(logits.op.readers) > 0 {
-		g.fail("%s: %s has another reader", name, logits.op.name)
-	}
 	losses, weights := make([]float32, m), make([]float32, m/t)
-	return g.apply(&operation{
-		name: name, rows: m, cols: 1, inputs: []*Tensor{logits}, inPlace: true,
-		run: func(y []float32, _ [][]float32) {
-			g.k.CrossEntropy(y, logits.op.out, logits.op.out, targets, m, v)
-			g.k.Download(losses, y)
-			weigh(losses, weights)
-		},
-		backward: func(dx, scale []float32, _ [][]float32) {
-			for i, w := range weights {
-				rows := func(x []float32) []float32 { return x[i*t*v : (i+1)*t*v] }
-				g.k.CrossEntropyBackward(rows(dx), rows(logits.op.out), targets[i*t:(i+1)*t], w*scale[0], t, v)
-			}
-		},
-	})
+	op := &operation{
+		name: name, rows: m, cols: 1, inputs: []*Tensor{logits}, keeps: []int{m * v}, keptOverInput: true, gradOverKept: true,
+	}
+	op.run = func() {
+		g.k.CrossEntropy(op.y, op.kept[0], op.in[0], targets, m, v)
+		g.k.Download(losses, op.y)
+		weigh(losses, weights)
+	}
+	op.backward = func(dx [][]float32, scale []float32) {
+		for i, w := range weights {
+			from, to := i*t*v, (i+1)*t*v
+			g.k.CrossEntropyBackward(dx[0][from:to], op.kept[0][from:to], targets[i*t:(i+1)*t], w*scale[0], t, v)
+		}
+	}
+	return g.apply(op)
 }
