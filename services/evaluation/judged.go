@@ -29,5 +29,5 @@ func (j judged) Score(ctx context.Context, tokens []int32, from int) ([]evaluato
 
 // Generate continues a prompt.
 func (j judged) Generate(ctx context.Context, prompt []int32, n int, s evaluator.Sampling) ([]int32, error) {
-	return j.net.Generate(ctx, prompt, n, model.Sampling(s))
+	return j.net.Generate(ctx, prompt, n, model.Sampling{Temperature: s.Temperature, TopK: s.TopK, Seed: s.Seed, Stop: s.Stop})
 }

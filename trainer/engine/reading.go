@@ -37,10 +37,13 @@ type Look struct {
 // Looking says what rows of queries are made of.
 type Looking struct {
 	Query, KV, Dim int
-	QStride        int       // values from row to row of q
-	YStride        int       // and of y
-	Scale          float32   // of the scores; 0: 1/√Dim
-	Slopes         []float32 // ALiBi's, one for each query head (Press et al. 2022); nil: none
+	QStride        int     // values from row to row of q
+	YStride        int     // and of y
+	Scale          float32 // of the scores; 0: 1/√Dim
+	// Bias[h·Reach+d] is added to the score of the token that is d before the row's own, for query head h: ALiBi's slopes and
+	// T5's buckets are such tables. It is on the host and has Reach values a head, as many as any row sees; nil: nothing.
+	Bias  []float32
+	Reach int
 }
 
 // Reader is what kernels have besides for making text, where few tokens meet all weights: there the memory that is read is what
@@ -57,6 +60,8 @@ type Reader interface {
 	Multiply(y, x []float32, w Weights, b []float32, m int)
 	// Remember puts the key and the value of a token into its place: k and v hold Heads.KV·Dim values each.
 	Remember(p Past, at int, k, v []float32, heads, dim int)
+	// Copy puts the first n tokens of one past into another.
+	Copy(dst, src Past, n, heads, dim int)
 	// Attend: y[row] = softmax(scores of the row's query with the keys it sees)·values, head by head; query heads share key
 	// heads in equal groups (Ainslie et al. 2023). Row i of q begins at q[i·QStride].
 	Attend(y, q []float32, looks []Look, l Looking)

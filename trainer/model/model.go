@@ -25,6 +25,7 @@ type Model struct {
 	lora     LoRA
 	adapters map[string]*adapter // by the layer's name; nil without
 	order    []*adapter          // in the order of the file
+	writer   *Generator          // of Generate
 }
 
 // New makes a model to be trained, with initial weights drawn from seed, as its family has them (see docs/models.md).

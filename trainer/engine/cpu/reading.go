@@ -57,12 +57,12 @@ func attendShapes(y, q []float32, looks []engine.Look, l engine.Looking) {
 	if l.QStride < width || l.YStride < width || len(q) < last*l.QStride+width || len(y) < last*l.YStride+width {
 		panic(fmt.Sprintf("cpu: Attend has %d queries and %d results; %d rows of %d need more", len(q), len(y), len(looks), width))
 	}
-	if l.Slopes != nil {
-		need("Attend slopes", l.Slopes, l.Query)
+	if l.Bias != nil {
+		need("Attend bias", l.Bias, l.Query*l.Reach)
 	}
 	for i, o := range looks {
 		pastShape("Attend", o.Past, l.KV, l.Dim)
-		if o.Length < 1 || o.Length > o.Past.Capacity {
+		if o.Length < 1 || o.Length > o.Past.Capacity || l.Bias != nil && o.Length > l.Reach {
 			panic(fmt.Sprintf("cpu: Attend looks[%d] sees %d tokens of %d", i, o.Length, o.Past.Capacity))
 		}
 	}
@@ -87,6 +87,21 @@ func remember(p engine.Past, at int, k, v []float32, heads, dim int) {
 	}
 	for h := range heads {
 		copy(p.Values[(h*p.Capacity+at)*dim:][:dim], v[h*dim:])
+	}
+}
+
+// copyPast is Copy of every kernels of this package.
+func copyPast(dst, src engine.Past, n, heads, dim int) {
+	pastShape("Copy", dst, heads, dim)
+	pastShape("Copy", src, heads, dim)
+	if n < 0 || n > dst.Capacity || n > src.Capacity {
+		panic(fmt.Sprintf("cpu: Copy of %d tokens from a past of %d into one of %d", n, src.Capacity, dst.Capacity))
+	}
+	for i := range heads * dim {
+		copy(dst.Keys[i*dst.Capacity:][:n], src.Keys[i*src.Capacity:])
+	}
+	for h := range heads {
+		copy(dst.Values[h*dst.Capacity*dim:][:n*dim], src.Values[h*src.Capacity*dim:])
 	}
 }
 
@@ -135,6 +150,8 @@ func (reference) Remember(p engine.Past, at int, k, v []float32, heads, dim int)
 	remember(p, at, k, v, heads, dim)
 }
 
+func (reference) Copy(dst, src engine.Past, n, heads, dim int) { copyPast(dst, src, n, heads, dim) }
+
 func (reference) Attend(y, q []float32, looks []engine.Look, l engine.Looking) {
 	attendShapes(y, q, looks, l)
 	for r, look := range looks {
@@ -150,8 +167,8 @@ func (reference) Attend(y, q []float32, looks []engine.Look, l engine.Looking) {
 					dot += float64(v) * float64(p.Keys[(kv*l.Dim+i)*p.Capacity+t])
 				}
 				scores[t] = dot * float64(scaleOf(l))
-				if l.Slopes != nil {
-					scores[t] -= float64(l.Slopes[h]) * float64(look.Length-1-t)
+				if l.Bias != nil {
+					scores[t] += float64(l.Bias[h*l.Reach+look.Length-1-t])
 				}
 				best = math.Max(best, scores[t])
 			}
@@ -240,6 +257,8 @@ func (*fast) Remember(p engine.Past, at int, k, v []float32, heads, dim int) {
 	remember(p, at, k, v, heads, dim)
 }
 
+func (*fast) Copy(dst, src engine.Past, n, heads, dim int) { copyPast(dst, src, n, heads, dim) }
+
 // Attend takes row by row and, of a row, one group of query heads that share a key head in a task.
 func (k *fast) Attend(y, q []float32, looks []engine.Look, l engine.Looking) {
 	attendShapes(y, q, looks, l)
@@ -259,9 +278,10 @@ func (k *fast) Attend(y, q []float32, looks []engine.Look, l engine.Looking) {
 			for r := range rows {
 				seen := scores[r*n:][:look.Length]
 				factor := scale
-				if l.Slopes != nil {
+				if l.Bias != nil {
+					bias := l.Bias[(h+r)*l.Reach:][:look.Length]
 					for t := range seen {
-						seen[t] = seen[t]*scale - l.Slopes[h+r]*float32(look.Length-1-t)
+						seen[t] = seen[t]*scale + bias[len(seen)-1-t]
 					}
 					factor = 1
 				}

@@ -118,18 +118,10 @@ func packBF16(w []float32, k, n int, transposed bool) []uint16 {
 	out := make([]uint16, (n+groupRows-1)/groupRows*groupRows*k)
 	rowsOf(w, k, n, transposed, func(j int, values []float32) {
 		for i, v := range values {
-			out[bf16At(j, i, k)] = halfBF16(v)
+			out[bf16At(j, i, k)] = uint16(math.Float32bits(nearestBF16(v)) >> 16)
 		}
 	})
 	return out
-}
-
-func halfBF16(v float32) uint16 {
-	bits := math.Float32bits(v)
-	if v != v {
-		return uint16(bits>>16) | 0x40 // quiet, and not infinite when its low half is cut off
-	}
-	return uint16((bits + 0x7FFF + bits>>16&1) >> 16)
 }
 
 // packQ8 is GGUF's q8_0: the scale is the largest magnitude of a block over 127, values are rounded, halves away from zero;

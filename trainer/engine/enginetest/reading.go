@@ -139,9 +139,13 @@ func checkAttend(t TB, k engine.Reader, seed uint64, lengths []int, query, kv, d
 	r := newRig(t, k, seed)
 	l := engine.Looking{Query: query, KV: kv, Dim: dim, QStride: query*dim + 3, YStride: query*dim + 2}
 	if alibi {
-		l.Slopes = make([]float32, query)
-		for h := range l.Slopes {
-			l.Slopes[h] = float32(math.Ldexp(1, -h-1))
+		for _, n := range lengths {
+			l.Reach = max(l.Reach, n)
+		}
+		for h := range query {
+			for d := range l.Reach {
+				l.Bias = append(l.Bias, -float32(math.Ldexp(float64(d), -h-1)))
+			}
 		}
 	}
 	rows := len(lengths)
@@ -156,7 +160,9 @@ func checkAttend(t TB, k engine.Reader, seed uint64, lengths []int, query, kv, d
 		for at := range n {
 			k.Remember(p, at, r.in(keys[at*kv*dim:(at+1)*kv*dim]), r.in(values[at*kv*dim:(at+1)*kv*dim]), kv, dim)
 		}
-		looks = append(looks, engine.Look{Past: p, Length: n})
+		larger := engine.Past{Keys: k.Alloc(kv * dim * (capacity + 16)), Values: k.Alloc(kv * dim * (capacity + 16)), Capacity: capacity + 16}
+		k.Copy(larger, p, n, kv, dim)
+		looks = append(looks, engine.Look{Past: larger, Length: n})
 		for h := range query {
 			of := h / (query / kv) * dim
 			weights, total := make([]float64, n), 0.0
@@ -167,7 +173,7 @@ func checkAttend(t TB, k engine.Reader, seed uint64, lengths []int, query, kv, d
 				}
 				score /= math.Sqrt(float64(dim))
 				if alibi {
-					score -= float64(l.Slopes[h]) * float64(n-1-at)
+					score -= math.Ldexp(float64(n-1-at), -h-1)
 				}
 				weights[at] = math.Exp(score)
 				total += weights[at]

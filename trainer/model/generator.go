@@ -1,0 +1,176 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+
+	"millrace/trainer/engine"
+)
+
+// Generator walks a decoder's network for a few tokens at a time and remembers the keys and values of those before them, so that
+// a token costs one reading of the weights. It is used by one goroutine at a time.
+//
+// What a sequence says does not depend, to the bit, on the other sequences of a step, nor on how its tokens were cut into steps.
+// It is what the whole pass of Score says within rounding.
+type Generator struct {
+	config Config
+	k      engine.Reader
+	heads  engine.Heads
+	form   engine.Form
+
+	tokens, positions, segments *engine.Parameter
+	table                       []float32 // sinusoidal positions
+	embedNorm, finalNorm        *gains
+	blocks                      []generatorBlock
+	head                        matrix
+	bias                        []float32 // of scores, by query head and distance
+	cos, sin                    []float32 // of RoPE, for a whole context
+	bytes                       int64
+
+	buffers buffers
+}
+
+// gains are the parameters of a norm.
+type gains struct{ gain, bias []float32 }
+
+// matrix is a linear layer, with a LoRA's adapter beside it if it has one: y = x·w + b + scale·(x·low)·back.
+type matrix struct {
+	w         engine.Weights
+	b         []float32
+	n         int // outputs
+	low, back engine.Weights
+	rank      int
+	scale     float32
+}
+
+type generatorBlock struct {
+	attention, attentionAfter *gains // norms; nil where there is none
+	mlp, mlpAfter             *gains
+	qGain, kGain              []float32
+	qkv, out, up, down        matrix
+}
+
+// maxRows is how many tokens go through the network at once: more gain nothing, and would want memory.
+const maxRows = 128
+
+// NewGenerator makes a generator of a decoder, its matrices kept in a form (see engine.Form). FormF32 reads the model's own
+// memory, other forms copy, so that a later change of the weights is not seen. An encoder and an encoder-decoder cannot do this.
+func NewGenerator(m *Model, form engine.Form) (*Generator, error) {
+	c := m.config
+	k, ok := m.k.(engine.Reader)
+	if !ok {
+		return nil, fmt.Errorf("model: %s cannot make text; use the engine cpu", m.k.Info().Kind)
+	}
+	if c.Arch.Kind() != Decoder {
+		return nil, fmt.Errorf("model: %s is an %s: it does not continue texts; only decoders do (gpt2, llama)", c.Arch, c.Arch.Kind())
+	}
+	if !slices.Contains(engine.Forms(), form) {
+		return nil, fmt.Errorf("model: weights cannot be kept as %q; there are %v", form, engine.Forms())
+	}
+	g := &Generator{config: c, k: k, form: form, heads: engine.Heads{Q: c.NHead, KV: c.NKVHead, Dim: c.HeadDim}}
+	g.gather(m)
+	if err := g.places(m); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// gather finds the parameters by their names.
+func (g *Generator) gather(m *Model) {
+	c, l := g.config, g.config.Arch.layout()
+	d := c.DModel
+	norm := func(name string) *gains {
+		p := m.named[name+".weight"]
+		if p == nil {
+			return nil
+		}
+		n := &gains{gain: p.Value}
+		if b := m.named[name+".bias"]; b != nil {
+			n.bias = b.Value
+		}
+		return n
+	}
+	pack := func(w []float32, in, out int, transposed bool) engine.Weights {
+		p := g.k.Pack(w, in, out, transposed, g.form)
+		g.bytes += p.Bytes()
+		return p
+	}
+	linear := func(name string, in, out int) matrix {
+		x := matrix{w: pack(m.named[name+".weight"].Value, in, out, l.transposed), n: out}
+		if b := m.named[name+".bias"]; b != nil {
+			x.b = b.Value
+		}
+		if a := m.adapters[name]; a != nil { // small, and perhaps still learning: read where they lie
+			x.rank, x.scale = a.a.Shape[0], a.scale
+			x.low, x.back = g.k.Pack(a.a.Value, in, x.rank, true, engine.FormF32), g.k.Pack(a.b.Value, x.rank, out, false, engine.FormF32)
+		}
+		return x
+	}
+	g.tokens, g.positions, g.segments = m.named[l.tokens], m.named[l.positions], m.named[l.segments]
+	s := l.stack(false)
+	g.embedNorm, g.finalNorm = norm(s.embedNorm), norm(s.finalNorm)
+	for i := range c.NLayer {
+		n := s.block(i)
+		b := generatorBlock{
+			attention: norm(n.attention.norm), attentionAfter: norm(n.attention.norm + after), mlp: norm(n.mlp.norm), mlpAfter: norm(n.mlp.norm + after),
+			qkv: linear(n.attention.qkv, d, g.heads.Width()), out: linear(n.attention.out, c.NHead*c.HeadDim, d), down: linear(n.mlp.down, c.DFF, d),
+		}
+		if c.NormPlace == Post { // the norm stands behind the part
+			b.attention, b.attentionAfter, b.mlp, b.mlpAfter = nil, b.attention, nil, b.mlp
+		}
+		if c.QKNorm {
+			b.qGain, b.kGain = m.named[n.attention.qNorm+".weight"].Value, m.named[n.attention.kNorm+".weight"].Value
+		}
+		if c.Activation.Gated() {
+			b.up = linear(n.mlp.gateUp, d, 2*c.DFF)
+		} else {
+			b.up = linear(n.mlp.up, d, c.DFF)
+		}
+		g.blocks = append(g.blocks, b)
+	}
+	head := g.tokens
+	if c.Tie == No {
+		head = m.named[l.head]
+	}
+	g.head = matrix{w: pack(head.Value, d, c.VocabSize, true), n: c.VocabSize}
+}
+
+// places makes the tables by which the order of tokens is told.
+func (g *Generator) places(m *Model) error {
+	c := g.config
+	switch c.Position {
+	case Sinusoidal:
+		table := sinusoids(c.Context, c.DModel)
+		g.table = g.k.Alloc(len(table))
+		g.k.Upload(g.table, table)
+	case Rope:
+		g.cos, g.sin = c.Rotary(c.Context, min(c.Context, g.Context()))
+	case ALiBi:
+		for _, slope := range Slopes(c.NHead) {
+			for d := range c.Context {
+				g.bias = append(g.bias, -slope*float32(d))
+			}
+		}
+	case Relative:
+		return fmt.Errorf("model: texts cannot be made by a decoder with relative positions yet")
+	}
+	return nil
+}
+
+// Context is the most tokens that a sequence can have. With dynamic RoPE scaling that is the context that was trained: beyond it
+// every token changes the place of all before it.
+func (g *Generator) Context() int {
+	if s := g.config.RopeScaling; s.Type == dynamicScaling {
+		return min(g.config.Context, s.OriginalContext)
+	}
+	return g.config.Context
+}
+
+// VocabSize is how many logits a token has.
+func (g *Generator) VocabSize() int { return g.config.VocabSize }
+
+// Bytes is the memory that the packed weights take beside the model's own.
+func (g *Generator) Bytes() int64 { return g.bytes }
+
+// Form is how the matrices are kept.
+func (g *Generator) Form() engine.Form { return g.form }

@@ -1,0 +1,289 @@
+package model
+
+import (
+	"fmt"
+
+	"millrace/trainer/engine"
+)
+
+// Feed is a sequence and the tokens it goes on with.
+type Feed struct {
+	Sequence *Sequence
+	Tokens   []int32
+	// All asks for the logits after every token; else only those after the last are computed.
+	All bool
+	// Logits is filled by Step: a row for the last token, or for every one, of VocabSize each. They stay until the next Step.
+	Logits [][]float32
+}
+
+// row is one token on its way through the network.
+type row struct {
+	sequence *Sequence
+	at       int
+	id       int32
+	out      *[]float32 // where its logits go; nil: nobody wants them
+}
+
+// Step takes every feed's tokens into its sequence and computes what comes after. A sequence may be in one feed only. An error
+// (an unknown token, more tokens than the context) changes nothing.
+func (g *Generator) Step(feeds []*Feed) error {
+	var rows []row
+	for i, f := range feeds {
+		for _, other := range feeds[:i] {
+			if other.Sequence == f.Sequence {
+				return fmt.Errorf("model: a sequence is in two feeds of a step")
+			}
+		}
+		if len(f.Tokens) == 0 || f.Sequence.g != g {
+			return fmt.Errorf("model: a feed needs at least one token and a sequence of its generator")
+		}
+		if n := f.Sequence.length + len(f.Tokens); n > g.Context() {
+			return fmt.Errorf("model: %d tokens do not fit a context of %d", n, g.Context())
+		}
+		if err := checkIDs(f.Tokens, nil, g.config.VocabSize); err != nil {
+			return err
+		}
+	}
+	for _, f := range feeds {
+		from := f.Sequence.length
+		f.Sequence.reserve(from + len(f.Tokens))
+		wanted := 1
+		if f.All {
+			wanted = len(f.Tokens)
+		}
+		f.Logits = make([][]float32, wanted)
+		for i, id := range f.Tokens {
+			r := row{sequence: f.Sequence, at: from + i, id: id}
+			if at := wanted - len(f.Tokens) + i; at >= 0 {
+				r.out = &f.Logits[at]
+			}
+			rows = append(rows, r)
+		}
+		f.Sequence.length += len(f.Tokens)
+	}
+	wanted := 0
+	for _, r := range rows {
+		if r.out != nil {
+			wanted++
+		}
+	}
+	g.buffers.host = grown(g.buffers.host, wanted*g.config.VocabSize)
+	host := g.buffers.host
+	for len(rows) > 0 {
+		n := min(maxRows, len(rows))
+		host = g.walk(rows[:n], host)
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// buffers are the activations of a walk, in device memory, for as many rows as one had; host is not.
+type buffers struct {
+	rows                               int
+	x, h, part, qkv, mixed, wide, gate []float32
+	a, b                               []float32 // what norms keep
+	cos, sin, logits                   []float32
+	low, back                          []float32 // of adapters
+	host                               []float32
+	ids, at                            []int32
+	looks                              []engine.Look
+}
+
+func (g *Generator) reserve(rows int) {
+	b, c := &g.buffers, g.config
+	if rows <= b.rows {
+		return
+	}
+	n := 1
+	for n < rows {
+		n *= 2
+	}
+	host := b.host
+	*b = buffers{
+		rows: n, x: g.k.Alloc(n * c.DModel), h: g.k.Alloc(n * c.DModel), part: g.k.Alloc(n * c.DModel),
+		qkv: g.k.Alloc(n * g.heads.Width()), mixed: g.k.Alloc(n * g.heads.Q * g.heads.Dim), wide: g.k.Alloc(n * max(g.blocks[0].up.n, g.heads.Width())),
+		gate: g.k.Alloc(n * c.DFF), a: g.k.Alloc(n * (g.heads.Q + g.heads.KV)), b: g.k.Alloc(n), host: host,
+		ids: make([]int32, n), at: make([]int32, n), looks: make([]engine.Look, n),
+	}
+	if g.cos != nil {
+		b.cos, b.sin = g.k.Alloc(n*c.HeadDim/2), g.k.Alloc(n*c.HeadDim/2)
+	}
+}
+
+func grown(s []float32, n int) []float32 {
+	if cap(s) < n {
+		return make([]float32, n)
+	}
+	return s[:n]
+}
+
+// walk takes rows through the network and their logits to the beginning of host; it returns the rest of host.
+func (g *Generator) walk(rows []row, host []float32) []float32 {
+	n, d, k := len(rows), g.config.DModel, g.k
+	g.reserve(n)
+	b := &g.buffers
+	x, h, part, ids, at := b.x[:n*d], b.h[:n*d], b.part[:n*d], b.ids[:n], b.at[:n]
+	for i, r := range rows {
+		ids[i], at[i] = r.id, int32(r.at)
+	}
+	g.embed(x, part, ids, at)
+	g.turn(rows)
+	for l, block := range g.blocks {
+		g.normed(h, x, block.attention)
+		g.attend(part, h, rows, l)
+		g.add(x, part, block.attentionAfter)
+		g.normed(h, x, block.mlp)
+		g.feedForward(part, h, block, n)
+		g.add(x, part, block.mlpAfter)
+	}
+	wanted := ids[:0]
+	for i, r := range rows {
+		if r.out != nil {
+			wanted = append(wanted, int32(i))
+		}
+	}
+	if len(wanted) == 0 {
+		return host
+	}
+	m, v := len(wanted), g.config.VocabSize
+	k.Embed(h[:m*d], x, nil, wanted, 1, m, d) // picks rows
+	g.normed(part[:m*d], h[:m*d], g.finalNorm)
+	b.logits = g.device(b.logits, m*v)
+	k.Multiply(b.logits, part[:m*d], g.head.w, nil, m)
+	if c := g.config.LogitSoftcap; c != 0 {
+		k.SoftCap(b.logits, b.logits, float32(c))
+	}
+	k.Download(host[:m*v], b.logits)
+	for i, at := range wanted {
+		*rows[at].out = host[i*v : (i+1)*v : (i+1)*v]
+	}
+	return host[m*v:]
+}
+
+func (g *Generator) device(s []float32, n int) []float32 {
+	if cap(s) < n {
+		return g.k.Alloc(n)
+	}
+	return s[:n]
+}
+
+// embed looks up tokens, and what tells their places.
+func (g *Generator) embed(x, other []float32, ids, at []int32) {
+	n, d, k := len(ids), g.config.DModel, g.k
+	k.Embed(x, g.tokens.Value, nil, ids, 1, n, d)
+	table := g.table
+	if g.positions != nil {
+		table = g.positions.Value
+	}
+	if table != nil {
+		k.Embed(other, table, nil, at, 1, n, d)
+		k.Add(x, x, other)
+	}
+	if g.segments != nil {
+		k.Embed(other, g.segments.Value, nil, make([]int32, n), 1, n, d)
+		k.Add(x, x, other)
+	}
+	if g.embedNorm != nil {
+		g.normed(other, x, g.embedNorm)
+		k.Mix(x, other, nil, 1, 0)
+	}
+}
+
+// turn brings the sines and cosines of the rows' positions to the device.
+func (g *Generator) turn(rows []row) {
+	if g.cos == nil {
+		return
+	}
+	half := g.config.HeadDim / 2
+	for i, r := range rows {
+		g.k.Upload(g.buffers.cos[i*half:(i+1)*half], g.cos[r.at*half:(r.at+1)*half])
+		g.k.Upload(g.buffers.sin[i*half:(i+1)*half], g.sin[r.at*half:(r.at+1)*half])
+	}
+}
+
+// normed sets y to the norm of x, or to x where there is no norm.
+func (g *Generator) normed(y, x []float32, by *gains) {
+	d := g.config.DModel
+	n, eps := len(x)/d, float32(g.config.NormEps)
+	switch {
+	case by == nil:
+		g.k.Mix(y, x, nil, 1, 0)
+	case g.config.Norm == RMSNorm:
+		g.k.RMSNorm(y, g.buffers.b[:n], x, by.gain, eps, n, d)
+	default:
+		g.k.LayerNorm(y, g.buffers.a[:n], g.buffers.b[:n], x, by.gain, by.bias, eps, n, d)
+	}
+}
+
+// add adds a part to the stream, behind its norm if it has one.
+func (g *Generator) add(x, part []float32, by *gains) {
+	switch {
+	case by == nil:
+		g.k.Add(x, x, part)
+	case g.config.NormPlace == Post:
+		g.k.Add(part, x, part)
+		g.normed(x, part, by)
+	default:
+		h := g.buffers.h[:len(x)]
+		g.normed(h, part, by)
+		g.k.Add(x, x, h)
+	}
+}
+
+// linear is a linear layer with its adapter.
+func (g *Generator) linear(y, x []float32, by matrix, n int) {
+	g.k.Multiply(y, x, by.w, by.b, n)
+	if by.rank == 0 {
+		return
+	}
+	b := &g.buffers
+	b.low, b.back = g.device(b.low, n*by.rank), g.device(b.back, n*by.n)
+	g.k.Multiply(b.low, x, by.low, nil, n)
+	g.k.Multiply(b.back, b.low, by.back, nil, n)
+	g.k.Mix(y, y, b.back, 1, by.scale)
+}
+
+// attend is the attention of layer l: rows remember their keys and values, then look back.
+func (g *Generator) attend(y, x []float32, rows []row, l int) {
+	n, k, h, block := len(rows), g.k, g.heads, g.blocks[l]
+	width, q, kv := h.Width(), h.Q*h.Dim, h.KV*h.Dim
+	b := &g.buffers
+	qkv, mixed := b.qkv[:n*width], b.mixed[:n*q]
+	g.linear(qkv, x, block.qkv, n)
+	if block.qGain != nil {
+		normed := b.wide[:n*width]
+		k.HeadNorm(normed, b.a[:n*(h.Q+h.KV)], qkv, block.qGain, block.kGain, float32(g.config.NormEps), n, h)
+		k.Mix(qkv, normed, nil, 1, 0)
+	}
+	if g.cos != nil {
+		half := n * h.Dim / 2
+		k.Rotate(qkv, qkv, b.cos[:half], b.sin[:half], n, n, h, false)
+	}
+	looks := b.looks[:n]
+	for i, r := range rows {
+		past := r.sequence.past[l]
+		k.Remember(past, r.at, qkv[i*width+q:][:kv], qkv[i*width+q+kv:][:kv], h.KV, h.Dim)
+		looks[i] = engine.Look{Past: past, Length: r.at + 1}
+	}
+	k.Attend(mixed, qkv, looks, engine.Looking{
+		Query: h.Q, KV: h.KV, Dim: h.Dim, QStride: width, YStride: q, Bias: g.bias, Reach: len(g.bias) / h.Q,
+	})
+	g.linear(y, mixed, block.out, n)
+}
+
+// feedForward is the other part of a block.
+func (g *Generator) feedForward(y, x []float32, block generatorBlock, n int) {
+	c, k := g.config, g.k
+	wide, inner := g.buffers.wide[:n*block.up.n], g.buffers.gate[:n*c.DFF]
+	g.linear(wide, x, block.up, n)
+	a := engine.Activation(c.Activation)
+	switch c.Activation {
+	case SwiGLU:
+		k.Gate(engine.SiLU, inner, wide, n, c.DFF)
+	case GeGLU:
+		k.Gate(engine.GELU, inner, wide, n, c.DFF)
+	default:
+		k.Activate(a, inner, wide)
+	}
+	g.linear(y, inner, block.down, n)
+}
