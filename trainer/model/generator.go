@@ -64,6 +64,9 @@ func NewGenerator(m *Model, form engine.Form) (*Generator, error) {
 	if c.Arch.Kind() != Decoder {
 		return nil, fmt.Errorf("model: %s is an %s: it does not continue texts; only decoders do (gpt2, llama)", c.Arch, c.Arch.Kind())
 	}
+	if err := m.predictsTokens(); err != nil {
+		return nil, err
+	}
 	if !slices.Contains(engine.Forms(), form) {
 		return nil, fmt.Errorf("model: weights cannot be kept as %q; there are %v", form, engine.Forms())
 	}

@@ -36,7 +36,29 @@ func lively(t testing.TB, c model.Config) *model.Model {
 	return m
 }
 
-// logProbs is the logarithm of the softmax.
+// adapted is a model with a LoRA that says something.
+func adapted(t testing.TB, c model.Config) *model.Model {
+	t.Helper()
+	k, err := cpu.Open(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.NewAdapted(c, model.LoRA{Rank: 3, Alpha: 2}, k, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range append(m.Parameters(), m.Learnt()...) {
+		noise := make([]float32, len(p.Value))
+		for j := range noise {
+			noise[j] = float32(math.Sin(float64(i + j*j)))
+		}
+		k.Upload(p.Value, noise)
+		k.Scale(p.Value, 0.3)
+	}
+	return m
+}
+
+// logProb is the logarithm of the softmax.
 func logProb(logits []float32, id int32) float64 {
 	best, sum := math.Inf(-1), 0.0
 	for _, v := range logits {
@@ -58,9 +80,13 @@ func generator(t testing.TB, m *model.Model, form engine.Form) *model.Generator 
 }
 
 func TestAGeneratorSaysWhatAWholePassSays(t *testing.T) {
+	models := map[string]*model.Model{"gpt2 with adapters": adapted(t, decoders["gpt2"])}
 	for name, c := range decoders {
+		models[name] = lively(t, c)
+	}
+	for name, m := range models {
 		t.Run(name, func(t *testing.T) {
-			m := lively(t, c)
+			c := m.Config()
 			g := generator(t, m, engine.FormF32)
 			rapid.Check(t, func(t *rapid.T) {
 				text := rapid.SliceOfN(rapid.Int32Range(0, int32(c.VocabSize)-1), 2, c.Context).Draw(t, "text")
