@@ -70,7 +70,7 @@ func NewGenerator(m *Model, form engine.Form) (*Generator, error) {
 	if !slices.Contains(engine.Forms(), form) {
 		return nil, fmt.Errorf("model: weights cannot be kept as %q; there are %v", form, engine.Forms())
 	}
-	g := &Generator{config: c, k: k, form: form, heads: engine.Heads{Q: c.NHead, KV: c.NKVHead, Dim: c.HeadDim}}
+	g := &Generator{config: c, k: k, form: form, heads: c.heads()}
 	g.gather(m)
 	if err := g.places(m); err != nil {
 		return nil, err

@@ -276,13 +276,9 @@ func (g *Generator) feedForward(y, x []float32, block generatorBlock, n int) {
 	c, k := g.config, g.k
 	wide, inner := g.buffers.wide[:n*block.up.n], g.buffers.gate[:n*c.DFF]
 	g.linear(wide, x, block.up, n)
-	a := engine.Activation(c.Activation)
-	switch c.Activation {
-	case SwiGLU:
-		k.Gate(engine.SiLU, inner, wide, n, c.DFF)
-	case GeGLU:
-		k.Gate(engine.GELU, inner, wide, n, c.DFF)
-	default:
+	if a := c.Activation.function(); c.Activation.Gated() {
+		k.Gate(a, inner, wide, n, c.DFF)
+	} else {
 		k.Activate(a, inner, wide)
 	}
 	g.linear(y, inner, block.down, n)
