@@ -52,3 +52,21 @@ func TestAnUnknownLevelIsRefused(t *testing.T) {
 		t.Fatalf("error is %v, want the variable's name and what there is", err)
 	}
 }
+
+func TestPeakIsMeasuredOnce(t *testing.T) {
+	k, err := cpu.Open(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half, err := k.With(engine.BF16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []engine.Kernels{k, half} {
+		measured := k.(interface{ PeakFLOPS() float64 })
+		first := measured.PeakFLOPS()
+		if again := measured.PeakFLOPS(); !(first > 0) || again != first {
+			t.Fatalf("PeakFLOPS is %g, then %g", first, again)
+		}
+	}
+}

@@ -13,6 +13,7 @@ type crew struct {
 	threads int
 	mu      sync.Mutex
 	free    []*scratch
+	peaks   peaks
 }
 
 // scratch is working memory of one thread during one operation.
