@@ -40,7 +40,8 @@ func needIDs(what string, ids []int32, n, limit int, ignorable bool) {
 func needPositive(what string, dimensions ...int) {
 	for _, d := range dimensions {
 		if d < 1 {
-			panic(fmt.Sprintf("cpu: %s has the dimensions %v, all must be at least 1", what, dimensions))
+			// A copy is shown, so that the slice itself need not be allocated at every call.
+			panic(fmt.Sprintf("cpu: %s has the dimensions %v, all must be at least 1", what, append([]int(nil), dimensions...)))
 		}
 	}
 }
