@@ -42,7 +42,7 @@ var rooms = []room{
 	{"services/api", []string{"graph", "services/tracker", "services/compat", "web"}, "one door"},
 	{"services/node", []string{"services", "graph", "storage", "trainer/engine", "event", "web"}, "wires everything"},
 	{"client", []string{"event"}, "what other programs import"},
-	{"cmd", []string{"services/node", "services/meter", "client", "event", "cost", "trainer/token", "curator"}, "flags and tables; estimates and tokenizers work without a node, a tracked command is measured by its own tracker, and a document is looked up in a dataset's own record"},
+	{"cmd", []string{"services/node", "services/meter", "client", "event", "cost", "trainer", "curator"}, "flags and tables; estimates, tokenizers and architectures are told without a node, a tracked command is measured by its own tracker, and a document is looked up in a dataset's own record"},
 	{"acceptance/bench", []string{"client", "event", "trainer/token", "curator"}, "a program; it measures the curator's parts on one core, beside their peers"},
 	{"acceptance", []string{"services/node", "client", "event"}, "from outside"},
 }

@@ -100,6 +100,7 @@ type cli struct {
 	Tokenizer  tokenizerCmd  `cmd:"" help:"Train, use and inspect tokenizers, without a node."`
 	Classifier classifierCmd `cmd:"" help:"Teach and use a classifier of good and bad documents, without a node."`
 	Ngram      ngramCmd      `cmd:"" help:"Train and use n-gram models, for perplexity, without a node."`
+	Model      modelCmd      `cmd:"" help:"Describe architectures, without a node."`
 	S3         s3Cmd         `cmd:"" name:"s3" help:"Serve only the embedded S3 store, for nodes elsewhere."`
 	Completion completionCmd `cmd:"" help:"Print a shell completion script."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

@@ -18,6 +18,8 @@ import (
 type trainCmd struct {
 	Dataset    string   `arg:"" help:"Dataset: its name (the newest of that name) or digest."`
 	Config     string   `help:"Configuration, YAML or JSON." type:"existingfile" placeholder:"FILE"`
+	Preset     string   `help:"Architecture of a published model, e.g. gpt2-124m; millrace model presets lists them." placeholder:"NAME"`
+	Depth      int      `help:"One dial for everything: layers, from which width, heads, batch, learning rate and budget follow." placeholder:"N"`
 	Set        []string `short:"s" help:"One setting, e.g. -s model.n_layer=6 -s optimizer.lr=3e-4." placeholder:"KEY=VALUE" sep:"none"`
 	Name       string   `help:"Name of the run."`
 	Experiment string   `short:"e" help:"Experiment it belongs to; a new name opens one."`
@@ -35,7 +37,14 @@ func (cmd *trainCmd) Run(ctx context.Context, g *Global) error {
 			return err
 		}
 	}
-	config, err := withSettings(config, cmd.Set)
+	settings := cmd.Set
+	if cmd.Preset != "" {
+		settings = append([]string{"model.preset=" + cmd.Preset}, settings...)
+	}
+	if cmd.Depth != 0 {
+		settings = append([]string{fmt.Sprintf("depth=%d", cmd.Depth)}, settings...)
+	}
+	config, err := withSettings(config, settings)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ const (
 	aspect         = 64      // width of a layer
 	dialHead       = 128     // width of a head
 	dialContext    = 2048    // tokens of a sequence
-	dialVocab      = 32_768  // tokens that the budget counts with where the vocabulary is left open
+	DialVocab      = 32_768  // tokens that the budget counts with where the vocabulary is left open
 	perParameter   = 12      // tokens of the budget for each parameter that is multiplied
 	referenceDepth = 12      // where the next two were found
 	referenceBatch = 1 << 19 // tokens of a step
@@ -47,7 +47,7 @@ func Depth(n, vocab int) (Dial, error) {
 	}
 	d := Dial{Depth: n, Model: dialShape(n)}
 	counted := vocab
-	choose(&counted, dialVocab)
+	choose(&counted, DialVocab)
 	budget := dialBudget(n, counted)
 	batch := referenceBatch * math.Pow(budget/dialBudget(referenceDepth, counted), batchPower)
 	d.StepBatch = 1 << int(math.Round(math.Log2(batch)))
