@@ -52,16 +52,16 @@ func (n *net) attention(b attentionLayout, x *engine.Tensor, s stack, bias *engi
 	heads := n.c.heads()
 	h := n.linear(b.qkv, x)
 	if n.c.QKNorm {
-		h = n.headNorm(b.qkv+".norm", h, n.p(b.qNorm+".weight"), n.p(b.kNorm+".weight"), float32(n.c.NormEps), heads)
+		h = n.g.HeadNorm(b.qkv+".norm", h, n.p(b.qNorm+".weight"), n.p(b.kNorm+".weight"), float32(n.c.NormEps), heads)
 	}
 	if s.rotary != nil {
-		h = n.rotate(b.qkv+".rotate", h, s.rotary, s.t, heads)
+		h = n.g.Rotate(b.qkv+".rotate", h, engine.Angles{Cos: s.rotary.cos, Sin: s.rotary.sin}, s.t, heads)
 	}
-	a := engine.AttentionOptions{T: s.t, Heads: heads, Causal: s.causal, Scale: n.c.scoreScale(), Lengths: s.lengths}
+	a := engine.AttentionOptions{T: s.t, Heads: heads, Causal: s.causal, Scale: n.c.scoreScale(), Lengths: s.lengths, Bias: bias}
 	if n.c.Position == ALiBi {
 		a.Slopes = Slopes(n.c.NHead)
 	}
-	return n.linear(b.out, n.attend(b.out+".heads", h, bias, a))
+	return n.linear(b.out, n.g.Attention(b.out+".heads", h, a))
 }
 
 // relative describes the addends of scores by distance that all blocks of a stack share; nil without relative positions.
@@ -69,20 +69,22 @@ func (n *net) relative(s stack) *engine.Tensor {
 	if n.c.Position != Relative {
 		return nil
 	}
-	return n.relativeBias(s.layout.relative+".bias", n.p(s.layout.relative), s.t, !s.causal)
+	return n.g.RelativeBias(s.layout.relative+".bias", n.p(s.layout.relative), engine.RelativeOptions{
+		TQ: s.t, TK: s.t, MaxDistance: n.c.RelativeDistance, Bidirectional: !s.causal,
+	})
 }
 
 // cross is a decoder's attention to what the encoder made.
 func (n *net) cross(b attentionLayout, x *engine.Tensor, s stack) *engine.Tensor {
 	q, kv := n.linear(b.q, x), n.linear(b.qkv, s.memory)
 	a := engine.AttentionOptions{T: s.t, Heads: n.c.heads(), Scale: n.c.scoreScale(), Lengths: n.in.lengths}
-	return n.linear(b.out, n.crossAttend(b.out+".heads", q, kv, a))
+	return n.linear(b.out, n.g.CrossAttention(b.out+".heads", q, kv, a))
 }
 
 // mlp is the feed-forward part of a block.
 func (n *net) mlp(b mlpLayout, x *engine.Tensor) *engine.Tensor {
 	if n.c.Activation.Gated() {
-		x = n.gate(b.down+".act", n.linear(b.gateUp, x), n.c.Activation.function())
+		x = n.g.Gate(b.down+".act", n.linear(b.gateUp, x), n.c.Activation.function())
 	} else {
 		x = n.activate(b.down+".act", n.linear(b.up, x))
 	}

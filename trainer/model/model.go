@@ -63,9 +63,6 @@ func allocate(c Config, k engine.Kernels, trained bool) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.computed(); err != nil {
-		return nil, err
-	}
 	m := &Model{
 		config: c, k: k, specs: c.specs(), named: map[string]*engine.Parameter{},
 		batches: map[compiled]*Batch{}, forwards: map[Shape]*forward{}, rotaries: map[int]*rotary{},

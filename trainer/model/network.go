@@ -144,7 +144,7 @@ func (n *net) linear(name string, x *engine.Tensor) *engine.Tensor {
 func (n *net) norm(name string, x *engine.Tensor) *engine.Tensor {
 	gain, eps := n.p(name+".weight"), float32(n.c.NormEps)
 	if n.c.Norm == RMSNorm {
-		return n.rmsNorm(name, x, gain, eps)
+		return n.g.RMSNorm(name, x, gain, eps)
 	}
 	return n.g.LayerNorm(name, x, gain, n.p(name+".bias"), eps)
 }
@@ -156,7 +156,7 @@ func (n *net) dropout(name string, x *engine.Tensor) *engine.Tensor {
 	}
 	key := new(uint64)
 	n.in.drops = append(n.in.drops, drop{name, key})
-	return n.drop(name, x, float32(n.c.Dropout), key)
+	return n.g.Dropout(name, x, float32(n.c.Dropout), key)
 }
 
 // activate is the activation of a layer that has no gate.
