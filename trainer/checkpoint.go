@@ -152,7 +152,7 @@ func (c Config) Continues(old Config) error {
 		{"model", had == has}, {"data", old.Data == c.Data}, {"batch_size", old.BatchSize == c.BatchSize},
 		{"grad_accum", old.GradAccum == c.GradAccum}, {"batch_ramp", old.BatchRamp == c.BatchRamp}, {"seed", old.Seed == c.Seed},
 		{"precision", old.Precision == c.Precision}, {"optimizer.name", old.Optimizer.Name == c.Optimizer.Name},
-		{"objective", old.Objective == c.Objective}, {"finetune", old.Finetune == c.Finetune},
+		{"corrupt", old.Corrupt == c.Corrupt}, {"objective", old.Objective == c.Objective}, {"finetune", old.Finetune == c.Finetune},
 	} {
 		if !f.same {
 			return fmt.Errorf("%s differs from the checkpoint's; to start anew from its weights, use it as initial weights", f.key)

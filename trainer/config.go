@@ -33,12 +33,14 @@ type Config struct {
 
 	// What follows is left out of JSON where it is not used, so that configurations from before it have the digests they had.
 
-	Precision  string    `json:"precision,omitempty"`   // of products: "" is f32; "bf16" rounds what goes in and sums in float32; weights and moments stay float32
-	BatchRamp  BatchRamp `json:"batch_ramp,omitzero"`   // a batch that grows
-	Guard      Guard     `json:"guard,omitzero"`        // what happens to spikes
-	LayerStats int64     `json:"layer_stats,omitempty"` // statistics of every parameter each so many steps; 0: none
-	Objective  string    `json:"objective,omitempty"`   // what is learnt: "" the next token of a text; Classify and Preference learn from examples
-	Finetune   Finetune  `json:"finetune,omitzero"`     // how a model is trained further
+	Objective  string     `json:"objective,omitempty"`   // what is learnt: "" what the model's kind is for: the next token, masked tokens, or what was taken out of a text; Classify and Preference learn from examples
+	Corrupt    Corruption `json:"corrupt,omitzero"`      // of encoders and encoder-decoders
+	Precision  string     `json:"precision,omitempty"`   // of products: "" is f32; "bf16" rounds what goes in and sums in float32; weights and moments stay float32
+	BatchRamp  BatchRamp  `json:"batch_ramp,omitzero"`   // a batch that grows
+	Guard      Guard      `json:"guard,omitzero"`        // what happens to spikes
+	Sample     Sample     `json:"sample,omitzero"`       // texts that the model writes meanwhile
+	LayerStats int64      `json:"layer_stats,omitempty"` // statistics of every parameter each so many steps; 0: none
+	Finetune   Finetune   `json:"finetune,omitzero"`     // how a model is trained further
 }
 
 // Data says in which order the text is shown.
@@ -135,6 +137,13 @@ func (c Config) Resolve() (Config, error) {
 	}
 	c.Schedule = c.Schedule.Resolve(c.Steps)
 	c.Guard = c.Guard.resolve()
+	if c.Objective == c.natural() {
+		c.Objective = ""
+	}
+	c.Corrupt = c.resolveCorruption()
+	if c.Sample.Every > 0 && c.Sample.Tokens == 0 {
+		c.Sample.Tokens = 64
+	}
 	c.Finetune = c.Finetune.resolve(c.Objective)
 	if c.Precision == string(engine.F32) {
 		c.Precision = ""
@@ -188,6 +197,9 @@ func (c Config) validate() error {
 	if !(c.Clip >= 0 && c.Clip <= 1e30) {
 		return fmt.Errorf("clip: %g is not a norm; use 1, or 0 for no clipping", c.Clip)
 	}
+	if err := c.checkCorruption(); err != nil {
+		return err
+	}
 	switch engine.Precision(c.Precision) {
 	case "", engine.BF16, engine.FP16:
 	default:
@@ -195,6 +207,9 @@ func (c Config) validate() error {
 	}
 	if c.LayerStats < 0 || c.LayerStats > maxSteps {
 		return fmt.Errorf("layer_stats: %d is not between 0 (never) and %d steps", c.LayerStats, int64(maxSteps))
+	}
+	if err := c.checkSample(); err != nil {
+		return err
 	}
 	if err := c.checkRamp(); err != nil {
 		return err
@@ -216,5 +231,5 @@ func (c Config) JSON() []byte {
 
 // TokensPerStep is how many targets a step learns from, once a BatchRamp is over.
 func (c Config) TokensPerStep() int64 {
-	return int64(c.BatchSize) * int64(c.GradAccum) * int64(c.Model.Context)
+	return int64(c.BatchSize) * int64(c.GradAccum) * int64(c.window())
 }

@@ -96,7 +96,7 @@ func (c Config) checkFinetune() error {
 	labels := len(f.Labels.List())
 	switch {
 	case c.Objective != "" && !examples:
-		return fmt.Errorf(`objective: %q is not known; use "classify" or "preference", or leave it out for the next token`, c.Objective)
+		return fmt.Errorf(`objective: %q is not what a %s learns; use %q, "classify" or "preference"`, c.Objective, c.Model.Arch, c.natural())
 	case f.LoRA != (model.LoRA{}) && f.WarmOptimizer:
 		return fmt.Errorf("finetune.warm_optimizer: adapters have no moments yet; leave it out, or leave out finetune.lora")
 	case c.Objective == Classify && c.Model.NLabel == 0:

@@ -149,11 +149,6 @@ func deviations(past []float64, n int, x float64) float64 {
 	return (x - mean) / math.Sqrt(square/float64(n))
 }
 
-// copy is a watch that the other's steps do not change.
-func (w *watch) copy() *watch {
-	return &watch{Loss: slices.Clone(w.Loss), Norm: slices.Clone(w.Norm), Row: w.Row}
-}
-
 // valid refuses a watch that no training with this Guard can have.
 func (w *watch) valid(g Guard) error {
 	for _, v := range slices.Concat(w.Loss, w.Norm) {

@@ -42,7 +42,7 @@ type level struct {
 }
 
 func (c Config) pace() pace {
-	b, t := int64(c.BatchSize), int64(c.Model.Context)
+	b, t := int64(c.BatchSize), int64(c.window())
 	full := int64(c.GradAccum)
 	at := level{size: full * b}
 	if c.BatchRamp == (BatchRamp{}) {
@@ -92,5 +92,5 @@ func ceil(a, b int64) int64 {
 // Tokens is how many targets the first steps learn from.
 func (c Config) Tokens(steps int64) int64 {
 	samples, _ := c.pace().before(steps + 1)
-	return samples * int64(c.Model.Context)
+	return samples * int64(c.window())
 }

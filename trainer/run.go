@@ -11,6 +11,7 @@ import (
 	"millrace/trainer/engine"
 	"millrace/trainer/model"
 	"millrace/trainer/optim"
+	"millrace/trainer/token"
 )
 
 // How a training ends early.
@@ -45,6 +46,8 @@ type Job struct {
 	SaveAt []int64
 	// MemoryLimit, when positive, refuses a model and batch that would take more bytes than this.
 	MemoryLimit int64
+	// Words is the text's tokenizer, for Config.Sample; nil samples nothing.
+	Words token.Tokenizer
 	// Peak is what the device's products reach in FLOP/s, as measured; 0 tells no KeyMFU.
 	Peak float64
 	// Now tells the time for speed metrics; nil is time.Now.
@@ -152,24 +155,24 @@ func (r *run) build(products engine.Kernels) (err error) {
 		return r.examples()
 	}
 	// Short texts are refused before memory is taken for a model.
-	windows, err := data.NewSampler(j.Train, c.Model.Context, c.Data.Order, c.Seed)
+	windows, err := data.NewSampler(j.Train, c.window(), c.Data.Order, c.Seed)
 	if err != nil {
 		return fmt.Errorf("trainer: training text: %w", err)
 	}
 	if need := int64(c.BatchSize) * int64(c.GradAccum); windows.Windows() < need {
 		return fmt.Errorf("trainer: the training text has %d windows of %d tokens, fewer than the %d of one step; use a smaller batch_size, grad_accum or context, or more data",
-			windows.Windows(), c.Model.Context, need)
+			windows.Windows(), c.window(), need)
 	}
 	if err := r.makeModel(products); err != nil {
 		return err
 	}
-	if r.objective, err = newNext(c, r.model, j.Train, c.Data.Order, r.model.Batch); err != nil {
+	if r.objective, err = newText(c, r.model, j.Train, c.Data.Order, true); err != nil {
 		return fmt.Errorf("trainer: training text: %w", err)
 	}
 	if j.Val == nil {
 		return nil
 	}
-	o, err := newNext(c, r.model, j.Val, data.Sequential, r.model.Evaluation)
+	o, err := newText(c, r.model, j.Val, data.Sequential, false)
 	if err == nil {
 		r.heldOut, err = newHeldOut(c, o)
 	}
@@ -271,6 +274,9 @@ func (r *run) advance(ctx context.Context) error {
 			return fmt.Errorf("trainer: record step %d: %w", step, err)
 		}
 	}
+	if err := r.sample(ctx); err != nil {
+		return err
+	}
 	if r.due(step) {
 		return r.save(ctx)
 	}
@@ -357,7 +363,7 @@ func (r *run) samples(steps int64) int64 {
 	return n
 }
 
-func (r *run) tokens(steps int64) int64 { return r.samples(steps) * int64(r.config.Model.Context) }
+func (r *run) tokens(steps int64) int64 { return r.samples(steps) * int64(r.config.window()) }
 
 func (r *run) result() Result {
 	return Result{

@@ -15,6 +15,8 @@ import (
 	"millrace/trainer"
 	"millrace/trainer/data"
 	"millrace/trainer/engine"
+	"millrace/trainer/model"
+	"millrace/trainer/token"
 )
 
 // Service does training runs on one device.
@@ -44,14 +46,14 @@ func Resolve(_ context.Context, spec event.Spec) (event.Spec, error) {
 	if err != nil {
 		return spec, err
 	}
-	vocabulary := c.Model.VocabSize
+	vocabulary, mask := c.Model.VocabSize, c.Model.MaskToken
 	if vocabulary == 0 {
-		c.Model.VocabSize = 256 // any, to check the rest
+		c.Model.VocabSize = max(256, mask+1) + c.ExtraTokens() // any, to check the rest
 	}
 	if c, err = c.Resolve(); err != nil {
 		return spec, err
 	}
-	c.Model.VocabSize = vocabulary
+	c.Model.VocabSize, c.Model.MaskToken = vocabulary, mask
 	if spec.Engine == "" {
 		spec.Engine = "auto"
 	}
@@ -69,7 +71,14 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	if err != nil {
 		return job.Outcome{}, err
 	}
-	config.Model.VocabSize = set.manifest.Tokenizer.VocabSize
+	tok, err := s.tokenizer(ctx, set.manifest)
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	if config.ExtraTokens() > 0 && config.Model.Arch.Kind() == model.Encoder {
+		config.Model.MaskToken = int(maskOf(tok))
+	}
+	config.Model.VocabSize = set.manifest.Tokenizer.VocabSize + config.ExtraTokens()
 	if config, err = config.Resolve(); err != nil {
 		return job.Outcome{}, job.Fail("bad_config", "correct the key and start the run again", err)
 	}
@@ -85,7 +94,7 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 		rec.total = stop
 	}
 	work := trainer.Job{
-		Config: config, Kernels: s.Kernels, Train: set.train, Val: set.heldOut, Recorder: rec,
+		Config: config, Kernels: s.Kernels, Train: set.train, Val: set.heldOut, Recorder: rec, Words: tok,
 		Resume: resume, StopAfter: j.Request.StopAfter, SaveAt: j.Request.SaveAt, MemoryLimit: s.Memory, Now: s.Now,
 	}
 	if s.Peak != nil {
@@ -145,6 +154,29 @@ func (s *Service) dataset(ctx context.Context, j *job.Job) (dataset, error) {
 	}
 	set.heldOut, err = s.split(ctx, j, m, "held_out")
 	return set, err
+}
+
+// tokenizer fetches the dataset's.
+func (s *Service) tokenizer(ctx context.Context, m curator.Manifest) (token.Tokenizer, error) {
+	raw, err := s.Blobs.Get(ctx, blob.Digest(m.Tokenizer.Digest))
+	if err != nil {
+		return nil, missing("tokenizer", m.Tokenizer.Digest, err)
+	}
+	tok, err := token.Parse(raw)
+	if err != nil {
+		return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("tokenizer %s: %w", m.Tokenizer.Digest.Short(), err))
+	}
+	return tok, nil
+}
+
+// maskOf is a tokenizer's own token for what is masked, or 0.
+func maskOf(tok token.Tokenizer) int32 {
+	for _, s := range tok.Special() {
+		if s.Name == "[MASK]" || s.Name == "<mask>" {
+			return s.ID
+		}
+	}
+	return 0
 }
 
 // split fetches one part of the dataset; nil when it has none of that name.
