@@ -26,7 +26,7 @@ func pattern(n int) data.IDs {
 }
 
 func TestEveryKindOfModelLearnsWhatItIsFor(t *testing.T) {
-	for arch, least := range map[model.Arch]float64{model.BERT: 1.4, model.T5: 1.6} {
+	for arch, least := range map[model.Arch]float64{model.BERT: 2, model.T5: 1.5} {
 		t.Run(string(arch), func(t *testing.T) {
 			c := tiny()
 			c.Model = model.Config{Arch: arch, NLayer: 1, NHead: 2, DModel: 32, Context: 16, Bias: arch == model.BERT, Dropout: 0.01}
@@ -41,15 +41,12 @@ func TestEveryKindOfModelLearnsWhatItIsFor(t *testing.T) {
 				}
 				r, err := trainer.Run(context.Background(), j)
 				if err != nil {
-					if strings.Contains(err.Error(), "does not compute them yet") {
-						t.Skip(err)
-					}
 					t.Fatal(err)
 				}
 				return r
 			}
 			r := run(2, m, 0)
-			if first := m.value(1, "train/loss"); math.Abs(first-math.Log(32)) > 0.5 || !(r.ValLoss < least) {
+			if first := m.value(1, "train/loss"); first < math.Log(32)-0.1 || !(r.ValLoss < least) {
 				t.Errorf("the loss goes from %g to %g held out, want less than %g", first, r.ValLoss, least)
 			}
 			again := newMemory()
