@@ -56,16 +56,27 @@ func Default() Config {
 	}
 }
 
-// Parse reads a Config from JSON laid over Default, whose optimizer is the one that b names. An unknown key is an error that names it.
+// Parse reads a Config from JSON laid over Default, whose optimizer is the one that b names. An unknown key is an error that names it. A key "depth"
+// is no key of a Config: the others are laid over what follows from it instead (see Depth).
 func Parse(b []byte) (Config, error) {
 	c := Default()
 	var named struct {
+		Depth json.RawMessage `json:"depth"`
+		Model struct {
+			VocabSize int `json:"vocab_size"`
+		} `json:"model"`
 		Optimizer struct {
 			Name string `json:"name"`
 		} `json:"optimizer"`
 	}
 	if json.Unmarshal(b, &named) == nil { // what is wrong with it is said below
 		c.Optimizer = optim.Default(named.Optimizer.Name)
+	}
+	if named.Depth != nil {
+		var err error
+		if c, b, err = c.dialled(b, named.Depth, named.Model.VocabSize); err != nil {
+			return Config{}, fmt.Errorf("training config: %w", err)
+		}
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()

@@ -69,11 +69,11 @@ func (cmd *modelDescribeCmd) Run(ctx context.Context, g *Global) error {
 		c.VocabSize = cmd.Vocab
 	}
 	if c.VocabSize == 0 {
-		return usage(fmt.Errorf("the model leaves its vocabulary to the tokenizer: say how many tokens that knows, with --vocab"))
+		return misused(fmt.Errorf("the model leaves its vocabulary to the tokenizer: say how many tokens that knows, with --vocab"))
 	}
 	d, err := c.Describe(cmd.Batch, cmd.Context)
 	if err != nil {
-		return usage(err)
+		return misused(err)
 	}
 	out := struct {
 		model.Description
@@ -86,14 +86,14 @@ func (cmd *modelDescribeCmd) Run(ctx context.Context, g *Global) error {
 func (cmd *modelDescribeCmd) config(ctx context.Context, g *Global) (model.Config, *model.Dial, error) {
 	switch {
 	case (cmd.What == "") == (cmd.Depth == 0):
-		return model.Config{}, nil, usage(fmt.Errorf("name one model: a preset, a file, a checkpoint, or --depth N"))
+		return model.Config{}, nil, misused(fmt.Errorf("name one model: a preset, a file, a checkpoint, or --depth N"))
 	case cmd.Depth != 0:
 		vocab := cmd.Vocab
 		if vocab == 0 {
 			vocab = model.DialVocab
 		}
 		d, err := model.Depth(cmd.Depth, vocab)
-		return d.Model, &d, usage(err)
+		return d.Model, &d, misused(err)
 	}
 	if c, err := model.Preset(cmd.What); err == nil {
 		return c, nil, nil
@@ -114,18 +114,18 @@ func modelOfFile(path string) (model.Config, error) {
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keys); err != nil {
-		return model.Config{}, usage(fmt.Errorf("%s: not a mapping of keys", path))
+		return model.Config{}, misused(fmt.Errorf("%s: not a mapping of keys", path))
 	}
 	if keys["model_type"] != nil {
 		c, err := model.ParseHuggingFace(raw)
-		return c, usage(err)
+		return c, misused(err)
 	}
 	if keys["arch"] != nil {
 		var c model.Config
-		return c, usage(json.Unmarshal(raw, &c))
+		return c, misused(json.Unmarshal(raw, &c))
 	}
 	c, err := trainer.Parse(raw)
-	return c.Model, usage(err)
+	return c.Model, misused(err)
 }
 
 // showModel writes a description for people.
@@ -211,4 +211,12 @@ func modelOfCheckpoint(ctx context.Context, g *Global, name string) (model.Confi
 		}
 	}
 	return model.Config{}, fmt.Errorf("%s has no %s: it is no checkpoint of a model", digest, trainer.ConfigFile)
+}
+
+// misused says that the command line, or a file it names, is wrong.
+func misused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{exitUsage, err}
 }
