@@ -154,6 +154,9 @@ func (s *Batch) Run(scale float32) (float64, error) {
 // Operations is the number of nodes a Run executes.
 func (s *Batch) Operations() int { return s.program.Operations() }
 
+// Memory is how many bytes the program holds beside parameters and their gradients: activations, and gradients on their way.
+func (s *Batch) Memory() int64 { return s.program.Memory() }
+
 // sum adds in the order of positions, in float64.
 func sum(x []float32) float64 {
 	total := 0.0
