@@ -54,6 +54,7 @@ func groups() []group {
 		{"loop", []func(context.Context, *bench) ([]Row, error){start, ingest, training, reaction, demo, nanoGPT}},
 		{"curator", []func(context.Context, *bench) ([]Row, error){curation}},
 		{"tracker", []func(context.Context, *bench) ([]Row, error){tracking}},
+		{"trainer", []func(context.Context, *bench) ([]Row, error){trainers}},
 	}
 }
 
@@ -68,7 +69,15 @@ func main() {
 	name := flag.String("group", "all", "which group")
 	out := flag.String("out", "build/bench.jsonl", "where the rows go")
 	bin := flag.String("bin", "bin/millrace", "the program")
+	task := flag.String("child", "", "a part that is measured in a process of its own; the program starts it by itself")
 	flag.Parse()
+	if *task != "" {
+		if err := do(*task, flag.Args()); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(*name, *out, *bin); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// size is a GPT-2 and a batch of it.
+type size struct {
+	name                                        string
+	layers, width, heads, context, batch, vocab int
+}
+
+func (s size) args() []string {
+	out := make([]string, 0, 6)
+	for _, n := range []int{s.layers, s.width, s.heads, s.context, s.batch, s.vocab} {
+		out = append(out, fmt.Sprint(n))
+	}
+	return out
+}
+
+func (s size) tokens() float64 { return float64(s.batch * s.context) }
+
+var (
+	gpt2124M = size{"gpt2_124m", 12, 768, 12, 64, 4, 50257}
+	tinyGPT  = size{"tiny_gpt", 4, 128, 4, 128, 8, 256}
+)
+
+// trainers measures the trainer on this machine's processor; ONLY picks parts.
+func trainers(ctx context.Context, b *bench) ([]Row, error) {
+	var rows []Row
+	p := newPeers(ctx, "trainer")
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, peers) ([]Row, error)
+	}{
+		{"steps", trainingSteps}, {"products", products}, {"growth", growth}, {"pause", checkpointPause},
+	} {
+		if only := os.Getenv("ONLY"); only != "" && !strings.Contains(","+only+",", ","+part.name+",") {
+			continue
+		}
+		got, err := part.measure(ctx, p)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+		rows = append(rows, got...)
+	}
+	return rows, nil
+}
+
+// child runs a part of this program in a process of its own, so that memory is its own, and reads what it prints.
+func child(ctx context.Context, task string, out any, args ...string) error {
+	cmd := exec.CommandContext(ctx, os.Args[0], append([]string{"-child", task}, args...)...)
+	cmd.Stderr = os.Stderr
+	raw, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s %v: %w", task, args, err)
+	}
+	return json.Unmarshal(raw, out)
+}
+
+// stepped is what the child that trains prints.
+type stepped struct {
+	Seconds float64 // a step, median
+	FLOPs   float64 // a step's, by model.Config.FLOPsPerToken
+	PeakFMA float64 // FLOP/s of multiply-adds on all threads, measured between steps
+	Peak    int64   // most bytes resident
+	Minimum float64 // bytes that weights, gradients, optimizer and kept activations need
+	Mallocs float64 // allocations a step
+	Slower  float64 // the share of the time that would not have passed if all steps were as the median, without anything between
+}
+
+const stepsFor = 12 * time.Second
+
+func trainStep(ctx context.Context, s size, precision string, threads int) (stepped, error) {
+	var out stepped
+	err := child(ctx, "train", &out, append(s.args(), precision, fmt.Sprint(threads), stepsFor.String())...)
+	return out, err
+}
+
+// trainingSteps compares whole steps, forward, backward, clipping and AdamW, with PyTorch's and llm.c's.
+func trainingSteps(ctx context.Context, p peers) ([]Row, error) {
+	var rows []Row
+	for _, s := range []size{gpt2124M, tinyGPT} {
+		alone, err := trainStep(ctx, s, "f32", 1)
+		if err != nil {
+			return nil, err
+		}
+		both, err := trainStep(ctx, s, "f32", 2)
+		if err != nil {
+			return nil, err
+		}
+		half, err := trainStep(ctx, s, "bf16", 2)
+		if err != nil {
+			return nil, err
+		}
+		speed := func(o stepped) float64 { return s.tokens() / o.Seconds }
+		shape := fmt.Sprintf("%d layers, d %d, T %d, B %d, V %d, 2 threads", s.layers, s.width, s.context, s.batch, s.vocab)
+		row := Row{Name: s.name + "_f32", Value: speed(both), Unit: "tokens/s", Better: "higher", Note: shape}
+		times, least := 1.3, []string{"eager", "compile"}
+		if s == tinyGPT {
+			times = 3
+		}
+		if best, name, err := fastestTorch(ctx, p, s, least...); err != nil {
+			return nil, err
+		} else if best > 0 {
+			row.Peer, row.PeerValue, row.Bar = "PyTorch "+name, ptr(best), ptr(times*best)
+		} else {
+			row.Note += "; " + p.missing
+		}
+		rows = append(rows, row)
+		row = Row{Name: s.name + "_bf16", Value: speed(half), Unit: "tokens/s", Better: "higher", Note: fmt.Sprintf("%.2f times float32", speed(half)/speed(both))}
+		if s == gpt2124M {
+			if best, _, err := fastestTorch(ctx, p, s, "bf16"); err != nil {
+				return nil, err
+			} else if best > 0 {
+				row.Peer, row.PeerValue, row.Bar = "PyTorch bf16 autocast", ptr(best), ptr(1.2*best)
+			}
+		}
+		rows = append(rows, row,
+			Row{Name: s.name + "_two_threads", Value: speed(both) / speed(alone), Unit: "times one", Better: "higher", Bar: ptr(1.85)})
+		if s == gpt2124M {
+			rows = append(rows,
+				Row{Name: s.name + "_peak_share", Value: 100 * both.FLOPs / both.Seconds / both.PeakFMA, Unit: "%", Better: "higher", Bar: ptr(60), Note: fmt.Sprintf("of %.0f GFLOP/s of multiply-adds, measured between the steps", both.PeakFMA/1e9)},
+				Row{Name: s.name + "_memory", Value: float64(both.Peak) / both.Minimum, Unit: "times the minimum", Better: "lower", Bar: ptr(1.1), Note: fmt.Sprintf("%.2f GB resident", float64(both.Peak)/1e9)},
+				Row{Name: s.name + "_mallocs", Value: both.Mallocs, Unit: "a step", Better: "lower"})
+		}
+	}
+	return rows, nil
+}
+
+// fastestTorch is the best of some modes in tokens/s, 0 without PyTorch.
+func fastestTorch(ctx context.Context, p peers, s size, modes ...string) (best float64, name string, err error) {
+	for _, mode := range modes {
+		f, err := p.run(ctx, 2, "torch_train.py", append(s.args(), mode, fmt.Sprint(stepsFor.Seconds()))...)
+		if err != nil || f == nil {
+			return 0, "", err
+		}
+		if speed := s.tokens() / f.Seconds; speed > best {
+			best, name = speed, mode
+		}
+	}
+	return best, name, nil
+}
+
+// products compares matrix products with OpenBLAS (numpy) and oneDNN (PyTorch).
+func products(ctx context.Context, p peers) ([]Row, error) {
+	var rows []Row
+	for _, shape := range [][3]int{{1024, 768, 3072}, {256, 768, 768}, {256, 128, 512}, {1024, 128, 512}} {
+		m, k, n := shape[0], shape[1], shape[2]
+		work := 2 * float64(m) * float64(k) * float64(n) / 1e9
+		for _, threads := range []int{1, 2} {
+			for _, precision := range []string{"f32", "bf16"} {
+				var ours struct{ Seconds float64 }
+				if err := child(ctx, "product", &ours, fmt.Sprint(m), fmt.Sprint(k), fmt.Sprint(n), precision, fmt.Sprint(threads)); err != nil {
+					return nil, err
+				}
+				row := Row{Name: fmt.Sprintf("product_%dx%dx%d_%s_%dT", m, k, n, precision, threads), Value: work / ours.Seconds, Unit: "GFLOP/s", Better: "higher"}
+				kinds := map[string][]string{"f32": {"numpy", "torch"}, "bf16": {"bf16"}}[precision]
+				for _, kind := range kinds {
+					f, err := p.run(ctx, threads, "torch_product.py", fmt.Sprint(m), fmt.Sprint(k), fmt.Sprint(n), kind, "1")
+					if err != nil {
+						return nil, err
+					}
+					if f == nil {
+						row.Note = p.missing
+						break
+					}
+					if v := work / f.Seconds; row.PeerValue == nil || v > *row.PeerValue {
+						row.Peer, row.PeerValue, row.Bar = map[string]string{"numpy": "OpenBLAS", "torch": "PyTorch", "bf16": "oneDNN"}[kind], ptr(v), ptr(v)
+					}
+				}
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows, nil
+}
+
+// growth tells how speed and memory change with size and context.
+func growth(ctx context.Context, _ peers) ([]Row, error) {
+	var rows []Row
+	for _, s := range []size{
+		{"10m", 6, 256, 4, 256, 4, 16384}, {"30m", 8, 448, 7, 256, 4, 16384}, {"124m", 12, 768, 12, 256, 4, 50257}, {"355m", 24, 1024, 16, 256, 1, 50257},
+		{"30m_T1024", 8, 448, 7, 1024, 1, 16384}, {"30m_T4096", 8, 448, 7, 4096, 1, 16384},
+	} {
+		got, err := trainStep(ctx, s, "f32", 2)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, Row{Name: "growth_" + s.name, Value: s.tokens() / got.Seconds, Unit: "tokens/s", Better: "higher",
+			Note: fmt.Sprintf("%.2f GB resident, %.0f%% of the multiply-add peak", float64(got.Peak)/1e9, 100*got.FLOPs/got.Seconds/got.PeakFMA)})
+	}
+	return rows, nil
+}
+
+// checkpointPause is the share of training time that checkpoints take from it.
+func checkpointPause(ctx context.Context, _ peers) ([]Row, error) {
+	var out stepped
+	if err := child(ctx, "pause", &out, gpt2124M.args()...); err != nil {
+		return nil, err
+	}
+	return []Row{{Name: "checkpoint_pause", Value: 100 * out.Slower, Unit: "% of training", Better: "lower", Bar: ptr(2), Note: "124M, a checkpoint of 1.5 GB every 20 steps, hashed and written to the disk meanwhile"}}, nil
+}
