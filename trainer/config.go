@@ -39,6 +39,7 @@ type Config struct {
 	BatchRamp  BatchRamp  `json:"batch_ramp,omitzero"`   // a batch that grows
 	Guard      Guard      `json:"guard,omitzero"`        // what happens to spikes
 	Sample     Sample     `json:"sample,omitzero"`       // texts that the model writes meanwhile
+	Keep       Keep       `json:"keep,omitzero"`         // which checkpoints storage keeps; left out: all, or as a retention policy says
 	LayerStats int64      `json:"layer_stats,omitempty"` // statistics of every parameter each so many steps; 0: none
 	Finetune   Finetune   `json:"finetune,omitzero"`     // how a model is trained further
 }
@@ -218,6 +219,9 @@ func (c Config) validate() error {
 	}
 	if c.LayerStats < 0 || c.LayerStats > maxSteps {
 		return fmt.Errorf("layer_stats: %d is not between 0 (never) and %d steps", c.LayerStats, int64(maxSteps))
+	}
+	if err := c.Keep.validate(); err != nil {
+		return err
 	}
 	if err := c.checkSample(); err != nil {
 		return err

@@ -48,8 +48,6 @@ type Job struct {
 	MemoryLimit int64
 	// Words is the text's tokenizer, for Config.Sample; nil samples nothing.
 	Words token.Tokenizer
-	// Peak is what the device's products reach in FLOP/s, as measured; 0 tells no KeyMFU.
-	Peak float64
 	// Now tells the time for speed metrics; nil is time.Now.
 	Now func() time.Time
 }
@@ -76,6 +74,7 @@ type run struct {
 	watch     *watch     // nil without a Guard
 	scale     *lossScale // nil where float32's range is enough
 	clock     stopwatch
+	peak      float64 // FLOP/s that products reach on the device; 0: unknown
 	layers    *layers // nil without
 	step      int64
 	skipped   int64 // of the steps, what weights and moments do not hold
@@ -125,6 +124,9 @@ func begin(j Job) (*run, error) {
 	products, err := c.kernels(j.Kernels)
 	if err != nil {
 		return nil, err
+	}
+	if p, ok := products.(interface{ PeakFLOPS() float64 }); ok {
+		r.peak = p.PeakFLOPS()
 	}
 	if err := r.build(products); err != nil {
 		return nil, err
@@ -292,8 +294,8 @@ func (r *run) tell(step int64, loss, norm float64) {
 		Point{KeyTokens, tokens}, Point{KeyEpoch, tokens / float64(r.job.Train.Len())}, Point{KeyStepSeconds, seconds})
 	if seconds > 0 {
 		r.points = append(r.points, Point{KeyTokensPerSecond, size / seconds})
-		if r.job.Peak > 0 {
-			r.points = append(r.points, Point{KeyMFU, size * c.Model.FLOPsPerToken(c.Model.Context) / seconds / r.job.Peak})
+		if r.peak > 0 {
+			r.points = append(r.points, Point{KeyMFU, size * c.Model.FLOPsPerToken(c.Model.Context) / seconds / r.peak})
 		}
 	}
 	r.points = append(r.points, r.clock.point(KeyDataSeconds), r.clock.point(KeyComputeSeconds), r.clock.point(KeyUpdateSeconds), r.clock.point(KeySavingSeconds))

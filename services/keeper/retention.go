@@ -3,6 +3,7 @@ package keeper
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"slices"
@@ -26,7 +27,7 @@ type Plan struct {
 	Database, Storage int64
 }
 
-// Plan tells what the policies delete at this moment, set in the place of the one that it would replace when it is not nil. A run is spared that is starred, or has a tag
+// Plan tells what the policies, and the trainings' own configurations, delete at this moment, set in the place of the one that it would replace when it is not nil. A run is spared that is starred, or has a tag
 // or label "keep", or whose checkpoint an alias names; a checkpoint is spared that an alias names, or that a run which is not over reads; of a run
 // that could be asked to go on the last one.
 func (k *Keeper) Plan(ctx context.Context, set *event.RetentionSet) (Plan, error) {
@@ -175,8 +176,13 @@ func (p *planner) run(plan *Plan, run readmodel.Run) error {
 	if !ok {
 		policy = p.policies[""]
 	}
+	own := ownKeep(run.Spec)
 	if !run.Status.Ended() {
-		return nil
+		if own == nil {
+			return nil
+		}
+		own.Last = max(own.Last, 1) // to go on from
+		return p.checkpoints(plan, run, *own, true)
 	}
 	failed := run.Status == event.Failed || run.Status == event.Crashed || run.Status == event.Stopped
 	if failed && p.old(run.EndedAt, policy.FailedRunsDays) && !kept(run) && !p.aliased[run.ID] {
@@ -201,10 +207,25 @@ func (p *planner) run(plan *Plan, run readmodel.Run) error {
 	if prune.Console || prune.System {
 		plan.Pruned = append(plan.Pruned, prune)
 	}
+	if own != nil {
+		own.Last = max(own.Last, 1)
+		return p.checkpoints(plan, run, *own, true)
+	}
 	if policy.Checkpoints == nil {
 		return nil
 	}
-	return p.checkpoints(plan, run, *policy.Checkpoints)
+	return p.checkpoints(plan, run, *policy.Checkpoints, false)
+}
+
+// ownKeep is what a training's own configuration says of its checkpoints; nil: nothing.
+func ownKeep(spec event.Spec) *event.KeptCheckpoints {
+	var c struct {
+		Keep *event.KeptCheckpoints `json:"keep"`
+	}
+	if err := json.Unmarshal(spec.Config, &c); err != nil || spec.Kind != event.Train && spec.Kind != event.Finetune {
+		return nil
+	}
+	return c.Keep
 }
 
 // kept tells whether a person wants a run to stay.
@@ -214,7 +235,7 @@ func kept(run readmodel.Run) bool {
 }
 
 // checkpoints adds those of a run that none of the policy's words keeps.
-func (p *planner) checkpoints(plan *Plan, run readmodel.Run, keep event.KeptCheckpoints) error {
+func (p *planner) checkpoints(plan *Plan, run readmodel.Run, keep event.KeptCheckpoints, own bool) error {
 	all, err := p.keeper.Model.Checkpoints(run.ID) // by step
 	if err != nil || len(all) == 0 {
 		return err
@@ -228,7 +249,7 @@ func (p *planner) checkpoints(plan *Plan, run readmodel.Run, keep event.KeptChec
 		stays[c.Step] = p.named[c.Checkpoint] || i >= len(all)-last || keep.Every > 0 && c.Step%keep.Every == 0
 	}
 	if keep.Best > 0 {
-		best, known, err := p.best(run, all, keep.Best)
+		best, known, err := p.best(run, all, keep.Best, own)
 		if err != nil {
 			return err
 		}
@@ -248,16 +269,22 @@ func (p *planner) checkpoints(plan *Plan, run readmodel.Run, keep event.KeptChec
 }
 
 // best finds the steps of the checkpoints with the best objective of the run's experiment. A checkpoint has the value at its own step, or the
-// last one before; known is false when the experiment has no objective or the run no value.
-func (p *planner) best(run readmodel.Run, all []readmodel.Checkpoint, n int) (steps []int64, known bool, err error) {
+// last one before; known is false when the experiment has no objective or the run no value. Where the run's own configuration asks, the lowest
+// loss on held-out text is the best without an objective.
+func (p *planner) best(run readmodel.Run, all []readmodel.Checkpoint, n int, own bool) (steps []int64, known bool, err error) {
 	x, err := p.keeper.Model.Experiment(run.Experiment)
-	if errors.Is(err, readmodel.ErrNotFound) || err == nil && x.Objective == nil {
-		return nil, false, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, readmodel.ErrNotFound) {
 		return nil, false, err
 	}
-	series, err := p.keeper.Model.Series(run.ID, readmodel.SeriesQuery{Keys: []string{x.Objective.Metric}})
+	objective := x.Objective
+	switch {
+	case objective != nil:
+	case own:
+		objective = &event.Objective{Metric: "val/loss", Direction: "min"}
+	default:
+		return nil, false, nil
+	}
+	series, err := p.keeper.Model.Series(run.ID, readmodel.SeriesQuery{Keys: []string{objective.Metric}})
 	if err != nil {
 		return nil, false, err
 	}
@@ -278,7 +305,7 @@ func (p *planner) best(run readmodel.Run, all []readmodel.Checkpoint, n int) (st
 			}
 		}
 		if !math.IsNaN(value) {
-			if x.Objective.Direction == "max" {
+			if objective.Direction == "max" {
 				value = -value
 			}
 			list = append(list, scored{c.Step, value})

@@ -91,3 +91,43 @@ func steps(all []readmodel.Checkpoint) (out []int64) {
 	}
 	return out
 }
+
+// A training that says itself which checkpoints to keep is thinned out while it runs, policy or none; the latest stays.
+func TestATrainingsOwnWordOnItsCheckpoints(t *testing.T) {
+	l := start(t)
+	ctx := t.Context()
+	config := []byte(`{"keep":{"best":1,"every":4}}`)
+	l.tell(event.RunRequested{Run: "own", Spec: event.Spec{Kind: event.Train, Config: config}}, event.RunStarted{Run: "own", Attempt: 1, Worker: "w"},
+		event.RunRequested{Run: "silent", Spec: event.Spec{Kind: event.Train, Config: []byte(`{"steps":9}`)}})
+	for step, loss := range []float64{9, 8, 3, 4, 5, 6, 7} {
+		at := int64(step + 1)
+		for _, run := range []event.RunID{"own", "silent"} {
+			l.tell(event.MetricsLogged{Gateway: "g", Frames: []event.Frame{{Run: run, Writer: "w", Series: []event.Series{{Key: "val/loss", Steps: []int64{at}, Times: []int64{at}, Values: []float64{loss}}}}}},
+				l.checkpoint(run, at, l.put(fmt.Sprint(run, at))))
+		}
+	}
+	// An evaluation that has not ended reads step 5.
+	five, err := l.model.Checkpoint("own", 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.tell(event.RunRequested{Run: "judge", Spec: event.Spec{Kind: event.Evaluate, Inputs: []event.Input{{Role: "checkpoint", Digest: five.Checkpoint}}}})
+	plan, err := l.keeper.ApplyRetention(ctx, false)
+	if err != nil || !slices.Equal(steps(plan.Checkpoints), []int64{1, 2, 6}) {
+		t.Errorf("%v %v", steps(plan.Checkpoints), err)
+	}
+	l.tell(event.RunEnded{Run: "judge", Attempt: 1, Status: event.Finished}, event.RunEnded{Run: "own", Attempt: 1, Status: event.Finished})
+	// A policy of the lab is not asked where the run has a word of its own.
+	l.tell(event.RetentionSet{Policy: event.Retention{Checkpoints: &event.KeptCheckpoints{Every: 1}}})
+	if _, err = l.keeper.ApplyRetention(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	left, err := l.model.Checkpoints("own")
+	if err != nil || !slices.Equal(steps(left), []int64{3, 4, 7}) {
+		t.Errorf("%v %v", steps(left), err)
+	}
+	if all, err := l.model.Checkpoints("silent"); err != nil || len(all) != 7 {
+		t.Errorf("%v %v", steps(all), err)
+	}
+	l.check()
+}

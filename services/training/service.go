@@ -29,8 +29,6 @@ type Service struct {
 	// Patience is how long the upload of a checkpoint is tried again while the object store is away; 0 is 15 minutes. Training goes on
 	// meanwhile, until its next checkpoint is due.
 	Patience time.Duration
-	// Peak measures what products of a precision reach on the device, in FLOP/s; nil tells no MFU.
-	Peak func(precision string) float64
 	Now  func() time.Time
 }
 
@@ -96,9 +94,6 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	work := trainer.Job{
 		Config: config, Kernels: s.Kernels, Train: set.train, Val: set.heldOut, Recorder: rec, Words: tok,
 		Resume: resume, StopAfter: j.Request.StopAfter, SaveAt: j.Request.SaveAt, MemoryLimit: s.Memory, Now: s.Now,
-	}
-	if s.Peak != nil {
-		work.Peak = s.Peak(config.Precision)
 	}
 	result, err := trainer.Run(ctx, work)
 	out := job.Outcome{Steps: result.Step}
