@@ -43,15 +43,16 @@ func (c Config) kept() int {
 		up += c.DFF
 	}
 	mlp := d + norm + up
-	if c.Dropout > 0 {
-		attention, mlp = attention+d, mlp+d
-	}
 	blocks := c.NLayer * (attention + mlp)
 	if c.Arch.Kind() == EncoderDecoder {
 		cross := d + norm + q + 2*c.NKVHead*c.HeadDim + q + c.NHead
 		blocks += c.NLayer*cross + c.NEncoder*(attention+mlp)
 	}
-	return blocks + 3*d + c.VocabSize
+	top := 3*d + c.VocabSize
+	if c.Arch.layout().headDense != "" {
+		top += 3 * d
+	}
+	return blocks + top
 }
 
 // InferenceMemory is that of generating from so many sequences at once, t tokens long each, at bytes a number: weights, and the
