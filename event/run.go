@@ -140,6 +140,7 @@ const (
 	Fork         = "fork"
 	Reproduction = "reproduction"
 	Evaluation   = "evaluation"
+	Finetuning   = "finetune"
 )
 
 // RunRequested is a job and the run's record: whoever Works its kind does it. It is published once per run id, and once more for every

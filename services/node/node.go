@@ -180,6 +180,9 @@ func (n *Node) openTracker(ctx context.Context) error {
 			return training.Missing(ctx, n.blobs, spec, from)
 		},
 		Resolve: map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error){
+			event.Finetune: func(ctx context.Context, spec event.Spec) (event.Spec, error) {
+				return training.ResolveFinetune(ctx, n.blobs, spec)
+			},
 			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: evaluation.Resolve,
 		},
 		Stored: n.stored,
@@ -266,7 +269,7 @@ func (n *Node) openWorkers(ctx context.Context) error {
 
 // environmentOf is what a run of a kind finds itself on in this process, nil when it does none.
 func (n *Node) environmentOf(kind event.RunKind) *event.Environment {
-	role := map[event.RunKind]Role{event.Curate: Curation, event.Train: Training, event.Evaluate: Evaluation}[kind]
+	role := map[event.RunKind]Role{event.Curate: Curation, event.Train: Training, event.Finetune: Training, event.Evaluate: Evaluation}[kind]
 	on, ok := n.devices[role]
 	if !ok {
 		return nil

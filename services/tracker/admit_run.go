@@ -43,7 +43,10 @@ func (t *Tracker) admitRun(ctx context.Context, w event.RunRequested) (event.Eve
 	if len(w.Spec.Config) > maxConfig {
 		return nil, refuse(Invalid, "config", "", "the configuration has %d bytes, at most %d", len(w.Spec.Config), maxConfig)
 	}
-	var err error
+	err := t.resolveBase(ctx, &w)
+	if err != nil {
+		return nil, err
+	}
 	if w.Experiment, err = t.experimentFor(ctx, w.Experiment, w.By); err != nil {
 		return nil, err
 	}

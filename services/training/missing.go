@@ -27,9 +27,11 @@ func Missing(ctx context.Context, blobs *blob.Store, spec event.Spec, from *even
 		switch in.Role {
 		case "dataset":
 			err = l.dataset(ctx, in)
-		case "checkpoint":
+		case "tokenizer", "examples":
+			l.add(in.Role+" "+in.Name, in.Digest)
+		case "checkpoint", "base":
 			if from == nil || from.Checkpoint != in.Digest {
-				err = l.tree(ctx, "checkpoint "+in.Name, in.Digest)
+				err = l.tree(ctx, in.Role+" "+in.Name, in.Digest)
 			}
 		}
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"millrace/curator"
 	"millrace/event"
 	"millrace/services/bus"
@@ -32,9 +34,24 @@ type Service struct {
 	Now  func() time.Time
 }
 
-// Run takes jobs until ctx ends.
+// Run takes jobs until ctx ends: one at a time, be it a training or a fine-tuning.
 func (s *Service) Run(ctx context.Context) error {
-	return s.Jobs.Work(ctx, event.Train, s.train)
+	device := make(chan struct{}, 1)
+	alone := func(do job.Do) job.Do {
+		return func(ctx context.Context, j *job.Job) (job.Outcome, error) {
+			select {
+			case device <- struct{}{}:
+				defer func() { <-device }()
+				return do(ctx, j)
+			case <-ctx.Done():
+				return job.Outcome{}, context.Cause(ctx)
+			}
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.Jobs.Work(ctx, event.Train, alone(s.train)) })
+	g.Go(func() error { return s.Jobs.Work(ctx, event.Finetune, alone(s.finetune)) })
+	return g.Wait()
 }
 
 // Resolve checks a training configuration and writes out its defaults. The size of the vocabulary may be left out: it is
@@ -80,10 +97,15 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	if config, err = config.Resolve(); err != nil {
 		return job.Outcome{}, job.Fail("bad_config", "correct the key and start the run again", err)
 	}
+	return s.work(ctx, j, trainer.Job{Config: config, Train: set.train, Val: set.heldOut, Words: tok})
+}
+
+// work trains: a job that has what to learn, and where to begin.
+func (s *Service) work(ctx context.Context, j *job.Job, work trainer.Job) (job.Outcome, error) {
+	config := work.Config
 	rec := &recorder{s: s, j: j, config: config, total: config.Steps, dataset: j.Request.Spec.Input("dataset"), began: s.Now(), tokens: -1}
-	var resume trainer.Open
 	if j.Checkpoint != nil {
-		resume = s.open(ctx, *j.Checkpoint)
+		work.Resume = s.open(ctx, *j.Checkpoint)
 		if j.Checkpoint.Run == j.Request.Run { // a fork begins at its parent's, which it has not made
 			rec.saved = *j.Checkpoint
 		}
@@ -91,10 +113,8 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	if stop := j.Request.StopAfter; stop > 0 && stop < rec.total {
 		rec.total = stop
 	}
-	work := trainer.Job{
-		Config: config, Kernels: s.Kernels, Train: set.train, Val: set.heldOut, Recorder: rec, Words: tok,
-		Resume: resume, StopAfter: j.Request.StopAfter, SaveAt: j.Request.SaveAt, MemoryLimit: s.Memory, Now: s.Now,
-	}
+	work.Kernels, work.Recorder, work.MemoryLimit, work.Now = s.Kernels, rec, s.Memory, s.Now
+	work.StopAfter, work.SaveAt = j.Request.StopAfter, j.Request.SaveAt
 	result, err := trainer.Run(ctx, work)
 	out := job.Outcome{Steps: result.Step}
 	if rec.saved.Checkpoint != "" {
