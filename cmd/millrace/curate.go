@@ -57,6 +57,8 @@ type makeCmd struct {
 	Limit   string   `help:"Take at most so much text, e.g. 10MB." placeholder:"SIZE"`
 	Vocab   int      `help:"Size of the tokenizer's vocabulary." default:"4096" placeholder:"N"`
 	Detach  bool     `short:"d" help:"Do not wait for the end."`
+
+	TokenizerOf string `help:"Take the tokenizer of a checkpoint (RUN, RUN@STEP, an alias), so that its model can be trained further." placeholder:"RUN"`
 }
 
 func (cmd *makeCmd) Run(ctx context.Context, g *Global) error {
@@ -64,7 +66,11 @@ func (cmd *makeCmd) Run(ctx context.Context, g *Global) error {
 	if err != nil {
 		return err
 	}
-	return start(ctx, g, client.StartRun{Kind: "CURATE", Name: cmd.Name, Config: config}, cmd.Detach)
+	s := client.StartRun{Kind: "CURATE", Name: cmd.Name, Config: config}
+	if cmd.TokenizerOf != "" {
+		s.Inputs = []client.Input{{Role: "base", Digest: cmd.TokenizerOf}}
+	}
+	return start(ctx, g, s, cmd.Detach)
 }
 
 // recipe is the file, or one made from the arguments.
@@ -98,7 +104,11 @@ func (cmd *makeCmd) recipe() (json.RawMessage, error) {
 	if cmd.Name == "" {
 		cmd.Name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(folders[0]), ".gz"), ".jsonl")
 	}
-	return folderRecipe(cmd.Name, folders, cmd.Include, limit, cmd.Vocab)
+	vocab := cmd.Vocab
+	if cmd.TokenizerOf != "" {
+		vocab = 0
+	}
+	return folderRecipe(cmd.Name, folders, cmd.Include, limit, vocab)
 }
 
 // isRecipe tells whether an argument is a recipe and no source.
@@ -129,7 +139,7 @@ func sourceKey(path string) string {
 	return "folder"
 }
 
-// folderRecipe is the recipe of some folders and files with everything else left to its default.
+// folderRecipe is the recipe of some folders and files with everything else left to its default. vocab 0 says nothing of the tokenizer.
 func folderRecipe(name string, paths, include []string, limit int64, vocab int) (json.RawMessage, error) {
 	var sources []map[string]any
 	for _, p := range paths {
@@ -140,7 +150,10 @@ func folderRecipe(name string, paths, include []string, limit int64, vocab int) 
 		}
 		sources = append(sources, s)
 	}
-	recipe := map[string]any{"name": name, "sources": sources, "tokenizer": map[string]any{"kind": "bpe", "vocab_size": vocab}}
+	recipe := map[string]any{"name": name, "sources": sources}
+	if vocab > 0 {
+		recipe["tokenizer"] = map[string]any{"kind": "bpe", "vocab_size": vocab}
+	}
 	if limit > 0 {
 		recipe["limit_bytes"] = limit
 	}

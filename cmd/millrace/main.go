@@ -74,6 +74,7 @@ type cli struct {
 	Curate     curateCmd     `cmd:"" help:"Make a dataset by a recipe, or from folders or JSONL files; ask why a document was dropped."`
 	Why        whyCmd        `cmd:"" hidden:"" help:"The same as curate why."`
 	Train      trainCmd      `cmd:"" help:"Train a model on a dataset."`
+	Finetune   finetuneCmd   `cmd:"" help:"Train a model further: on conversations or text, to classify, or by preferences."`
 	Eval       evalCmd       `cmd:"" help:"Evaluate a checkpoint on a suite."`
 	Runs       runsCmd       `cmd:"" help:"List runs."`
 	Show       showCmd       `cmd:"" help:"Show a run: status, metrics, cost, checkpoints with scores and samples."`

@@ -51,7 +51,8 @@ func rate(c trainer.Config) float64 {
 }
 
 // ResolveFinetune checks a fine-tuning's configuration against its base and what it learns from, and writes out its defaults: the
-// architecture is the base's, with as many tokens and classes as are learnt; steps are three epochs.
+// architecture is the base's, with as many tokens and classes as are learnt; steps are three epochs; adapters have the tables of tokens
+// learnt with them when there are tokens that the base does not know.
 func ResolveFinetune(ctx context.Context, blobs *blob.Store, spec event.Spec) (event.Spec, error) {
 	base, err := baseConfig(ctx, blobs, spec.Input("base"))
 	if err != nil {
@@ -79,7 +80,7 @@ func ResolveFinetune(ctx context.Context, blobs *blob.Store, spec event.Spec) (e
 	if err != nil {
 		return spec, err
 	}
-	if text := spec.Input("dataset") != ""; text != (c.Objective == "") {
+	if text := spec.Input("dataset") != ""; text == (c.Objective == trainer.Classify || c.Objective == trainer.Preference) {
 		return spec, &refusal{fmt.Errorf("objective: %q learns from examples, and the next token from a dataset", c.Objective), "give a dataset without objective, or a file of examples with objective classify or preference"}
 	}
 	if c.Objective == trainer.Classify {
@@ -94,6 +95,9 @@ func ResolveFinetune(ctx context.Context, blobs *blob.Store, spec event.Spec) (e
 	}
 	if optimizer, _ := given["optimizer"].(map[string]any); optimizer["lr"] == nil {
 		c.Optimizer.LR = rate(c)
+	}
+	if c.Finetune.LoRA.Rank > 0 && c.Model.VocabSize > base.VocabSize {
+		c.Finetune.LoRA.Tables = true
 	}
 	if given["steps"] == nil {
 		size := int64(max(c.BatchSize, 1)) * int64(max(c.GradAccum, 1))

@@ -31,7 +31,7 @@ type Service struct {
 	// Patience is how long the upload of a checkpoint is tried again while the object store is away; 0 is 15 minutes. Training goes on
 	// meanwhile, until its next checkpoint is due.
 	Patience time.Duration
-	Now  func() time.Time
+	Now      func() time.Time
 }
 
 // Run takes jobs until ctx ends: one at a time, be it a training or a fine-tuning.

@@ -14,10 +14,11 @@ import (
 // LoRA is low-rank adaptation as data (Hu et al. 2021): beside a frozen weight W stands a product of two small matrices that are
 // learnt, y = x·W + alpha/rank · (x·A)·B. The zero LoRA is none.
 type LoRA struct {
-	Rank    int     `json:"rank"`    // columns of A and rows of B
-	Alpha   float64 `json:"alpha"`   // 0 chooses twice the rank
-	Targets string  `json:"targets"` // which linear layers, parted by commas: "all", parts ("attention", "cross", "mlp"), or the ends of names ("q_proj", "attn.c_attn"); "" chooses all
-	Dropout float64 `json:"dropout,omitempty"`
+	Rank    int     `json:"rank"`              // columns of A and rows of B
+	Alpha   float64 `json:"alpha"`             // 0 chooses twice the rank
+	Targets string  `json:"targets"`           // which linear layers, parted by commas: "all", parts ("attention", "cross", "mlp"), or the ends of names ("q_proj", "attn.c_attn"); "" chooses all
+	Dropout float64 `json:"dropout,omitempty"` // share of x that an adapter does not see, in training
+	Tables  bool    `json:"tables,omitempty"`  // learns the tables of tokens too, in full: tokens that the base did not know have to be learnt
 }
 
 // Resolve writes down what is left to choose.
@@ -125,10 +126,22 @@ func shortName(name string) string {
 	return path.Base(path.Dir(strings.ReplaceAll(name, ".", "/"))) + "." + path.Base(strings.ReplaceAll(name, ".", "/"))
 }
 
+// whole tells which parameters are learnt as they are beside adapters: the head of a classifier, and tables of tokens if asked.
+func (c Config) whole(s spec, l LoRA) bool {
+	n := c.Arch.layout()
+	return s.name == scoreHead || l.Tables && (s.name == n.tokens || s.name == n.head)
+}
+
 // LoRAParameters is how many parameters a LoRA learns in this architecture. Errors: a target that fits nothing.
 func (c Config) LoRAParameters(l LoRA) (int64, error) {
-	all, err := c.filled().adapters(l.Resolve())
+	c, l = c.filled(), l.Resolve()
+	all, err := c.adapters(l)
 	n := int64(0)
+	for _, s := range c.specs() {
+		if c.whole(s, l) {
+			n += s.size()
+		}
+	}
 	for _, a := range all {
 		for _, p := range a.parts {
 			n += int64(a.rank) * int64(a.in+p.to-p.from)
@@ -137,8 +150,8 @@ func (c Config) LoRAParameters(l LoRA) (int64, error) {
 	return n, err
 }
 
-// NewAdapted makes a model whose weights are frozen, to be loaded, and of which a LoRA's adapters are trained, and the head of a
-// classifier. A is uniform in ±1/√in, as PEFT draws it, B is 0: before the first step the model computes what its weights alone do.
+// NewAdapted makes a model whose weights are frozen, to be loaded, and of which a LoRA's adapters are trained, the head of a
+// classifier, and tables of tokens if asked. A is uniform in ±1/√in, as PEFT draws it, B is 0: before the first step the model computes what its weights alone do.
 func NewAdapted(c Config, l LoRA, k engine.Kernels, seed uint64) (*Model, error) {
 	l = l.Resolve()
 	if err := l.Validate(); err != nil {
@@ -153,6 +166,9 @@ func NewAdapted(c Config, l LoRA, k engine.Kernels, seed uint64) (*Model, error)
 	}
 	for i, s := range m.specs {
 		s.initialise(m.params[i], k, seed)
+		if p := m.params[i]; m.config.whole(s, l) {
+			p.Grad = k.Alloc(len(p.Value))
+		}
 	}
 	all, err := m.config.adapters(l)
 	if err != nil {

@@ -259,6 +259,11 @@ func TestLoRANamesWhatIsWrong(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+	labels := tuned()
+	labels.NLabel = 4
+	if n, err := labels.LoRAParameters(model.LoRA{Rank: 2, Targets: "attn.c_proj", Tables: true}); err != nil || n != 2*2*(12+12)+4*12+13*12 {
+		t.Errorf("%d parameters with a head and a table, %v", n, err)
+	}
 	llama := model.Config{Arch: "llama", NLayer: 1, NHead: 4, NKVHead: 2, DModel: 32, Context: 8, VocabSize: 13}
 	if n, err := llama.LoRAParameters(model.LoRA{Rank: 2, Targets: "q_proj,v_proj"}); err != nil || n != 2*(32+32)+2*(32+16) {
 		t.Errorf("%d parameters in two parts of a fused weight, %v", n, err)
@@ -319,5 +324,39 @@ func TestBeginGrowsTheVocabulary(t *testing.T) {
 	c.NLayer = 1
 	if err := c.Grows(tuned()); err == nil {
 		t.Error("another depth passes for the base's")
+	}
+}
+
+// A table and a classifier's head that are learnt beside adapters are in the adapters' file.
+func TestTablesAreLearntBesideAdapters(t *testing.T) {
+	k := cpu.Reference()
+	c := tuned()
+	c.NLabel = 3
+	m, err := model.NewAdapted(c, model.LoRA{Rank: 2, Targets: "mlp", Tables: true}, k, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range m.Learnt() {
+		names = append(names, p.Name)
+	}
+	if !slices.Contains(names, "transformer.wte.weight") || !slices.Contains(names, "score.weight") || slices.Contains(names, "transformer.wpe.weight") {
+		t.Errorf("%v are learnt", names)
+	}
+	stir(m)
+	m.Parameters()[0].Value[5] = 7
+	file := written(t, m.AdapterFile())
+	again, err := model.NewAdapted(c, model.LoRA{Rank: 2, Targets: "mlp", Tables: true}, k, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.LoadAdapters(bytes.NewReader(file)); err != nil || again.Parameters()[0].Value[5] != 7 {
+		t.Errorf("the table was not read: %v", err)
+	}
+	if config := string(m.AdapterConfig("")); !strings.Contains(config, `"modules_to_save": [
+    "wte",
+    "score"
+  ]`) || !strings.Contains(config, "SEQ_CLS") {
+		t.Error(config)
 	}
 }

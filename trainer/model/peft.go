@@ -51,7 +51,10 @@ func (m *Model) AdapterConfig(base string) []byte {
 	p.Targets = slices.Compact(p.Targets)
 	for _, q := range m.params {
 		if q.Grad != nil {
-			p.ModulesToSave = append(p.ModulesToSave, strings.TrimSuffix(q.Name, ".weight"))
+			name := strings.TrimSuffix(q.Name, ".weight")
+			p.ModulesToSave = append(p.ModulesToSave, name[strings.LastIndexByte(name, '.')+1:])
+		}
+		if q.Name == scoreHead {
 			p.Task = "SEQ_CLS"
 		}
 	}
