@@ -18,6 +18,8 @@ var (
 	ErrNoHeldOut = errors.New("no held-out text")
 	// ErrModel: the model does not do what Model asks of it, or does not fit the tokenizer.
 	ErrModel = errors.New("model does not fit")
+	// ErrUnable is what a model wraps that cannot do what a task asks, by its kind: the prompt is left out, and the others judged.
+	ErrUnable = errors.New("the model cannot do this")
 )
 
 // Result is what a suite found out about a model.
@@ -27,7 +29,7 @@ type Result struct {
 	Scores      []event.Score
 	Samples     []event.Sample
 	// Skipped are prompts that the model's tokenizer cannot express (a char tokenizer knows only the characters of its
-	// text).
+	// text), and those that the model cannot continue, being of another kind.
 	Skipped []Skip
 }
 
@@ -227,6 +229,11 @@ func (w *work) generate(ctx context.Context, t Task) error {
 		}
 		s := Sampling{Temperature: t.Temperature, TopK: t.TopK, Seed: uint64(t.Seed) + uint64(i), Stop: []int32{eot}}
 		out, err := w.model.Generate(ctx, ids, int(t.MaxTokens), s)
+		if errors.Is(err, ErrUnable) {
+			w.result.Skipped = append(w.result.Skipped, Skip{t.Name, prompt, err.Error()})
+			w.advance(t.MaxTokens)
+			continue
+		}
 		if err != nil {
 			return err
 		}

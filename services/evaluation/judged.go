@@ -2,6 +2,8 @@ package evaluation
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"millrace/evaluator"
 	"millrace/trainer/model"
@@ -14,7 +16,7 @@ type judged struct{ net *model.Model }
 // Context is the most tokens the model sees at once.
 func (j judged) Context() int { return j.net.Config().Context }
 
-// Score tells how well each of tokens[from:] was predicted.
+// Score tells how well each of tokens[from:] was predicted; what it was told from depends on the kind of model (see model.Score).
 func (j judged) Score(ctx context.Context, tokens []int32, from int) ([]evaluator.TokenScore, error) {
 	scores, err := j.net.Score(ctx, tokens, from)
 	if err != nil {
@@ -29,5 +31,9 @@ func (j judged) Score(ctx context.Context, tokens []int32, from int) ([]evaluato
 
 // Generate continues a prompt.
 func (j judged) Generate(ctx context.Context, prompt []int32, n int, s evaluator.Sampling) ([]int32, error) {
-	return j.net.Generate(ctx, prompt, n, model.Sampling{Temperature: s.Temperature, TopK: s.TopK, Seed: s.Seed, Stop: s.Stop})
+	out, err := j.net.Generate(ctx, prompt, n, model.Sampling{Temperature: s.Temperature, TopK: s.TopK, Seed: s.Seed, Stop: s.Stop})
+	if errors.Is(err, model.ErrContinuesNothing) {
+		err = fmt.Errorf("%w: %w", evaluator.ErrUnable, err)
+	}
+	return out, err
 }

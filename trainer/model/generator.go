@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -50,6 +51,9 @@ type generatorBlock struct {
 	qkv, out, up, down        matrix
 }
 
+// ErrContinuesNothing: a model of that kind fills gaps or rewrites a text, and does not go on with one.
+var ErrContinuesNothing = errors.New("it does not continue texts")
+
 // maxRows is how many tokens go through the network at once: more gain nothing, and would want memory.
 const maxRows = 128
 
@@ -62,7 +66,7 @@ func NewGenerator(m *Model, form engine.Form) (*Generator, error) {
 		return nil, fmt.Errorf("model: %s cannot make text; use the engine cpu", m.k.Info().Kind)
 	}
 	if c.Arch.Kind() != Decoder {
-		return nil, fmt.Errorf("model: %s is an %s: it does not continue texts; only decoders do (gpt2, llama)", c.Arch, c.Arch.Kind())
+		return nil, fmt.Errorf("model: %s is an %s: %w; only decoders do (gpt2, llama)", c.Arch, c.Arch.Kind(), ErrContinuesNothing)
 	}
 	if err := m.predictsTokens(); err != nil {
 		return nil, err
