@@ -3,6 +3,7 @@ package trainer
 import (
 	"millrace/trainer/data"
 	"millrace/trainer/model"
+	"millrace/trainer/random"
 )
 
 // KeyValAccuracy is the share of held-out texts whose likeliest class is theirs, and of held-out preferences that the model shares.
@@ -33,6 +34,9 @@ func (o *classify) samples() int64               { return int64(len(o.set.Texts)
 func (o *classify) counted(int64) (int64, error) { return 1, nil }
 
 func (o *classify) fill(row int, i int64) error {
+	if row == 0 {
+		o.program.SetRun(random.Mix(o.drops, uint64(i)))
+	}
 	at := o.at(i)
 	ids := o.program.IDs[row*o.t : (row+1)*o.t]
 	n := copy(ids, o.set.Texts[at])

@@ -12,6 +12,7 @@ type dealer struct {
 	order string
 	n     uint64
 	key   uint64
+	drops uint64 // of what dropout drops in the micro-batch that begins with a sample
 }
 
 // newDealer deals n examples; those held out in their order.
@@ -19,7 +20,7 @@ func newDealer(c Config, n int, train bool) (dealer, error) {
 	if n == 0 {
 		return dealer{}, fmt.Errorf("there are none to learn from")
 	}
-	d := dealer{order: c.Data.Order, n: uint64(n), key: random.Key(c.Seed, "examples")}
+	d := dealer{order: c.Data.Order, n: uint64(n), key: random.Key(c.Seed, "examples"), drops: random.Key(c.Seed, "dropout")}
 	if !train {
 		d.order = data.Sequential
 	}

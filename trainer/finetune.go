@@ -172,7 +172,7 @@ func (r *run) start(open Open) error {
 		return err
 	}
 	if p, ok := r.objective.(*preference); ok {
-		if err := p.refer(r.heldOut); err != nil {
+		if err := p.refer(r.model, r.heldOut); err != nil {
 			return fmt.Errorf("trainer: the base's opinion of the pairs: %w", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"millrace/trainer/data"
 	"millrace/trainer/model"
+	"millrace/trainer/random"
 )
 
 // preference is direct preference optimization (Rafailov et al. 2023, equation 7): with h = β·((ln π(y⁺) - ln ref(y⁺)) - (ln π(y⁻) -
@@ -58,6 +59,9 @@ func (o *preference) samples() int64               { return int64(len(o.pairs)) 
 func (o *preference) counted(int64) (int64, error) { return 1, nil }
 
 func (o *preference) fill(row int, i int64) error {
+	if row == 0 {
+		o.batch.SetRun(random.Mix(o.drops, uint64(i)))
+	}
 	o.put(row, o.at(i))
 	return nil
 }
@@ -130,13 +134,18 @@ func dpo(margin, smoothed float64) (loss, slope float64) {
 	return loss, -(1-smoothed)*sigmoid(-margin) + smoothed*sigmoid(margin)
 }
 
-// refer asks the model, which is the base still, for its opinion of every pair.
-func (o *preference) refer(heldOut *heldOut) error {
+// refer asks the model, which is the base still, for its opinion of every pair, with nothing dropped.
+func (o *preference) refer(m *model.Model, heldOut *heldOut) error {
 	for _, p := range []*preference{o, heldOut.preference()} {
 		if p == nil {
 			continue
 		}
-		p.asking = true
+		asked, err := m.Evaluation(2*len(p.rows), p.t)
+		if err != nil {
+			return err
+		}
+		batch, train := p.batch, p.train
+		p.batch, p.train, p.asking = asked, false, true
 		for first := 0; first < len(p.pairs); first += len(p.rows) {
 			for row := range p.rows {
 				if first+row < len(p.pairs) {
@@ -145,11 +154,11 @@ func (o *preference) refer(heldOut *heldOut) error {
 					p.clear(row)
 				}
 			}
-			if _, err := p.run(0); err != nil { // no gradient is added at scale 0
+			if _, err := p.run(0); err != nil {
 				return err
 			}
 		}
-		p.asking = false
+		p.batch, p.train, p.asking = batch, train, false
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type Classifier struct {
 	labels  int
 	vocab   int
 	k       engine.Kernels
+	in      *input
 	program *engine.Program
 	out     []float32 // losses or, without gradients, logits
 }
@@ -46,7 +47,7 @@ func (m *Model) Classifier(b, t int, train bool) (*Classifier, error) {
 	if in.lengths == nil { // a decoder sees no padding behind a text
 		in.lengths = make([]int32, b)
 	}
-	c := &Classifier{IDs: in.ids, Lengths: in.lengths, Labels: make([]int32, b), t: t, labels: m.config.NLabel, vocab: m.config.VocabSize, k: m.k}
+	c := &Classifier{in: in, IDs: in.ids, Lengths: in.lengths, Labels: make([]int32, b), t: t, labels: m.config.NLabel, vocab: m.config.VocabSize, k: m.k}
 	for i := range c.Lengths {
 		c.Lengths[i] = 1
 	}
@@ -65,6 +66,9 @@ func (m *Model) Classifier(b, t int, train bool) (*Classifier, error) {
 	c.out = make([]float32, len(c.program.Output()))
 	return c, nil
 }
+
+// SetRun chooses what dropout drops in the next Run of a program that trains, by a number that no other run of the training has.
+func (c *Classifier) SetRun(number uint64) { c.in.draw(number) }
 
 // Run computes the sum of the losses of all texts in nats and, when training, adds scale times its gradient to the parameters'.
 func (c *Classifier) Run(scale float32) (float64, error) {

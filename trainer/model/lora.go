@@ -224,14 +224,14 @@ func (a *adapter) blocks() []engine.Block {
 }
 
 // adapt adds what an adapter beside a linear layer says, if there is one, to what the layer says of x.
-func (m *Model) adapt(g *engine.Graph, name string, x, y *engine.Tensor) *engine.Tensor {
-	a := m.adapters[name]
+func (n *net) adapt(name string, x, y *engine.Tensor) *engine.Tensor {
+	a := n.m.adapters[name]
 	if a == nil {
 		return y
 	}
-	h := g.Linear(name+".lora_a", x, a.a, nil, true)
-	h = g.LinearBlocks(name+".lora_b", h, a.b, a.scale, a.blocks())
-	return g.Add(name+".lora", y, h)
+	h := n.g.Linear(name+".lora_a", n.drop(name+".lora_dropout", x, n.m.lora.Dropout), a.a, nil, true)
+	h = n.g.LinearBlocks(name+".lora_b", h, a.b, a.scale, a.blocks())
+	return n.g.Add(name+".lora", y, h)
 }
 
 // merge computes the weight with its adapter, W + scale·B·A, in float32.

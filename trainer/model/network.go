@@ -138,7 +138,7 @@ func (n *net) p(name string) *engine.Parameter { return n.m.named[name] }
 
 // linear is x·w + b, with what an adapter adds.
 func (n *net) linear(name string, x *engine.Tensor) *engine.Tensor {
-	return n.m.adapt(n.g, name, x, n.g.Linear(name, x, n.p(name+".weight"), n.p(name+".bias"), n.n.transposed))
+	return n.adapt(name, x, n.g.Linear(name, x, n.p(name+".weight"), n.p(name+".bias"), n.n.transposed))
 }
 
 func (n *net) norm(name string, x *engine.Tensor) *engine.Tensor {
@@ -151,12 +151,16 @@ func (n *net) norm(name string, x *engine.Tensor) *engine.Tensor {
 
 // dropout drops a share of x, in training.
 func (n *net) dropout(name string, x *engine.Tensor) *engine.Tensor {
-	if n.c.Dropout == 0 || !n.train {
+	return n.drop(name, x, n.c.Dropout)
+}
+
+func (n *net) drop(name string, x *engine.Tensor, share float64) *engine.Tensor {
+	if share == 0 || !n.train {
 		return x
 	}
 	key := new(uint64)
 	n.in.drops = append(n.in.drops, drop{name, key})
-	return n.g.Dropout(name, x, float32(n.c.Dropout), key)
+	return n.g.Dropout(name, x, float32(share), key)
 }
 
 // activate is the activation of a layer that has no gate.
