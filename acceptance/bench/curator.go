@@ -109,10 +109,10 @@ func oneCore(n int, before, f func()) float64 {
 	return best
 }
 
-// ranks finds GPT-2's ranks.
-func (s *curatorBench) ranks(ctx context.Context) (string, error) {
+// gpt2Ranks finds GPT-2's ranks. outside is a folder outside of any module, so that nothing is written into one.
+func gpt2Ranks(ctx context.Context, outside string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", ranksModule)
-	cmd.Dir = s.tmp // outside of any module, so that nothing is written into one
+	cmd.Dir = outside
 	out, err := cmd.Output()
 	var module struct{ Dir, Error string }
 	if jsonErr := json.Unmarshal(out, &module); jsonErr != nil || module.Error != "" {
@@ -123,7 +123,7 @@ func (s *curatorBench) ranks(ctx context.Context) (string, error) {
 
 // encode is the first pass over text that was never seen, and a second one.
 func (s *curatorBench) encode(ctx context.Context) ([]Row, error) {
-	path, err := s.ranks(ctx)
+	path, err := gpt2Ranks(ctx, s.tmp)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "curator/bpe_encode is left out:", err)
 		return nil, nil

@@ -39,7 +39,7 @@ func trainers(ctx context.Context, b *bench) ([]Row, error) {
 		name    string
 		measure func(context.Context, peers) ([]Row, error)
 	}{
-		{"steps", trainingSteps}, {"products", products}, {"growth", growth}, {"pause", checkpointPause},
+		{"steps", trainingSteps}, {"products", products}, {"growth", growth}, {"pause", checkpointPause}, {"generate", generation},
 	} {
 		if only := os.Getenv("ONLY"); only != "" && !strings.Contains(","+only+",", ","+part.name+",") {
 			continue

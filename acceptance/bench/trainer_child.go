@@ -31,6 +31,8 @@ func do(task string, args []string) error {
 		out, err = childTrains(args, 0)
 	case "pause":
 		out, err = childTrains(append(args, "f32", "2", "60s"), 20)
+	case "generate":
+		out, err = childGenerates(args)
 	case "product":
 		out, err = childMultiplies(args)
 	default:
