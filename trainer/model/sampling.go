@@ -173,6 +173,19 @@ func (d *Sampler) candidates(logits []float32, weight func(int32) float64) []int
 	return ids
 }
 
+// Likeliest are the n likeliest tokens, in order; of equals the first comes first.
+func Likeliest(logits []float32, n int) []int32 {
+	n = min(n, len(logits))
+	if n <= 0 {
+		return nil
+	}
+	ids := make([]int32, len(logits))
+	for i := range ids {
+		ids[i] = int32(i)
+	}
+	return likeliestOf(ids, logits, n)
+}
+
 func sortByLogit(ids []int32, logits []float32) {
 	sort.Slice(ids, func(i, j int) bool { return before(logits, ids[i], ids[j]) })
 }

@@ -1,0 +1,124 @@
+package serving
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"millrace/curator"
+	"millrace/event"
+	"millrace/storage/blob"
+	"millrace/storage/readmodel"
+)
+
+// Stored are the checkpoints of a node, by every name that readmodel.FindCheckpoint knows.
+type Stored struct {
+	Model *readmodel.Model
+	Blobs *blob.Store
+}
+
+// listedRuns is how many of the newest runs are looked through for checkpoints, listedEach how many of a run are listed.
+const (
+	listedRuns = 200
+	listedEach = 10
+)
+
+// Offers lists the newest checkpoints of the newest runs that have any. The last of a run is the run's id alone.
+func (s Stored) Offers(ctx context.Context) ([]Offer, error) {
+	var out []Offer
+	page, err := s.Model.Runs(ctx, nil, nil, "", listedRuns)
+	if err != nil {
+		return nil, fmt.Errorf("serving: %w", err)
+	}
+	for _, r := range page.Runs {
+		all, err := s.Model.Checkpoints(r.ID)
+		if err != nil {
+			return nil, fmt.Errorf("serving: %w", err)
+		}
+		slices.Reverse(all)
+		for _, c := range all[:min(len(all), listedEach)] {
+			out = append(out, Offer{Name: fmt.Sprintf("%s@%d", r.ID, c.Step), Label: r.Name, Run: string(r.ID), Step: c.Step, Created: c.At})
+		}
+	}
+	return out, nil
+}
+
+// Find looks a name up.
+func (s Stored) Find(ctx context.Context, name string) (Checkpoint, error) {
+	c, err := s.Model.FindCheckpoint(ctx, name)
+	if errors.Is(err, readmodel.ErrNotFound) || errors.Is(err, readmodel.ErrSeveral) {
+		return Checkpoint{}, fmt.Errorf("%w: %w", ErrUnknownModel, err)
+	}
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("serving: %w", err)
+	}
+	blobs := blobs{s.Blobs.Get, func(ctx context.Context, d blob.Digest) (io.ReadCloser, error) { return s.Blobs.Reader(ctx, d) }}
+	return blobs.checkpoint(c.Checkpoint, c.Dataset, Checkpoint{ID: string(c.Checkpoint), Created: c.At}), nil
+}
+
+// blobs is where the files of checkpoints and datasets are.
+type blobs struct {
+	get  func(context.Context, blob.Digest) ([]byte, error)
+	open func(context.Context, blob.Digest) (io.ReadCloser, error)
+}
+
+// checkpoint adds to c how a checkpoint's files are read. Its tokenizer is a file of its own, or its dataset's.
+func (b blobs) checkpoint(digest, dataset event.Digest, c Checkpoint) Checkpoint {
+	ref := func(ctx context.Context, name string) (blob.Digest, bool, error) {
+		raw, err := b.get(ctx, blob.Digest(digest))
+		if err != nil {
+			return "", false, fmt.Errorf("checkpoint %s: %w", digest.Short(), err)
+		}
+		tree, err := blob.ParseTree(raw)
+		if err != nil {
+			return "", false, fmt.Errorf("checkpoint %s: %w", digest.Short(), err)
+		}
+		r, ok := tree.File(name)
+		return r.Digest, ok, nil
+	}
+	need := func(ctx context.Context, name string) (blob.Digest, error) {
+		d, ok, err := ref(ctx, name)
+		if err == nil && !ok {
+			err = fmt.Errorf("checkpoint %s has no %s", digest.Short(), name)
+		}
+		return d, err
+	}
+	c.Config = func(ctx context.Context) ([]byte, error) {
+		d, err := need(ctx, "config.json")
+		if err != nil {
+			return nil, err
+		}
+		return b.get(ctx, d)
+	}
+	c.Weights = func(ctx context.Context) (io.ReadCloser, error) {
+		d, err := need(ctx, "model.safetensors")
+		if err != nil {
+			return nil, err
+		}
+		return b.open(ctx, d)
+	}
+	c.Tokenizer = func(ctx context.Context) ([]byte, error) {
+		d, ok, err := ref(ctx, "tokenizer.json")
+		switch {
+		case err != nil:
+			return nil, err
+		case ok:
+			return b.get(ctx, d)
+		case dataset == "":
+			return nil, fmt.Errorf("checkpoint %s has neither a tokenizer.json nor a dataset, so nobody knows what its tokens mean", digest.Short())
+		}
+		raw, err := b.get(ctx, blob.Digest(dataset))
+		if err != nil {
+			return nil, fmt.Errorf("dataset %s: %w", dataset.Short(), err)
+		}
+		m, err := curator.ParseManifest(bytes.Clone(raw))
+		if err != nil {
+			return nil, err
+		}
+		return b.get(ctx, blob.Digest(m.Tokenizer.Digest))
+	}
+	return c
+}
