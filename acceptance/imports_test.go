@@ -38,11 +38,12 @@ var rooms = []room{
 	{"services/training", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
 	{"services/evaluation", []string{"services/bus", "services/job", "storage/blob", "evaluator", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
 	{"services/curation", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer/token", "event", "cost"}, ""},
+	{"services/serving", []string{"storage/blob", "storage/readmodel", "curator", "trainer", "event"}, "finds a checkpoint and lets it speak; curator for the dataset's manifest, which names the tokenizer"},
 	{"services/keeper", []string{"services/bus", "storage/blob", "storage/readmodel", "event"}, "keeps storage and log small, and the past readable"},
 	{"services/api", []string{"graph", "services/tracker", "services/compat", "web"}, "one door"},
 	{"services/node", []string{"services", "graph", "storage", "trainer/engine", "event", "web"}, "wires everything"},
 	{"client", []string{"event"}, "what other programs import"},
-	{"cmd", []string{"services/node", "services/meter", "client", "event", "cost", "trainer", "curator"}, "flags and tables; estimates, tokenizers and architectures are told without a node, a tracked command is measured by its own tracker, and a document is looked up in a dataset's own record"},
+	{"cmd", []string{"services/node", "services/serving", "services/meter", "client", "event", "cost", "trainer", "curator"}, "flags and tables; estimates, tokenizers and architectures are told without a node, a tracked command is measured by its own tracker, and a document is looked up in a dataset's own record"},
 	{"acceptance/bench", []string{"client", "event", "trainer", "curator"}, "a program; it measures the curator's parts on one core, beside their peers, and the trainer's steps in processes of their own"},
 	{"acceptance", []string{"services/node", "client", "event"}, "from outside"},
 }

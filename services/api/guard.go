@@ -105,6 +105,12 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 			_, _ = io.WriteString(w, `{"error":{"code":"UNAUTHENTICATED","message":"a token is needed","hint":"send Authorization: Bearer <token>"}}`+"\n")
 			return
 		}
+		if strings.HasPrefix(r.URL.Path, "/v1/") { // OpenAI's form
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"error":{"message":"a token is needed: give the node's as the API key","type":"authentication_error","param":null,"code":"invalid_api_key"}}`+"\n")
+			return
+		}
 		http.Error(w, "a token is needed: send \"Authorization: Bearer <token>\", or open the page once with ?token=<token>", http.StatusUnauthorized)
 	})
 }

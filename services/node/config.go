@@ -13,21 +13,25 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"millrace/trainer/engine"
 )
 
 // Role is a part of the platform that a process plays.
 type Role string
 
-// The roles. Tracker folds the log and serves GraphQL and the page; the others work jobs.
+// The roles. Tracker folds the log and serves GraphQL and the page; Serving lets people talk to checkpoints, behind the tracker's door;
+// the others work jobs.
 const (
 	Tracker    Role = "tracker"
 	Curation   Role = "curation"
 	Training   Role = "training"
 	Evaluation Role = "evaluation"
+	Serving    Role = "serving"
 )
 
 // Roles is all of them, in the order in which they start.
-func Roles() []Role { return []Role{Tracker, Curation, Training, Evaluation} }
+func Roles() []Role { return []Role{Tracker, Curation, Training, Evaluation, Serving} }
 
 // Config is one process. A YAML file has the same keys; an unknown one is an error.
 type Config struct {
@@ -46,6 +50,7 @@ type Config struct {
 	NATS    NATS     `yaml:"nats"`
 	S3      S3       `yaml:"s3"`
 	Keep    Keep     `yaml:"keep"`
+	Serve   Serve    `yaml:"serve"`
 	// Engine is "auto", "cpu" or "cpu-reference"; Threads is for training, 0: all cores.
 	Engine  string `yaml:"engine"`
 	Threads int    `yaml:"threads"`
@@ -107,6 +112,14 @@ type Keep struct {
 	PastBytes  int64 `yaml:"past_bytes"`
 }
 
+// Serve says how models are held that people talk to.
+type Serve struct {
+	// Weights is "f32", "bf16" or "q8_0": smaller ones are faster and a little less exact; "" is f32.
+	Weights string `yaml:"weights"`
+	// MemoryBytes bounds all models that are loaded; 0 is a quarter of the machine's memory.
+	MemoryBytes int64 `yaml:"memory_bytes"`
+}
+
 // DefaultAddr is where a node serves unless told otherwise.
 const DefaultAddr = "127.0.0.1:7070"
 
@@ -147,6 +160,12 @@ func (c Config) withDefaults() (Config, error) {
 		if !slices.Contains(Roles(), r) {
 			return c, fmt.Errorf("node: no role %q; there are %v: %w", r, Roles(), ErrConfig)
 		}
+	}
+	if c.plays(Serving) && !c.plays(Tracker) {
+		return c, fmt.Errorf("node: the role serving needs the role tracker beside it; elsewhere use millrace serve: %w", ErrConfig)
+	}
+	if w := c.Serve.Weights; w != "" && !slices.Contains(engine.Forms(), engine.Form(w)) {
+		return c, fmt.Errorf("node: serve.weights is %q; there are %v: %w", w, engine.Forms(), ErrConfig)
 	}
 	if c.Addr == "" && c.plays(Tracker) {
 		c.Addr = DefaultAddr

@@ -67,6 +67,10 @@ func (n *Node) serveTracker(c *api.Config, only graph.Persisted) {
 		Page: web.GraphiQL(), Persisted: only, Timeout: n.config.GraphQL.Timeout, NoIntrospection: n.config.GraphQL.NoIntrospection})
 	c.Logging = n.logging
 	c.Graph, c.Drain, c.Mount = g, g.Close, map[string]http.Handler{"/": web.Handler()}
+	if n.serving != nil {
+		c.Mount["/v1/"] = n.serving
+		c.Drain = func() error { return errors.Join(n.serving.Close(), g.Close()) }
+	}
 	c.Ready = append(c.Ready, api.Check{Name: "read model", Run: n.caughtUp})
 	c.Blob = n.blob
 }

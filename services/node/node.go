@@ -22,6 +22,7 @@ import (
 	"millrace/services/job"
 	"millrace/services/keeper"
 	"millrace/services/meter"
+	"millrace/services/serving"
 	"millrace/services/tracker"
 	"millrace/services/training"
 	"millrace/storage/blob"
@@ -49,6 +50,7 @@ type Node struct {
 	keeper  *keeper.Keeper
 	past    *keeper.Past
 	logging *ingest.Server
+	serving *serving.Server
 	// listener is the door's; nil for a worker that was given no address.
 	listener net.Listener
 	// devices are what the working roles compute on.
@@ -65,7 +67,7 @@ func Open(ctx context.Context, c Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{config: c, log: c.Log, code: code(c.Version)}
-	for _, open := range []func(context.Context) error{n.openData, n.openBus, n.openBlobs, n.openArchive, n.openTracker, n.openKeeper, n.openDoor, n.openWorkers} {
+	for _, open := range []func(context.Context) error{n.openData, n.openBus, n.openBlobs, n.openArchive, n.openTracker, n.openKeeper, n.openDoor, n.openWorkers, n.openServing} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}

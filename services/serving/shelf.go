@@ -45,7 +45,7 @@ func (s *shelf) take(ctx context.Context, c Checkpoint) (*voice, func(), error) 
 		return nil, nil, errStopping
 	}
 	p, there := s.places[c.ID]
-	if !there {
+	if !there || p.voice != nil && p.voice.over() { // one that failed is loaded anew
 		p = &place{ready: make(chan struct{})}
 		s.places[c.ID] = p
 		go s.load(c, p)

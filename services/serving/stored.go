@@ -1,12 +1,12 @@
 package serving
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"millrace/curator"
 	"millrace/event"
@@ -55,20 +55,26 @@ func (s Stored) Find(ctx context.Context, name string) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("serving: %w", err)
 	}
-	blobs := blobs{s.Blobs.Get, func(ctx context.Context, d blob.Digest) (io.ReadCloser, error) { return s.Blobs.Reader(ctx, d) }}
-	return blobs.checkpoint(c.Checkpoint, c.Dataset, Checkpoint{ID: string(c.Checkpoint), Created: c.At}), nil
+	o := Objects{
+		Get: func(ctx context.Context, d event.Digest) ([]byte, error) { return s.Blobs.Get(ctx, blob.Digest(d)) },
+		Open: func(ctx context.Context, d event.Digest) (io.ReadCloser, error) {
+			return s.Blobs.Reader(ctx, blob.Digest(d))
+		},
+	}
+	return o.Checkpoint(c.Checkpoint, c.Dataset, c.At), nil
 }
 
-// blobs is where the files of checkpoints and datasets are.
-type blobs struct {
-	get  func(context.Context, blob.Digest) ([]byte, error)
-	open func(context.Context, blob.Digest) (io.ReadCloser, error)
+// Objects is where the files of checkpoints and datasets are.
+type Objects struct {
+	Get  func(context.Context, event.Digest) ([]byte, error)
+	Open func(context.Context, event.Digest) (io.ReadCloser, error)
 }
 
-// checkpoint adds to c how a checkpoint's files are read. Its tokenizer is a file of its own, or its dataset's.
-func (b blobs) checkpoint(digest, dataset event.Digest, c Checkpoint) Checkpoint {
-	ref := func(ctx context.Context, name string) (blob.Digest, bool, error) {
-		raw, err := b.get(ctx, blob.Digest(digest))
+// Checkpoint is the model of a checkpoint's tree. Its tokenizer is a file of its own, or its dataset's.
+func (b Objects) Checkpoint(digest, dataset event.Digest, saved time.Time) Checkpoint {
+	c := Checkpoint{ID: string(digest), Created: saved}
+	ref := func(ctx context.Context, name string) (event.Digest, bool, error) {
+		raw, err := b.Get(ctx, digest)
 		if err != nil {
 			return "", false, fmt.Errorf("checkpoint %s: %w", digest.Short(), err)
 		}
@@ -77,9 +83,9 @@ func (b blobs) checkpoint(digest, dataset event.Digest, c Checkpoint) Checkpoint
 			return "", false, fmt.Errorf("checkpoint %s: %w", digest.Short(), err)
 		}
 		r, ok := tree.File(name)
-		return r.Digest, ok, nil
+		return event.Digest(r.Digest), ok, nil
 	}
-	need := func(ctx context.Context, name string) (blob.Digest, error) {
+	need := func(ctx context.Context, name string) (event.Digest, error) {
 		d, ok, err := ref(ctx, name)
 		if err == nil && !ok {
 			err = fmt.Errorf("checkpoint %s has no %s", digest.Short(), name)
@@ -91,14 +97,14 @@ func (b blobs) checkpoint(digest, dataset event.Digest, c Checkpoint) Checkpoint
 		if err != nil {
 			return nil, err
 		}
-		return b.get(ctx, d)
+		return b.Get(ctx, d)
 	}
 	c.Weights = func(ctx context.Context) (io.ReadCloser, error) {
 		d, err := need(ctx, "model.safetensors")
 		if err != nil {
 			return nil, err
 		}
-		return b.open(ctx, d)
+		return b.Open(ctx, d)
 	}
 	c.Tokenizer = func(ctx context.Context) ([]byte, error) {
 		d, ok, err := ref(ctx, "tokenizer.json")
@@ -106,19 +112,19 @@ func (b blobs) checkpoint(digest, dataset event.Digest, c Checkpoint) Checkpoint
 		case err != nil:
 			return nil, err
 		case ok:
-			return b.get(ctx, d)
+			return b.Get(ctx, d)
 		case dataset == "":
 			return nil, fmt.Errorf("checkpoint %s has neither a tokenizer.json nor a dataset, so nobody knows what its tokens mean", digest.Short())
 		}
-		raw, err := b.get(ctx, blob.Digest(dataset))
+		raw, err := b.Get(ctx, dataset)
 		if err != nil {
 			return nil, fmt.Errorf("dataset %s: %w", dataset.Short(), err)
 		}
-		m, err := curator.ParseManifest(bytes.Clone(raw))
+		m, err := curator.ParseManifest(raw)
 		if err != nil {
 			return nil, err
 		}
-		return b.get(ctx, blob.Digest(m.Tokenizer.Digest))
+		return b.Get(ctx, m.Tokenizer.Digest)
 	}
 	return c
 }

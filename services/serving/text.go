@@ -59,7 +59,7 @@ func (w *writer) uncertain() int {
 		}
 	}
 	// A character is not cut: what waits begins with one.
-	for at := len(w.held) - wait; wait < len(w.held) && at > 0 && !utf8.RuneStart(w.held[at]); at-- {
+	for at := len(w.held) - wait; wait > 0 && at > 0 && !utf8.RuneStart(w.held[at]); at-- {
 		wait++
 	}
 	return wait

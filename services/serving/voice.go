@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -54,6 +55,13 @@ func speak(g *model.Generator, tok token.Tokenizer, bytes int64, limits Limits, 
 	return v
 }
 
+// over tells that nothing can be asked any more.
+func (v *voice) over() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.ended
+}
+
 // close ends the voice and all that it was saying.
 func (v *voice) close() {
 	v.stop()
@@ -98,7 +106,7 @@ func (v *voice) run(ctx context.Context) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			v.log.Error("serving: a model failed", "panic", r)
+			v.log.Error("serving: a model failed", "panic", r, "stack", string(debug.Stack()))
 			end(errInternal)
 		}
 	}()
