@@ -16,7 +16,7 @@ import (
 // finetuneCmd trains a model further.
 type finetuneCmd struct {
 	Base       string   `arg:"" help:"Checkpoint to begin at: RUN (its last), RUN@STEP, an alias such as best, or a digest."`
-	Data       string   `required:"" help:"What to learn from: a dataset (name or digest), or a file of JSON lines." placeholder:"DATASET|FILE"`
+	Data       string   `arg:"" name:"dataset|file" help:"What to learn from: a dataset (name or digest), or a file of JSON lines."`
 	Objective  string   `help:"What to learn: ${enum}." enum:"text,chat,classify,dpo" default:"chat"`
 	LoRA       string   `name:"lora" help:"Learn adapters beside frozen weights, e.g. rank=8,alpha=16,targets=attention." placeholder:"KEY=VALUE,…"`
 	Template   string   `help:"How conversations are written: chatml or llama3. With it pairs for dpo are conversations." placeholder:"NAME"`
@@ -39,8 +39,8 @@ func (finetuneCmd) Help() string {
   --objective classify   a file of {"text","label"}
   --objective dpo        a file of {"prompt","chosen","rejected"}
 
-  millrace finetune base --data chat.jsonl --lora rank=8
-  millrace finetune base@best --data mails.jsonl --objective classify -s steps=500
+  millrace finetune base chat.jsonl --lora rank=8
+  millrace finetune base@best mails.jsonl --objective classify -s steps=500
   millrace curate letters.jsonl --tokenizer-of base       a dataset that base can be trained on`
 }
 

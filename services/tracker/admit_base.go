@@ -20,7 +20,7 @@ func (t *Tracker) resolveBase(ctx context.Context, w *event.RunRequested) error 
 	})
 	if at < 0 {
 		if w.Spec.Kind == event.Finetune {
-			return refuse(Invalid, "inputs", "name one by its run: millrace finetune RUN --data DATASET", "a fine-tuning needs a base: an input with role \"base\"")
+			return refuse(Invalid, "inputs", "name one by its run: millrace finetune RUN DATASET", "a fine-tuning needs a base: an input with role \"base\"")
 		}
 		return nil
 	}
