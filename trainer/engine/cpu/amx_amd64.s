@@ -101,8 +101,8 @@ done:
 	RET
 
 // bfTilesAmx computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
-// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
-TEXT ·bfTilesAmx(SB), NOSPLIT, $0-128
+// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+TEXT ·bfTilesAmx(SB), NOSPLIT, $0-136
 	MOVQ c_base+0(FP), DI
 	MOVQ a_base+32(FP), SI
 	MOVQ cRow+24(FP), R8
@@ -112,7 +112,7 @@ TEXT ·bfTilesAmx(SB), NOSPLIT, $0-128
 	JEQ done
 	MOVQ R8, R9
 	SHLQ $4, R9
-	MOVQ depth+112(FP), R10
+	MOVQ strip+120(FP), R10
 	SHLQ $10, R10
 	MOVQ $64, R11
 	MOVQ $128, R12
@@ -120,7 +120,7 @@ TEXT ·bfTilesAmx(SB), NOSPLIT, $0-128
 	BYTE $0xC4; BYTE $0xE2; BYTE $0x78; BYTE $0x49; BYTE $0x00 // LDTILECFG (AX)
 panel:
 	LEAQ (DI)(R9*1), R15
-	MOVQ start+120(FP), AX
+	MOVQ start+128(FP), AX
 	CMPQ AX, $1
 	JEQ load
 	CMPQ AX, $2
@@ -144,6 +144,7 @@ load:
 	BYTE $0xC4; BYTE $0x82; BYTE $0x7B; BYTE $0x4B; BYTE $0x94; BYTE $0x07; BYTE $0x00; BYTE $0x00; BYTE $0x00; BYTE $0x00 // TILELOADD 0(R15)(R8*1), TMM2
 	BYTE $0xC4; BYTE $0x82; BYTE $0x7B; BYTE $0x4B; BYTE $0x9C; BYTE $0x07; BYTE $0x40; BYTE $0x00; BYTE $0x00; BYTE $0x00 // TILELOADD 64(R15)(R8*1), TMM3
 begun:
+	MOVQ SI, AX
 	LEAQ (SI)(R10*1), BX
 	MOVQ b_base+56(FP), DX
 	MOVQ depth+112(FP), CX
@@ -165,7 +166,7 @@ tile:
 	BYTE $0xC4; BYTE $0xA2; BYTE $0x7A; BYTE $0x4B; BYTE $0x8C; BYTE $0x07; BYTE $0x40; BYTE $0x00; BYTE $0x00; BYTE $0x00 // TILESTORED 64(DI)(R8*1), TMM1
 	BYTE $0xC4; BYTE $0x82; BYTE $0x7A; BYTE $0x4B; BYTE $0x94; BYTE $0x07; BYTE $0x00; BYTE $0x00; BYTE $0x00; BYTE $0x00 // TILESTORED 0(R15)(R8*1), TMM2
 	BYTE $0xC4; BYTE $0x82; BYTE $0x7A; BYTE $0x4B; BYTE $0x9C; BYTE $0x07; BYTE $0x40; BYTE $0x00; BYTE $0x00; BYTE $0x00 // TILESTORED 64(R15)(R8*1), TMM3
-	MOVQ BX, SI
+	LEAQ (AX)(R10*2), SI
 	LEAQ (R15)(R9*1), DI
 	DECQ R13
 	JNE panel

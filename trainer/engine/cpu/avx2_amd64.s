@@ -2682,8 +2682,8 @@ done:
 	RET
 
 // bfTilesAvx2 computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
-// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
-TEXT ·bfTilesAvx2(SB), NOSPLIT, $8-128
+// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+TEXT ·bfTilesAvx2(SB), NOSPLIT, $8-136
 	STMXCSR saved-8(SP)
 	MOVL saved-8(SP), AX
 	ORL $0x8040, AX
@@ -2704,7 +2704,7 @@ group:
 column:
 	MOVQ DI, R15
 	ADDQ R11, R15
-	MOVQ start+120(FP), AX
+	MOVQ start+128(FP), AX
 	CMPQ AX, $1
 	JEQ load
 	CMPQ AX, $2
@@ -2801,7 +2801,7 @@ pair:
 	ADDQ $256, R12
 	CMPQ R12, $1024
 	JLT group
-	MOVQ depth+112(FP), AX
+	MOVQ strip+120(FP), AX
 	SHLQ $10, AX
 	ADDQ AX, SI
 	DECQ R13

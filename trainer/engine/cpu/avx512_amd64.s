@@ -7614,8 +7614,8 @@ done:
 	RET
 
 // bfTilesAvx512 computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
-// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
-TEXT ·bfTilesAvx512(SB), NOSPLIT, $8-128
+// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+TEXT ·bfTilesAvx512(SB), NOSPLIT, $8-136
 	STMXCSR saved-8(SP)
 	MOVL saved-8(SP), AX
 	ORL $0x8040, AX
@@ -7637,7 +7637,7 @@ group:
 column:
 	MOVQ DI, R15
 	ADDQ R11, R15
-	MOVQ start+120(FP), AX
+	MOVQ start+128(FP), AX
 	CMPQ AX, $1
 	JEQ load
 	CMPQ AX, $2
@@ -7798,7 +7798,7 @@ pair:
 	ADDQ $512, R12
 	CMPQ R12, $1024
 	JLT group
-	MOVQ depth+112(FP), AX
+	MOVQ strip+120(FP), AX
 	SHLQ $10, AX
 	ADDQ AX, SI
 	DECQ R13

@@ -16,6 +16,7 @@ const (
 	bfTile = 16 * 16     // words
 	bfCell = bfSide * 16 // words of a panel for one tile's depth
 	bfDeep = 1024        // most of k that is packed at once
+	bfNear = 8           // tiles of k that are multiplied at once
 	bfTall = 2048        // most rows of A that are packed at once
 	bfWide = 8           // most panels of B of a task
 	bfRest = bfSide * 32 // values of an edge of C, or of what is rounded there
@@ -34,7 +35,7 @@ type bf16Level struct {
 	pairs func(dst []uint32, src []float32, ld, pairs, panels, stride int)
 	rows  func(dst []uint32, src []float32, ld, rows, blocks, rowStride, blockStride int)
 	turn  func(dst, src []uint32, dstRow, srcRow, blocks, dstBlock, srcBlock int)
-	tiles func(c []float32, cRow int, a, b []uint32, bias []float32, panels, depth, start int)
+	tiles func(c []float32, cRow int, a, b []uint32, bias []float32, panels, depth, strip, start int)
 }
 
 // productBF16 is product in bfloat16. Parts of k follow each other; in each, blocks of rows are packed by all threads, then every
@@ -101,7 +102,13 @@ func (k *fast) bfPanel(p bfPart, s *scratch, a, b []uint32, top, bottom, from, t
 		whole = 0
 	}
 	if whole > 0 {
-		k.bf16.tiles(p.c[top*p.cRow+from:], p.cRow, a, b, bias, whole, p.tiles, p.start)
+		// A few tiles of k at a time, so that this panel of B stays in the first-level cache while A passes by.
+		start := p.start
+		for tile := 0; tile < p.tiles; tile += bfNear {
+			depth := min(bfNear, p.tiles-tile)
+			k.bf16.tiles(p.c[top*p.cRow+from:], p.cRow, a[tile*bfTile:], b[tile*bfCell:], bias, whole, depth, p.tiles, start)
+			start = fromC
+		}
 	}
 	for row := top + whole*bfSide; row < bottom; row += bfSide {
 		rows, cols := min(bfSide, bottom-row), to-from
@@ -116,7 +123,7 @@ func (k *fast) bfPanel(p bfPart, s *scratch, a, b []uint32, top, bottom, from, t
 				copy(edge[i*bfSide:][:cols], p.c[(row+i)*p.cRow+from:])
 			}
 		}
-		k.bf16.tiles(edge, bfSide, a[(row-top)/bfSide*p.tiles*bfCell:], b, margin, 1, p.tiles, p.start)
+		k.bf16.tiles(edge, bfSide, a[(row-top)/bfSide*p.tiles*bfCell:], b, margin, 1, p.tiles, p.tiles, p.start)
 		for i := range rows {
 			copy(p.c[(row+i)*p.cRow+from:][:cols], edge[i*bfSide:])
 		}

@@ -56,9 +56,9 @@ func bfTurnGo(dst, src []uint32, dstRow, srcRow, blocks, dstBlock, srcBlock int)
 }
 
 // bfTilesGo computes panels of 32×32 of C, one below the other, in the order of bf16.go.
-func bfTilesGo(c []float32, cRow int, a, b []uint32, bias []float32, panels, depth, start int) {
+func bfTilesGo(c []float32, cRow int, a, b []uint32, bias []float32, panels, depth, strip, start int) {
 	for row := range panels * bfSide {
-		strip := a[row/16*depth*bfTile+row%16*16:]
+		words := a[row/16*strip*bfTile+row%16*16:]
 		for column := range bfSide {
 			var sum float32
 			switch start {
@@ -70,7 +70,7 @@ func bfTilesGo(c []float32, cRow int, a, b []uint32, bias []float32, panels, dep
 			for tile := range depth {
 				var even, odd float32
 				for p := range 16 {
-					x, y := strip[tile*bfTile+p], b[(tile*16+p)*bfSide+column]
+					x, y := words[tile*bfTile+p], b[(tile*16+p)*bfSide+column]
 					even = fusedGo(half(x<<16), half(y<<16), even)
 					odd = fusedGo(half(x), half(y), odd)
 				}

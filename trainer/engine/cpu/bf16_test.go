@@ -107,15 +107,15 @@ func checkPacking(t *testing.T, name string, level, plain cpu.BF16, src []float3
 
 func checkTiles(t *testing.T, name string, level, plain cpu.BF16, r *rand.Rand, from func(*rand.Rand) float32) {
 	t.Helper()
-	const panels, depth, row = 2, 3, 41
-	a, b := make([]uint32, panels*depth*512), make([]uint32, depth*512)
+	const panels, depth, strip, row = 2, 3, 4, 41
+	a, b := make([]uint32, panels*strip*512), make([]uint32, depth*512)
 	plain.Rows(a, draw(r, 2*len(a), from), 32, len(a)/16, 1, 16, 0)
 	plain.Rows(b, draw(r, 2*len(b), from), 32, len(b)/16, 1, 16, 0)
 	c, bias := draw(r, panels*32*row, from), draw(r, 32, from)
 	for start := range 3 {
 		got, want := append([]float32{}, c...), append([]float32{}, c...)
-		level.Tiles(got, row, a, b, bias, panels, depth, start)
-		plain.Tiles(want, row, a, b, bias, panels, depth, start)
+		level.Tiles(got, row, a, b, bias, panels, depth, strip, start)
+		plain.Tiles(want, row, a, b, bias, panels, depth, strip, start)
 		sameBits(t, name+": tiles", got, want)
 	}
 }

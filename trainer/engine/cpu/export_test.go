@@ -10,7 +10,7 @@ type BF16 struct {
 	Pairs func(dst []uint32, src []float32, ld, pairs, panels, stride int)
 	Rows  func(dst []uint32, src []float32, ld, rows, blocks, rowStride, blockStride int)
 	Turn  func(dst, src []uint32, dstRow, srcRow, blocks, dstBlock, srcBlock int)
-	Tiles func(c []float32, cRow int, a, b []uint32, bias []float32, panels, depth, start int)
+	Tiles func(c []float32, cRow int, a, b []uint32, bias []float32, panels, depth, strip, start int)
 }
 
 // BF16Of returns the bfloat16 primitives of the named level; found is false where this processor lacks it.

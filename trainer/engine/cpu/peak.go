@@ -59,7 +59,7 @@ func (k *fast) burst() func() (multiplyAdds int) {
 		return func() int {
 			const repeats = 8
 			for range repeats {
-				k.bf16.tiles(c, bfSide, words, words, nil, 1, depth, fromZero)
+				k.bf16.tiles(c, bfSide, words, words, nil, 1, depth, depth, fromZero)
 			}
 			return repeats * depth * bfSide * bfSide * bfSide
 		}

@@ -64,12 +64,19 @@ func BenchmarkStep(b *testing.B) {
 		{"demo", 4, 128, 4, 128, 8, 4096},
 		{"124M", 12, 768, 12, 64, 4, 50257},
 	} {
-		for _, threads := range []int{1, 2} {
-			b.Run(fmt.Sprintf("%s/threads=%d", size.name, threads), func(b *testing.B) {
+		for _, of := range []struct {
+			precision engine.Precision
+			threads   int
+		}{{engine.F32, 1}, {engine.F32, 2}, {engine.BF16, 1}, {engine.BF16, 2}} {
+			b.Run(fmt.Sprintf("%s/%s/threads=%d", size.name, of.precision, of.threads), func(b *testing.B) {
 				if size.name == "124M" && testing.Short() {
 					b.Skip("a gigabyte of parameters and gradients")
 				}
-				g := newGPT(open(b, threads), size.layers, size.width, size.heads, size.context, size.batch, size.vocab)
+				k, err := open(b, of.threads).With(of.precision)
+				if err != nil {
+					b.Fatal(err)
+				}
+				g := newGPT(k, size.layers, size.width, size.heads, size.context, size.batch, size.vocab)
 				step := g.build()
 				for b.Loop() {
 					step()

@@ -41,10 +41,10 @@ func bfRowsAvx512(dst []uint32, src []float32, ld int, rows int, blocks int, row
 func bfTurnAvx512(dst []uint32, src []uint32, dstRow int, srcRow int, blocks int, dstBlock int, srcBlock int)
 
 // bfTilesAvx512 computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
-// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
 //
 //go:noescape
-func bfTilesAvx512(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, start int)
+func bfTilesAvx512(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, strip int, start int)
 
 // geluAvx512 is engine.Kernels.GELU.
 //
@@ -230,10 +230,10 @@ func bfRowsAvx2(dst []uint32, src []float32, ld int, rows int, blocks int, rowSt
 func bfTurnAvx2(dst []uint32, src []uint32, dstRow int, srcRow int, blocks int, dstBlock int, srcBlock int)
 
 // bfTilesAvx2 computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
-// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
 //
 //go:noescape
-func bfTilesAvx2(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, start int)
+func bfTilesAvx2(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, strip int, start int)
 
 // geluAvx2 is engine.Kernels.GELU.
 //
@@ -387,7 +387,7 @@ func bfPairsAmx(dst []uint32, src []float32, ld int, pairs int, panels int, stri
 func bfRowsAmx(dst []uint32, src []float32, ld int, rows int, blocks int, rowStride int, blockStride int)
 
 // bfTilesAmx computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
-// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
 //
 //go:noescape
-func bfTilesAmx(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, start int)
+func bfTilesAmx(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, strip int, start int)

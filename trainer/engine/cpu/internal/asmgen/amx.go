@@ -95,8 +95,8 @@ func (a *assembly) amxTiles() {
 	a.op("JEQ", "done")
 	a.op("MOVQ", "R8", "R9")
 	a.op("SHLQ", "$4", "R9") // sixteen rows of C
-	a.argument("depth", "R10", false)
-	a.op("SHLQ", "$10", "R10") // a strip of A
+	a.argument("strip", "R10", false)
+	a.op("SHLQ", "$10", "R10")
 	a.op("MOVQ", "$64", "R11")
 	a.op("MOVQ", "$128", "R12")
 	a.op("LEAQ", "tiles<>+0(SB)", "AX")
@@ -124,6 +124,7 @@ func (a *assembly) amxTiles() {
 		a.tileLoad(tile, []string{"DI", "R15"}[tile/2], "R8", tile%2*64)
 	}
 	a.label("begun")
+	a.op("MOVQ", "SI", "AX") // a panel of A
 	a.op("LEAQ", "(SI)(R10*1)", "BX")
 	a.base("b", "DX")
 	a.argument("depth", "CX", false)
@@ -144,7 +145,7 @@ func (a *assembly) amxTiles() {
 	for tile := range 4 {
 		a.tileStore(tile, []string{"DI", "R15"}[tile/2], "R8", tile%2*64)
 	}
-	a.op("MOVQ", "BX", "SI")
+	a.op("LEAQ", "(AX)(R10*2)", "SI")
 	a.op("LEAQ", "(R15)(R9*1)", "DI")
 	a.op("DECQ", "R13")
 	a.op("JNE", "panel")

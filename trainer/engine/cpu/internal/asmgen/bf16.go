@@ -250,10 +250,10 @@ func (a *assembly) square() []int {
 
 // bfTilesDoc is said of AMX and of what stands in for it.
 const bfTilesDoc = "computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.\n" +
-	"// start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias."
+	"// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias."
 
 func bfTilesParams() []param {
-	return append(append(append(slices("c"), ints("cRow")...), words("a", "b")...), append(slices("bias"), ints("panels", "depth", "start")...)...)
+	return append(append(append(slices("c"), ints("cRow")...), words("a", "b")...), append(slices("bias"), ints("panels", "depth", "strip", "start")...)...)
 }
 
 // bfTiles stands in for AMX where there is none: for every tile of 16 words, sums of the even and of the odd halves by fused
@@ -384,7 +384,7 @@ func (a *assembly) bfTiles() {
 	a.op("ADDQ", fmt.Sprintf("$%d", 64*rows), "R12")
 	a.op("CMPQ", "R12", "$1024")
 	a.op("JLT", "group")
-	a.argument("depth", "AX", false)
+	a.argument("strip", "AX", false)
 	a.op("SHLQ", "$10", "AX")
 	a.op("ADDQ", "AX", "SI")
 	a.op("DECQ", "R13")
