@@ -21,7 +21,10 @@ import (
 	"millrace/trainer/random"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	child()
+	goleak.VerifyTestMain(m)
+}
 
 // text is a language that can be learnt: each token is the one before plus one or two, modulo 11.
 func text(n int, seed uint64) data.IDs {

@@ -32,6 +32,7 @@ func TestATrainingThatWasKilledAndStoppedEndsAsIfNothingHadHappened(t *testing.T
 	broken := begin(t, c, training(steps, every))
 	checkpointed(t, c, broken.ID, 2)
 	end(proc) // kill -9
+	config.Threads = 2
 	proc = spawn(t, config)
 	again := until(t, c, broken.ID, "on its second attempt", func(r client.Run) bool { return r.Attempts == 2 })
 	checkpointed(t, c, broken.ID, 4)
