@@ -34,6 +34,8 @@ type Shape struct {
 	// EmbeddingNorm follows the embeddings; NoFinalNorm leaves out the one before the head. Post-norm models have the first, not the second.
 	EmbeddingNorm bool `json:"embedding_norm,omitempty"`
 	NoFinalNorm   bool `json:"no_final_norm,omitempty"`
+	// Transform is a dense layer and a norm before the head, and a bias behind it, as BERT has for masked tokens.
+	Transform bool `json:"transform,omitempty"`
 }
 
 // Kind says which way attention looks.
@@ -231,6 +233,16 @@ func (s Shape) count() Count {
 	}
 	if !s.Tied && !s.NoHead {
 		c.Head = d * int64(s.Vocab)
+	}
+	if s.Transform { // counted as a feed-forward part, for a token is multiplied by it though the head is tied
+		c.MLP += d * d
+		c.Norm += d
+		if s.Bias {
+			c.MLP += d + int64(s.Vocab)
+		}
+		if s.Bias && s.Norm == LayerNorm {
+			c.Norm += d
+		}
 	}
 	c.Total = c.Embedding + c.Position + c.Attention + c.MLP + c.Norm + c.Head
 	return c

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"encoding/json"
 	"errors"
 
 	"millrace/cost"
@@ -99,29 +98,19 @@ func (r *resolver) ask(in gen.CostEstimateInput) (cost.Ask, error) {
 
 // shapeOf is the model in a run's configuration as the trainer writes it. A vocabulary that was left to the tokenizer is its dataset's.
 func (r *resolver) shapeOf(run readmodel.Run) (cost.Shape, bool) {
-	var c struct {
-		Model struct {
-			Arch      string `json:"arch"`
-			NLayer    int    `json:"n_layer"`
-			NHead     int    `json:"n_head"`
-			DModel    int    `json:"d_model"`
-			Context   int    `json:"context"`
-			VocabSize int    `json:"vocab_size"`
-			Bias      bool   `json:"bias"`
-		} `json:"model"`
+	s, ok := cost.OfConfig(run.Spec.Config)
+	if !ok {
+		return s, false
 	}
-	if json.Unmarshal(run.Spec.Config, &c) != nil || c.Model.Arch != "gpt2" {
-		return cost.Shape{}, false
-	}
-	m := c.Model
 	for _, in := range run.Spec.Inputs {
-		if m.VocabSize == 0 && in.Role == "dataset" {
+		if s.Vocab == 0 && in.Role == "dataset" {
 			if d, err := r.Model.Dataset(in.Digest); err == nil {
-				m.VocabSize = d.VocabSize
+				s.Vocab = d.VocabSize
 			}
 		}
 	}
-	s, err := cost.Shape{Name: run.Name, Vocab: m.VocabSize, DModel: m.DModel, NLayer: m.NLayer, NHead: m.NHead, Context: m.Context, Bias: m.Bias, Tied: true}.Filled()
+	s.Name = run.Name
+	s, err := s.Filled()
 	return s, err == nil
 }
 

@@ -66,7 +66,9 @@ func (c Config) MarshalJSON() ([]byte, error) {
 
 // short is the config without what its family chooses anyway.
 func (c Config) short() Config {
-	leave(&c, func(c *Config) *int { return &c.DFF })
+	if !c.filled().Activation.Gated() { // otherwise the width is not easily told
+		leave(&c, func(c *Config) *int { return &c.DFF })
+	}
 	leave(&c, func(c *Config) *int { return &c.HeadDim })
 	leave(&c, func(c *Config) *int { return &c.NKVHead })
 	leave(&c, func(c *Config) *int { return &c.NEncoder })
