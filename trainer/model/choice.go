@@ -111,7 +111,7 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 		if err != nil {
 			return err
 		}
-		base, base.VocabSize = p, c.VocabSize
+		base, base.VocabSize, base.MaskToken = p, c.VocabSize, 0 // a mask is a token of that vocabulary
 	case begin.Arch != "" && begin.Arch != c.Arch && *c != (Config{}):
 		base = small(begin.Arch)
 		base.VocabSize = c.VocabSize

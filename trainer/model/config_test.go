@@ -70,6 +70,8 @@ func TestResolveWritesDownTheFamily(t *testing.T) {
 			`"position":"learned","norm":"layernorm","norm_place":"post","norm_eps":1e-12,"activation":"gelu_exact","tie":true}`,
 		`{"arch":"t5","tie":"no","n_encoder":1}`: `{"arch":"t5","n_layer":4,"n_head":4,"d_model":128,"context":128,"vocab_size":9,"bias":false,"n_kv_head":4,"head_dim":32,"d_ff":512,"n_encoder":1,` +
 			`"position":"relative","relative_buckets":32,"relative_distance":128,"norm":"rmsnorm","norm_place":"pre","norm_eps":0.000001,"activation":"relu","tie":false}`,
+		`{"preset":"bert-base"}`: `{"arch":"bert","n_layer":12,"n_head":12,"d_model":768,"context":512,"vocab_size":9,"bias":true,"n_kv_head":12,"head_dim":64,"d_ff":3072,"n_segment":2,"mask_token":8,` +
+			`"position":"learned","norm":"layernorm","norm_place":"post","norm_eps":1e-12,"activation":"gelu_exact","tie":true}`,
 		`{"preset":"llama-tiny","n_layer":2}`: `{"arch":"llama","n_layer":2,"n_head":32,"d_model":2048,"context":2048,"vocab_size":9,"bias":false,"n_kv_head":4,"head_dim":64,"d_ff":5632,` +
 			`"position":"rope","rope_theta":10000,"norm":"rmsnorm","norm_place":"pre","norm_eps":0.00001,"activation":"swiglu","tie":false}`,
 	} {
