@@ -45,6 +45,10 @@ func (a attended) out(y []float32) []float32 {
 
 func (a attended) seen(i int) int { return a.s.Seen(a.batch, i) }
 
+// scoreRow is how far rows of scores are apart: one cache line more than they need, lest rows of a power of two of keys fall
+// into the same few sets of the cache.
+func scoreRow(tk int) int { return (tk+15)/16*16 + 16 }
+
 // adjust adds what is not a product to scaled scores of query i; without bias and slopes there is nothing to do, and the
 // scores are left unscaled for softmax to scale.
 func (a attended) adjust(row []float32, i int) (rate float32) {
@@ -74,7 +78,8 @@ func (k *fast) Attention(y, lse, q, key, v, bias []float32, s engine.Shape) {
 		room := grow(&sc.panels, k.room(tk, dim)+k.room(dim, tk))
 		keys := k.columnPanels(room, a.keys(key), s.KVStride, tk, dim)
 		values := k.rowPanels(room[k.room(tk, dim):], a.keys(v), s.KVStride, tk, dim)
-		probs := grow(&sc.scores, k.tileRows*tk)
+		row := scoreRow(tk)
+		probs := grow(&sc.scores, k.tileRows*row)
 		for from, to := range k.tiles(0, s.TQ) {
 			most := k.probabilities(probs, a, q, keys, from, to)
 			out := a.out(y)[from*s.YStride:]
@@ -84,21 +89,21 @@ func (k *fast) Attention(y, lse, q, key, v, bias []float32, s engine.Shape) {
 				}
 				continue
 			}
-			k.times(out, s.YStride, probs, tk, 1, values, tk, to-from, dim, 0, most, false)
+			k.times(out, s.YStride, probs, row, 1, values, tk, to-from, dim, 0, most, false)
 		}
 	})
 }
 
-// probabilities sets the rows of probs, TK apart, to what queries from..to make of the packed keys, and lse, unless it is
+// probabilities sets the rows of probs, scoreRow apart, to what queries from..to make of the packed keys, and lse, unless it is
 // nil, to the logarithms of their sums. It returns how many keys the one that sees most sees; rows that see fewer end in zeros.
 func (k *fast) probabilities(probs []float32, a attended, q, keys []float32, from, to int) int {
 	most := a.seen(to - 1)
-	tk, dim := a.s.TK, a.s.Heads.Dim
+	stride, dim := scoreRow(a.s.TK), a.s.Heads.Dim
 	if most > 0 {
-		k.times(probs, tk, a.queries(q)[from*a.s.QStride:], a.s.QStride, 1, keys, dim, to-from, most, 0, dim, false)
+		k.times(probs, stride, a.queries(q)[from*a.s.QStride:], a.s.QStride, 1, keys, dim, to-from, most, 0, dim, false)
 	}
 	for i := from; i < to; i++ {
-		row, seen := probs[(i-from)*tk:][:most], a.seen(i)
+		row, seen := probs[(i-from)*stride:][:most], a.seen(i)
 		clear(row[seen:])
 		norm := math.Inf(-1)
 		if seen > 0 {
@@ -143,9 +148,10 @@ func (k *fast) attentionBackward(sc *scratch, batch, kv int, dq, dk, dv, dbias, 
 	keys := k.columnPanels(room, a.keys(key), s.KVStride, tk, dim)
 	values := k.columnPanels(room[wide:], a.keys(v), s.KVStride, tk, dim)
 	keyRows := k.rowPanels(room[2*wide:], a.keys(key), s.KVStride, tk, dim)
-	block := min(tq, queryBlock) * tk
+	row := scoreRow(tk)
+	block := min(tq, queryBlock) * row
 	scores := grow(&sc.scores, 2*block)
-	probs, ds := scores[:block], scores[block:] // of a block's queries, rows tk apart
+	probs, ds := scores[:block], scores[block:] // of a block's queries
 	for head := kv * group; head < (kv+1)*group; head++ {
 		a := newAttended(s, batch, head, bias, nil)
 		queries := k.rowPanels(room[2*wide+tall:], a.queries(q), s.QStride, tq, dim)
@@ -153,11 +159,11 @@ func (k *fast) attentionBackward(sc *scratch, batch, kv int, dq, dk, dv, dbias, 
 		for first := 0; first < tq; first += queryBlock {
 			last := min(tq, first+queryBlock)
 			for from, to := range k.tiles(first, last) {
-				p, d := probs[(from-first)*tk:], ds[(from-first)*tk:]
+				p, d := probs[(from-first)*row:], ds[(from-first)*row:]
 				k.scoreGradients(p, d, a, dbias, dy, q, keys, values, from, to)
 				out := a.queries(dq)[from*s.QStride:]
 				if most := a.seen(to - 1); most > 0 {
-					k.times(out, s.QStride, d, tk, 1, keyRows, tk, to-from, dim, 0, most, false)
+					k.times(out, s.QStride, d, row, 1, keyRows, tk, to-from, dim, 0, most, false)
 				} else {
 					for i := range to - from {
 						clear(out[i*s.QStride:][:dim])
@@ -169,9 +175,9 @@ func (k *fast) attentionBackward(sc *scratch, batch, kv int, dq, dk, dv, dbias, 
 				for a.seen(since) <= from {
 					since++
 				}
-				rows, at := last-since, (since-first)*tk+from
-				k.times(keyGrad[from*s.KVStride:], s.KVStride, ds[at:], 1, tk, queries, tq, to-from, dim, since, rows, true)
-				k.times(valueGrad[from*s.KVStride:], s.KVStride, probs[at:], 1, tk, grads, tq, to-from, dim, since, rows, true)
+				rows, at := last-since, (since-first)*row+from
+				k.times(keyGrad[from*s.KVStride:], s.KVStride, ds[at:], 1, row, queries, tq, to-from, dim, since, rows, true)
+				k.times(valueGrad[from*s.KVStride:], s.KVStride, probs[at:], 1, row, grads, tq, to-from, dim, since, rows, true)
 			}
 		}
 	}
@@ -180,15 +186,15 @@ func (k *fast) attentionBackward(sc *scratch, batch, kv int, dq, dk, dv, dbias, 
 // scoreGradients sets rows of p to the probabilities of queries from..to, and of d to the gradients of the products q·k. Both
 // are zero from the last key seen up to the block's end, that products may run over them.
 func (k *fast) scoreGradients(p, d []float32, a attended, dbias, dy, q, keys, values []float32, from, to int) {
-	tk, dim, s := a.s.TK, a.s.Heads.Dim, a.s
+	tk, dim, s, stride := a.s.TK, a.s.Heads.Dim, a.s, scoreRow(a.s.TK)
 	end := a.seen(min(s.TQ, from/queryBlock*queryBlock+queryBlock) - 1)
 	most := a.seen(to - 1)
 	if most > 0 {
 		k.probabilities(p, a, q, keys, from, to)
-		k.times(d, tk, a.out(dy)[from*s.YStride:], s.YStride, 1, values, dim, to-from, most, 0, dim, false)
+		k.times(d, stride, a.out(dy)[from*s.YStride:], s.YStride, 1, values, dim, to-from, most, 0, dim, false)
 	}
 	for i := from; i < to; i++ {
-		row, prob, seen := d[(i-from)*tk:][:tk], p[(i-from)*tk:][:tk], a.seen(i)
+		row, prob, seen := d[(i-from)*stride:][:tk], p[(i-from)*stride:][:tk], a.seen(i)
 		clear(prob[seen:end])
 		clear(row[seen:end])
 		if dbias == nil {
