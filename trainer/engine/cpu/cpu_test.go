@@ -18,7 +18,6 @@ func TestReferenceKeepsTheContract(t *testing.T) {
 		t.Skip("long arithmetic on one goroutine; run without -short")
 	}
 	enginetest.Run(t, cpu.Reference)
-	enginetest.SameForAnyThreads(t, func(int) engine.Kernels { return cpu.Reference() })
 }
 
 func TestEveryLevelKeepsTheContract(t *testing.T) {

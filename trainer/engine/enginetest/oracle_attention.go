@@ -20,9 +20,9 @@ func attention(q, k, v, bias []float64, s engine.Shape) (y, lse, probs []float64
 					if !sees(s, b, i, j) {
 						continue
 					}
-					score := 0.0
-					for d := range h.Dim {
-						score += q[queryAt(s, b, i, head)+d] * k[keyAt(s, b, j, head)+d]
+					score, key := 0.0, k[keyAt(s, b, j, head):]
+					for d, v := range q[queryAt(s, b, i, head):][:h.Dim] {
+						score += v * key[d]
 					}
 					if s.Scale == 0 {
 						score /= math.Sqrt(float64(h.Dim))
@@ -43,8 +43,9 @@ func attention(q, k, v, bias []float64, s engine.Shape) (y, lse, probs []float64
 					if sum > 0 {
 						row[j] /= sum
 					}
-					for d := range h.Dim {
-						y[(b*s.TQ+i)*s.YStride+head*h.Dim+d] += row[j] * v[keyAt(s, b, j, head)+d]
+					out := y[(b*s.TQ+i)*s.YStride+head*h.Dim:]
+					for d, value := range v[keyAt(s, b, j, head):][:h.Dim] {
+						out[d] += row[j] * value
 					}
 				}
 			}
@@ -71,18 +72,21 @@ func attentionBackward(dy, q, k, v, bias []float64, s engine.Shape) (dq, dk, dv,
 				inner := 0.0
 				for j := range s.TK {
 					dp[j] = 0
+					at := keyAt(s, b, j, head)
+					value, gradient := v[at:at+h.Dim], dv[at:at+h.Dim]
 					for d, g := range grad {
-						dp[j] += g * v[keyAt(s, b, j, head)+d]
-						dv[keyAt(s, b, j, head)+d] += g * row[j]
+						dp[j] += g * value[d]
+						gradient[d] += g * row[j]
 					}
 					inner += row[j] * dp[j]
 				}
 				for j := range s.TK {
 					ds := row[j] * (dp[j] - inner)
 					dbias[(head*s.TQ+i)*s.TK+j] += ds
+					from, to := queryAt(s, b, i, head), keyAt(s, b, j, head)
 					for d := range h.Dim {
-						dq[queryAt(s, b, i, head)+d] += ds * scale * k[keyAt(s, b, j, head)+d]
-						dk[keyAt(s, b, j, head)+d] += ds * scale * q[queryAt(s, b, i, head)+d]
+						dq[from+d] += ds * scale * k[to+d]
+						dk[to+d] += ds * scale * q[from+d]
 					}
 				}
 			}
