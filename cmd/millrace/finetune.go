@@ -32,9 +32,10 @@ type finetuneCmd struct {
 
 // Help is shown below the usage.
 func (finetuneCmd) Help() string {
-	return `  --objective chat       conversations; what the assistant says is learnt. A dataset curated with chat_template, or a file of
-                         {"messages":[{"role","content"}]} or {"instruction","input","output"}, which is curated with the base's
-                         tokenizer first (its tokens and the template's, which are added where they are missing)
+	return `What is learnt, and from what (docs/finetune.md):
+
+  --objective chat       answers: a dataset curated with chat_template, or a file of {"messages":[{"role","content"}]} or
+                         {"instruction","input","output"}, which is curated with the base's tokenizer first
   --objective text       a dataset of text
   --objective classify   a file of {"text","label"}
   --objective dpo        a file of {"prompt","chosen","rejected"}
