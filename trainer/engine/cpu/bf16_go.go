@@ -95,22 +95,10 @@ func flush(x float32) float32 {
 	return x
 }
 
-// fusedGo is a·b + c rounded once, for a and b of at most 12 significant bits: their product is exact in float64.
+// fusedGo is a·b + c rounded once, for bfloat16 a and b. Their product has 16 bits and c has 24, so of a sum in float64 whatever
+// decides how it rounds to float32 is still there: rounding twice is rounding once.
 func fusedGo(a, b, c float32) float32 {
-	product := float64(a) * float64(b)
-	sum := product + float64(c)
-	// Rounding to float64 and then to float32 differs from rounding once only where the first lands between two float32.
-	if bits := math.Float64bits(sum); bits&0x1fffffff == 0x10000000 {
-		rest := product - (sum - float64(c)) + (float64(c) - (sum - (sum - float64(c))))
-		if rest != 0 {
-			if (rest > 0) == (sum > 0) {
-				bits++
-			} else {
-				bits--
-			}
-			sum = math.Float64frombits(bits)
-		}
-	}
+	sum := float64(a)*float64(b) + float64(c)
 	if magnitude := math.Abs(sum); magnitude < smallest {
 		// Small is judged after rounding to 24 bits: what rounds up to the least normal number stays.
 		if magnitude >= smallest-0x1p-151 {

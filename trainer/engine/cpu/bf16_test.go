@@ -120,6 +120,28 @@ func checkTiles(t *testing.T, name string, level, plain cpu.BF16, r *rand.Rand, 
 	}
 }
 
+// TestBFloat16JustBelowTheNormalNumbers takes a little from the least normal number: what rounds back to it stays, the rest is zero.
+func TestBFloat16JustBelowTheNormalNumbers(t *testing.T) {
+	for _, name := range []string{"go", "avx2", "avx512", "amx"} {
+		t.Run(name, func(t *testing.T) {
+			level, found := cpu.BF16Of(name)
+			if !found {
+				t.Skipf("this processor has no %s", name)
+			}
+			for exponent, want := range map[int]float64{-149: 0, -150: 0, -151: 0x1p-126, -152: 0x1p-126, -170: 0x1p-126} {
+				a, b, c := make([]uint32, 512), make([]uint32, 512), make([]float32, 1024)
+				at := func(x float64) uint32 { return math.Float32bits(float32(x)) >> 16 }
+				a[0], b[0] = at(0x1p-63), at(0x1p-63)
+				a[1], b[32] = at(-0x1p-76), at(math.Ldexp(1, exponent+76))
+				level.Tiles(c, 32, a, b, nil, 1, 1, 1, 0)
+				if float64(c[0]) != want {
+					t.Errorf("2^-126 - 2^%d is %g, want %g", exponent, c[0], want)
+				}
+			}
+		})
+	}
+}
+
 // TestBFloat16ProductsAreTheSameOnEveryLevelAndForAnyThreads goes through the edges of panels, tiles and parts of k.
 func TestBFloat16ProductsAreTheSameOnEveryLevelAndForAnyThreads(t *testing.T) {
 	open := func(t *testing.T, level string, threads int) engine.Kernels {
