@@ -39,6 +39,7 @@ var rooms = []room{
 	{"services/evaluation", []string{"services/bus", "services/job", "storage/blob", "evaluator", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
 	{"services/curation", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer/token", "event", "cost"}, ""},
 	{"services/serving", []string{"storage/blob", "storage/readmodel", "curator", "trainer", "event"}, "finds a checkpoint and lets it speak; curator for the dataset's manifest, which names the tokenizer"},
+	{"services/external", []string{"services/bus", "services/job", "services/meter", "storage/blob", "curator", "event"}, "curator for the dataset's manifest"},
 	{"services/keeper", []string{"services/bus", "storage/blob", "storage/readmodel", "event"}, "keeps storage and log small, and the past readable"},
 	{"services/api", []string{"graph", "services/tracker", "services/compat", "web"}, "one door"},
 	{"services/node", []string{"services", "graph", "storage", "trainer/engine", "event", "web"}, "wires everything"},

@@ -20,6 +20,8 @@ type StartRun struct {
 	Suites     []string        `json:"suites,omitempty"`
 	StopAfter  int64           `json:"stopAfter,omitempty"`
 	Budget     *Budget         `json:"budget,omitempty"`
+	Command    json.RawMessage `json:"command,omitempty"` // of kind EXTERNAL: what a worker starts (docs/external.md)
+	Labels     []string        `json:"labels,omitempty"`
 	Tags       []Tag           `json:"tags,omitempty"`
 	By         string          `json:"by,omitempty"`
 }
@@ -28,6 +30,7 @@ type StartRun struct {
 type Input struct {
 	Role   string `json:"role"`
 	Digest string `json:"digest"`
+	Name   string `json:"name,omitempty"`
 }
 
 // MarshalJSON writes a tag as the schema wants it.

@@ -42,7 +42,12 @@ const (
 func RunFacts(run RunID) string { return Prefix + "run." + string(run) + ".>" }
 
 // Requested is the filter for jobs of a kind: what a worker of that kind listens to.
-func Requested(kind RunKind) string { return Prefix + "run.*.requested." + string(kind) }
+func Requested(kind RunKind) string {
+	if kind == External { // scripts that run by themselves are nobody's jobs
+		kind = commands
+	}
+	return Prefix + "run.*.requested." + string(kind)
+}
 
 // FactOf is the filter for one fact of any subject of an area, e.g. FactOf("run", "finished").
 func FactOf(area, fact string) string { return Prefix + area + ".*." + fact }

@@ -18,6 +18,9 @@ const (
 	External RunKind = "external" // somebody else's training script
 )
 
+// commands ends the subject of a request that a worker of commands takes.
+const commands = "command"
+
 // RunStatus is where a run stands. Pending → Running → one of the rest; a redelivered job goes back to Running, a resumed run to Pending.
 type RunStatus string
 
@@ -49,6 +52,9 @@ type Spec struct {
 	Inputs []Input `json:"inputs,omitempty"`
 	// Engine is the device kind asked for: "auto", "cpu", "cuda".
 	Engine string `json:"engine,omitempty"`
+	// Command is what a worker starts for a run of kind external, as canonical JSON with every default written out (services/external);
+	// without one the run is somebody else's script, which runs by itself and only logs here.
+	Command json.RawMessage `json:"command,omitempty"`
 	// Code says which program was to run.
 	Code Code `json:"code"`
 }
@@ -79,6 +85,9 @@ func (s Spec) Digest() (Digest, error) {
 	}
 	return DigestOf(canon), nil
 }
+
+// Worked tells whether a worker of this platform does the run. A script that only logs here does itself.
+func (s Spec) Worked() bool { return s.Kind != External || len(s.Command) > 0 }
 
 // Input returns the digest of the input with a role, or "".
 func (s Spec) Input(role string) Digest {
@@ -313,8 +322,11 @@ func (RunDeleted) Type() Type           { return "run.deleted" }
 func (RunRewound) Type() Type           { return "run.rewound" }
 func (ReproductionVerified) Type() Type { return "reproduction.verified" }
 
-// Subject ends in the kind, so that a worker's filter picks its jobs only.
+// Subject ends in the kind, so that a worker's filter picks its jobs only; a command's ends otherwise than those of scripts, which nobody takes.
 func (e RunRequested) Subject() string {
+	if e.Spec.Kind == External && e.Spec.Worked() {
+		return runSubject(e.Run, "requested."+commands)
+	}
 	return runSubject(e.Run, "requested."+string(e.Spec.Kind))
 }
 func (e RunStarted) Subject() string           { return runSubject(e.Run, "started") }

@@ -190,7 +190,7 @@ func (r *resolver) deleteExperiment(ctx context.Context, in gen.DeleteExperiment
 		if err != nil {
 			return "", nil, err
 		}
-		if !is.Status.Ended() && is.Kind != event.External {
+		if !is.Status.Ended() && !is.Foreign() {
 			return "", nil, refusal{code: "CONFLICT", message: fmt.Sprintf("run %s of it is %s", run, is.Status), hint: "stop it first: millrace stop " + string(run), field: []string{"id"}}
 		}
 		ids = append(ids, run)

@@ -103,7 +103,7 @@ func (r *lineageResolver) EvaluatedBy(ctx context.Context, obj *view.Lineage) ([
 func (r *mutationResolver) StartRun(ctx context.Context, input gen.StartRunInput) (*gen.RunPayload, error) {
 	return r.wish(ctx, event.RunRequested{
 		Experiment: event.ExperimentID(deref(input.Experiment)), Name: deref(input.Name),
-		Spec:      event.Spec{Kind: input.Kind, Config: input.Config, Inputs: inputs(input.Inputs), Engine: deref(input.Engine)},
+		Spec:      event.Spec{Kind: input.Kind, Config: input.Config, Inputs: inputs(input.Inputs), Engine: deref(input.Engine), Command: input.Command},
 		StopAfter: deref(input.StopAfter), Suites: input.Suites, Tags: tags(input.Tags), Labels: input.Labels, By: deref(input.By),
 		Budget: budget(input.Budget),
 	}, "")

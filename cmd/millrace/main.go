@@ -14,12 +14,18 @@ import (
 	"github.com/alecthomas/kong"
 
 	"millrace/client"
+	"millrace/services/node"
 )
 
 // version is set by the linker.
 var version = "dev"
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "guard" { // what a node starts other people's programs with; not for people
+		os.Exit(node.Guard(os.Args[2:]))
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 // run does one command and returns the process's exit code.
 func run(args []string) int {
@@ -84,6 +90,7 @@ type cli struct {
 	Reproduce  reproduceCmd  `cmd:"" help:"Do a recorded run again and compare it bit for bit."`
 	Stop       stopCmd       `cmd:"" help:"Ask a run to stop at its next safe point."`
 	Track      trackCmd      `cmd:"" help:"Run any command as a run: millrace track -- python train.py"`
+	External   externalCmd   `cmd:"" help:"Start any command as a run on a worker: millrace external -- torchrun train.py"`
 	Log        logCmd        `cmd:"" help:"Log points to a run from a shell: millrace log RUN acc=0.71"`
 	Sync       syncCmd       `cmd:"" help:"Send what scripts logged while no node answered."`
 	Pause      pauseCmd      `cmd:"" help:"Let a run stand still at its next safe point."`
@@ -170,7 +177,7 @@ func plain(err error) string {
 	for {
 		room, rest, ok := strings.Cut(s, ": ")
 		switch room {
-		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "trainer", "curator", "evaluator", "classify", "ngram", "cost":
+		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "trainer", "curator", "evaluator", "classify", "ngram", "cost":
 			if ok {
 				s = rest
 				continue

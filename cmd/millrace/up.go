@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"millrace/services/node"
 )
@@ -12,7 +13,7 @@ import (
 // upCmd starts a node.
 type upCmd struct {
 	Config     string   `help:"YAML file with the same settings; flags win." type:"existingfile" placeholder:"FILE"`
-	Roles      []string `help:"Roles of this process: tracker, curation, training, evaluation (default: all)." placeholder:"ROLE,…"`
+	Roles      []string `help:"Roles of this process: tracker, curation, training, evaluation (default: all but external)." placeholder:"ROLE,…"`
 	Addr       string   `help:"Where to serve GraphQL and the page (default 127.0.0.1:7070)." env:"MILLRACE_ADDR" placeholder:"HOST:PORT"`
 	Hosts      []string `help:"Further names under which the door may be called." placeholder:"NAME,…"`
 	NATSURL    string   `name:"nats-url" help:"External NATS; without it the log is embedded." env:"MILLRACE_NATS_URL" placeholder:"URL"`
@@ -28,6 +29,7 @@ type upCmd struct {
 	Engine     string   `help:"Device for training: auto, cpu or cpu-reference." placeholder:"NAME"`
 	Threads    int      `help:"Threads for training (default: all cores)." placeholder:"N"`
 	Worker     string   `help:"Name of this worker in the record (default: the host's)." placeholder:"NAME"`
+	External   bool     `name:"allow-external" help:"Start the programs of external runs here. Whoever may start runs can then run any program as this user (docs/external.md)."`
 	Persisted  string   `name:"persisted-only" help:"Answer only the GraphQL operations of this file (hash: text)." type:"existingfile" placeholder:"FILE"`
 	Verbose    bool     `short:"v" help:"Log more."`
 }
@@ -95,6 +97,19 @@ func (u *upCmd) config(g *Global) (node.Config, error) {
 	}
 	if u.Threads != 0 {
 		c.Threads = u.Threads
+	}
+	if u.External {
+		c.External.Allow = true
+	}
+	if c.External.URL == "" && !slices.Contains(c.Roles, node.Tracker) && len(c.Roles) > 0 {
+		c.External.URL = g.URL
+	}
+	if len(c.External.Guard) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return c, err
+		}
+		c.External.Guard = []string{self, "guard"}
 	}
 	c.Hosts = append(c.Hosts, u.Hosts...)
 	c.Version, c.Log = version, logger(u.Verbose)

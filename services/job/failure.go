@@ -14,7 +14,9 @@ type Failed struct {
 	Hint string // what to do, for people
 	// Passing says that trying again may help: only when it comes again and again is it the run's end.
 	Passing bool
-	Err     error
+	// Tries is how often a passing fault may come before it is the run's end; 0 is 5.
+	Tries int
+	Err   error
 }
 
 func (f *Failed) Error() string { return f.Err.Error() }
@@ -51,11 +53,16 @@ func interrupted(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), ErrStopRequested)
 }
 
-// again tells whether an error is worth another try: a marked one says so itself, any other is, unless it is only how a stop ends.
-func again(err error, stop bool) bool {
+// again tells whether an error that this worker has met so often before is worth another try: a marked one says so itself, any other is, unless
+// it is only how a stop ends.
+func again(err error, stop bool, before int) bool {
+	tries := maxFaults
 	var marked *Failed
 	if errors.As(err, &marked) {
-		return marked.Passing
+		if marked.Tries > 0 {
+			tries = marked.Tries
+		}
+		return marked.Passing && before+1 < tries
 	}
-	return err != nil && !stop
+	return err != nil && !stop && before+1 < tries
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"millrace/event"
+	"millrace/services/meter"
 )
 
 // Job is one run in the hands of a worker. Its methods may be called from several goroutines.
@@ -18,7 +19,6 @@ type Job struct {
 
 	runner  *Runner
 	writer  event.WriterID
-	began   time.Time
 	lasting context.Context
 	seq     uint64 // the request's place in the log
 	ended   uint64 // of the last word on the run before this attempt
@@ -30,6 +30,9 @@ type Job struct {
 	buffered buffer
 	lines    int64 // how many console lines are in the log
 	spent    event.ResourcesSpent
+	// measured is asked instead of the worker's meter; charged is up to when spent has the time.
+	measured *meter.Meter
+	charged  time.Time
 	// joulesBefore is what the device had counted when the job began.
 	joulesBefore *float64
 }
@@ -92,6 +95,14 @@ func (j *Job) Spend(flops float64, tokens, stored, moved int64) {
 	j.spent.Tokens += tokens
 	j.spent.Stored += stored
 	j.spent.Moved += moved
+	j.mu.Unlock()
+}
+
+// Measure makes a meter say from now on what the run consumes, instead of the worker's own: that of a command and all that it starts. Once it
+// sees them in GPUs, they are what is charged for. nil: the worker's again.
+func (j *Job) Measure(m *meter.Meter) {
+	j.mu.Lock()
+	j.measured, j.joulesBefore = m, nil
 	j.mu.Unlock()
 }
 

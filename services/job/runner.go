@@ -65,7 +65,7 @@ func (r *Runner) Work(ctx context.Context, kind event.RunKind, do Do) error {
 		if !ok {
 			return bus.Poison(fmt.Errorf("job: %s is not a request", env.Event.Type()))
 		}
-		err := r.one(ctx, req, env, req.Attempts+d.Attempt, faults[req.Run]+1 >= maxFaults, do)
+		err := r.one(ctx, req, env, req.Attempts+d.Attempt, faults[req.Run], do)
 		if err != nil && ctx.Err() == nil {
 			faults[req.Run]++
 		} else {
@@ -75,8 +75,9 @@ func (r *Runner) Work(ctx context.Context, kind event.RunKind, do Do) error {
 	})
 }
 
-// one carries a single run. It returns nil when the job needs no other delivery; final makes any error the run's failure.
-func (r *Runner) one(ctx context.Context, req event.RunRequested, env event.Envelope, attempt int, final bool, do Do) error {
+// one carries a single run. It returns nil when the job needs no other delivery; faults is how often this worker
+// met an error of the run before.
+func (r *Runner) one(ctx context.Context, req event.RunRequested, env event.Envelope, attempt int, faults int, do Do) error {
 	over, ended, err := r.over(ctx, req, env.Seq)
 	if err != nil || over {
 		return err
@@ -85,7 +86,7 @@ func (r *Runner) one(ctx context.Context, req event.RunRequested, env event.Enve
 	defer release()
 	j := &Job{
 		Request: req, Requested: env.Time, Attempt: attempt,
-		runner: r, writer: "worker", began: r.Now(), lasting: lasting, flushing: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		runner: r, writer: "worker", charged: r.Now(), lasting: lasting, flushing: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		seq: env.Seq, ended: ended,
 		spent: event.ResourcesSpent{Run: req.Run, Attempt: attempt, Worker: r.Worker, Device: r.Device},
 	}
@@ -102,13 +103,16 @@ func (r *Runner) one(ctx context.Context, req event.RunRequested, env event.Enve
 		return nil
 	}
 	if interrupted(ctx, err) {
-		if serr := j.publishSpent(lasting); serr != nil {
-			r.Log.Warn("what an interrupted run spent could not be told", "run", req.Run, "error", serr)
+		if serr := errors.Join(j.Flush(lasting), j.publishSpent(lasting)); serr != nil {
+			r.Log.Warn("what an interrupted run told last and spent could not be told", "run", req.Run, "error", serr)
 		}
 		return fmt.Errorf("job: run %s interrupted: %w", req.Run, err)
 	}
-	if again(err, stop != nil) && !final {
+	if again(err, stop != nil, faults) {
 		r.Log.Warn("a job will be tried again", "run", req.Run, "attempt", attempt, "error", err)
+		if serr := errors.Join(j.Flush(lasting), j.publishSpent(lasting)); serr != nil { // its last lines may say why
+			r.Log.Warn("what a failed attempt told last and spent could not be told", "run", req.Run, "error", serr)
+		}
 		return err
 	}
 	return j.end(out, stop, err)

@@ -73,17 +73,30 @@ func (j *Job) sample(ctx context.Context) {
 	}
 }
 
-// account publishes what the worker consumes now and what the run has spent so far.
+// account publishes what is consumed now and what the run has spent so far.
 func (j *Job) account(ctx context.Context) {
-	usage, err := j.runner.Meter.Sample(ctx)
+	j.mu.Lock()
+	measured := j.measured
+	j.mu.Unlock()
+	from := measured
+	if from == nil {
+		from = j.runner.Meter
+	}
+	usage, err := from.Sample(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && measured == nil { // a command may have ended just now
 			j.runner.Log.Warn("usage could not be sampled", "run", j.Request.Run, "error", err)
 		}
 		return
 	}
-	if usage.Joules != nil {
-		j.noteJoules(float64(*usage.Joules))
+	joules := usage.Joules
+	if measured != nil {
+		if joules, err = j.charge(ctx, usage); err != nil && ctx.Err() == nil {
+			j.runner.Log.Warn("usage could not be told", "run", j.Request.Run, "error", err)
+		}
+	}
+	if joules != nil {
+		j.noteJoules(float64(*joules))
 	}
 	_, err = j.runner.Bus.Publish(ctx, event.UsageSampled{Run: j.Request.Run, Worker: j.runner.Worker, Usage: usage})
 	if err == nil {
@@ -94,23 +107,78 @@ func (j *Job) account(ctx context.Context) {
 	}
 }
 
-// noteJoules keeps the energy since the job began: the device counts since the worker did.
+// charge finds out whether a command uses GPUs: then they are what the run spends from now on, and the account of the processor is closed. It
+// returns the energy counter of what is charged, in joules; a rented GPU's price has its host in it.
+func (j *Job) charge(ctx context.Context, u event.Usage) (joules *event.Number, err error) {
+	gpu := event.Device{Kind: "gpu"}
+	var energy *event.Number
+	for _, g := range u.GPUs {
+		if g.OwnMemory <= 0 || gpu.Name != "" && g.Name != gpu.Name {
+			continue
+		}
+		gpu.Name, gpu.Count = g.Name, gpu.Count+1
+		if g.Joules != nil {
+			if energy == nil {
+				energy = new(event.Number)
+			}
+			*energy += *g.Joules
+		}
+	}
+	j.mu.Lock()
+	is := j.spent.Device
+	j.mu.Unlock()
+	switch {
+	case gpu.Count == 0 && is.Kind == "gpu":
+		return nil, nil // between two of the command's processes
+	case gpu.Count == 0:
+		return u.Joules, nil
+	case is.Kind != gpu.Kind || is.Name != gpu.Name:
+		if err := j.publishSpent(ctx); err != nil {
+			return nil, err // with the next sample
+		}
+		j.mu.Lock()
+		s := j.spent
+		j.spent = event.ResourcesSpent{Run: s.Run, Attempt: s.Attempt, Worker: s.Worker, Device: gpu}
+		j.joulesBefore = nil
+		j.mu.Unlock()
+	case is.Count != gpu.Count:
+		j.mu.Lock()
+		j.settle()
+		j.spent.Device.Count, j.joulesBefore = gpu.Count, nil
+		j.mu.Unlock()
+	}
+	return energy, nil
+}
+
+// noteJoules adds the energy since the last sample: the counter runs on, whoever looks.
 func (j *Job) noteJoules(total float64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.joulesBefore == nil {
-		j.joulesBefore = &total
+	if j.joulesBefore != nil && total > *j.joulesBefore {
+		used := event.Number(total - *j.joulesBefore)
+		if j.spent.Joules != nil {
+			used += *j.spent.Joules
+		}
+		j.spent.Joules = &used
+	} else if j.spent.Joules == nil {
+		j.spent.Joules = new(event.Number)
 	}
-	used := event.Number(total - *j.joulesBefore)
-	j.spent.Joules = &used
+	j.joulesBefore = &total
+}
+
+// settle adds the time since it was last done, times the devices in use. The caller holds the lock.
+func (j *Job) settle() {
+	now := j.runner.Now()
+	j.spent.Seconds += event.Number(max(0, now.Sub(j.charged).Seconds()) * float64(max(1, j.spent.Device.Count)))
+	j.charged = now
 }
 
 // publishSpent publishes the cumulative account of this attempt.
 func (j *Job) publishSpent(ctx context.Context) error {
 	j.mu.Lock()
+	j.settle()
 	s := j.spent
 	j.mu.Unlock()
-	s.Seconds = event.Number(j.runner.Now().Sub(j.began).Seconds() * float64(max(1, s.Device.Count)))
 	_, err := j.runner.Bus.Publish(ctx, s)
 	return err
 }

@@ -120,7 +120,7 @@ func (k *Keeper) allowed(ctx context.Context, before, last uint64) (uint64, stri
 		if err != nil {
 			return 0, "", err
 		}
-		if !r.Bare && r.Kind != event.External && !r.Status.Ended() {
+		if !r.Bare && !r.Foreign() && !r.Status.Ended() {
 			lower(r.Seq, fmt.Sprintf("run %s is not over", id))
 		}
 	}

@@ -28,9 +28,11 @@ const (
 	Training   Role = "training"
 	Evaluation Role = "evaluation"
 	Serving    Role = "serving"
+	// External starts other people's programs: it is played where Config.External allows it, and nowhere else.
+	External Role = "external"
 )
 
-// Roles is all of them, in the order in which they start.
+// Roles is all of them that are played unless told otherwise, in the order in which they start.
 func Roles() []Role { return []Role{Tracker, Curation, Training, Evaluation, Serving} }
 
 // Config is one process. A YAML file has the same keys; an unknown one is an error.
@@ -51,6 +53,8 @@ type Config struct {
 	S3      S3       `yaml:"s3"`
 	Keep    Keep     `yaml:"keep"`
 	Serve   Serve    `yaml:"serve"`
+	// External allows runs of commands here.
+	External Commands `yaml:"external"`
 	// Engine is "auto", "cpu" or "cpu-reference"; Threads is for training, 0: all cores.
 	Engine  string `yaml:"engine"`
 	Threads int    `yaml:"threads"`
@@ -120,6 +124,19 @@ type Serve struct {
 	MemoryBytes int64 `yaml:"memory_bytes"`
 }
 
+// Commands says whether and how this process starts other people's programs. Whoever may start runs can then run any program as its user: its door
+// is loopback's or has a token, and so has its log.
+type Commands struct {
+	// Allow lets this process play the role external.
+	Allow bool `yaml:"allow"`
+	// Dir is where runs get their folders; "" is external below Data.
+	Dir string `yaml:"dir"`
+	// URL is the tracker's address, to which commands log; "" is this process's own, when it is the tracker.
+	URL string `yaml:"url"`
+	// Guard is the program, with its arguments, that calls Guard with what follows them: millrace guard.
+	Guard []string `yaml:"guard"`
+}
+
 // DefaultAddr is where a node serves unless told otherwise.
 const DefaultAddr = "127.0.0.1:7070"
 
@@ -157,9 +174,21 @@ func (c Config) withDefaults() (Config, error) {
 		c.Roles = Roles()
 	}
 	for _, r := range c.Roles {
-		if !slices.Contains(Roles(), r) {
-			return c, fmt.Errorf("node: no role %q; there are %v: %w", r, Roles(), ErrConfig)
+		if r == External && !c.External.Allow {
+			return c, fmt.Errorf("node: the role external starts any program that somebody asks for, as this user: allow it with --allow-external (external.allow): %w", ErrConfig)
 		}
+		if !slices.Contains(append(Roles(), External), r) {
+			return c, fmt.Errorf("node: no role %q; there are %v: %w", r, append(Roles(), External), ErrConfig)
+		}
+	}
+	if c.External.Allow && !c.plays(External) {
+		c.Roles = append(c.Roles[:len(c.Roles):len(c.Roles)], External)
+	}
+	if c.External.Allow && c.External.URL == "" && !c.plays(Tracker) {
+		return c, fmt.Errorf("node: commands log to the tracker, which is another process: give its address with --url (external.url): %w", ErrConfig)
+	}
+	if c.External.Dir == "" {
+		c.External.Dir = filepath.Join(c.Data, "external")
 	}
 	if c.plays(Serving) && !c.plays(Tracker) {
 		return c, fmt.Errorf("node: the role serving needs the role tracker beside it; elsewhere use millrace serve: %w", ErrConfig)
@@ -179,7 +208,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.S3.Endpoint != "" && (c.S3.AccessKey == "" || c.S3.SecretKey == "") {
 		return c, fmt.Errorf("node: S3 endpoint %s needs a key: set MILLRACE_S3_ACCESS_KEY and MILLRACE_S3_SECRET_KEY: %w", c.S3.Endpoint, ErrConfig)
 	}
-	if c.NATS.URL != "" && c.S3.Endpoint == "" && len(c.Roles) < len(Roles()) {
+	if c.NATS.URL != "" && c.S3.Endpoint == "" && slices.ContainsFunc(Roles(), func(r Role) bool { return !c.plays(r) }) {
 		return c, fmt.Errorf("node: the log is shared with other processes, but the object store would be this process's own: give --s3-endpoint too: %w", ErrConfig)
 	}
 	if c.Worker == "" {

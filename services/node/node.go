@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"millrace/services/bus"
 	"millrace/services/curation"
 	"millrace/services/evaluation"
+	"millrace/services/external"
 	"millrace/services/ingest"
 	"millrace/services/job"
 	"millrace/services/keeper"
@@ -185,7 +187,7 @@ func (n *Node) openTracker(ctx context.Context) error {
 			event.Finetune: func(ctx context.Context, spec event.Spec) (event.Spec, error) {
 				return training.ResolveFinetune(ctx, n.blobs, spec)
 			},
-			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: evaluation.Resolve,
+			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: evaluation.Resolve, event.External: external.Resolve,
 		},
 		Stored: n.stored,
 	}
@@ -214,7 +216,7 @@ func (n *Node) openDoor(ctx context.Context) error {
 
 // openWorkers makes the roles that do jobs. Each has a device of its own; they share the meter.
 func (n *Node) openWorkers(ctx context.Context) error {
-	if !n.config.plays(Curation) && !n.config.plays(Training) && !n.config.plays(Evaluation) {
+	if !n.config.plays(Curation) && !n.config.plays(Training) && !n.config.plays(Evaluation) && !n.config.plays(External) {
 		return nil
 	}
 	n.meter = meter.New(meter.Config{Dir: n.config.Data, Log: n.log})
@@ -266,12 +268,38 @@ func (n *Node) openWorkers(ctx context.Context) error {
 		}
 		n.jobs = append(n.jobs, s.Run)
 	}
+	if n.config.plays(External) {
+		return n.openExternal(ctx)
+	}
 	return nil
 }
 
+// openExternal makes the role that starts other people's programs.
+func (n *Node) openExternal(ctx context.Context) error {
+	dir, err := filepath.Abs(n.config.External.Dir)
+	if err != nil {
+		return fmt.Errorf("node: external.dir: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("node: external.dir: %w", err)
+	}
+	url := n.config.External.URL
+	if url == "" {
+		url = n.URL()
+	}
+	r := n.runner(External, event.Environment{CPU: cmp.Or(meter.Processor(ctx), runtime.GOARCH), Threads: runtime.NumCPU()})
+	r.Grace = time.Minute // a command saves, its checkpoint is stored, and both are told
+	s := &external.Service{Jobs: r, Blobs: n.blobs, Dir: dir, URL: url, Token: n.config.Token, Guard: n.config.External.Guard, Log: n.log, Now: time.Now}
+	n.jobs = append(n.jobs, s.Run)
+	return nil
+}
+
+// Guard is the whole of a process that commands are started by: it ends them when the node is gone. It returns an exit code.
+func Guard(args []string) int { return external.Guard(args) }
+
 // environmentOf is what a run of a kind finds itself on in this process, nil when it does none.
 func (n *Node) environmentOf(kind event.RunKind) *event.Environment {
-	role := map[event.RunKind]Role{event.Curate: Curation, event.Train: Training, event.Finetune: Training, event.Evaluate: Evaluation}[kind]
+	role := map[event.RunKind]Role{event.Curate: Curation, event.Train: Training, event.Finetune: Training, event.Evaluate: Evaluation, event.External: External}[kind]
 	on, ok := n.devices[role]
 	if !ok {
 		return nil

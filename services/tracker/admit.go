@@ -61,7 +61,7 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 		return w, false, err
 	case event.RunDeleted:
 		run, err := t.run(w.Run)
-		if err == nil && !run.Status.Ended() && run.Kind != event.External {
+		if err == nil && !run.Status.Ended() && !run.Foreign() {
 			err = refuse(Conflict, "id", "stop it first: millrace stop "+string(w.Run), "run %s is %s", w.Run, run.Status)
 		}
 		return w, false, err

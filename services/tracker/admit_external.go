@@ -82,7 +82,7 @@ func (t *Tracker) free(id event.RunID) error {
 	if _, err := t.Model.Deletion(id); err == nil {
 		return refuse(Conflict, "id", "choose another id", "run %s was deleted", id)
 	}
-	if run, err := t.Model.Run(id); err == nil && !run.Bare && run.Kind != event.External {
+	if run, err := t.Model.Run(id); err == nil && !run.Bare && !run.Foreign() {
 		return refuse(Conflict, "id", "choose another id", "%s is a %s run of this platform", id, run.Kind)
 	}
 	return nil
@@ -151,7 +151,7 @@ func (t *Tracker) admitResumption(w event.RunStarted) (event.Event, bool, error)
 	if err != nil {
 		return nil, false, err
 	}
-	if run.Kind != event.External {
+	if !run.Foreign() {
 		return nil, false, refuse(Conflict, "id", "", "run %s is a %s run of this platform: its workers start it", w.Run, run.Kind)
 	}
 	if !run.Status.Ended() {
@@ -177,7 +177,7 @@ func (t *Tracker) admitEnd(w event.RunEnded) (event.Event, bool, error) {
 		return nil, false, err
 	}
 	switch {
-	case run.Kind != event.External:
+	case !run.Foreign():
 		return nil, false, refuse(Conflict, "id", "stop it with: millrace stop "+string(w.Run), "run %s is a %s run of this platform: its worker ends it", w.Run, run.Kind)
 	case w.Status != event.Finished && w.Status != event.Failed && w.Status != event.Stopped:
 		return nil, false, refuse(Invalid, "status", "", "a run ends finished, failed or stopped; got %.40q", w.Status)

@@ -26,7 +26,7 @@ func (t *Tracker) admitRun(ctx context.Context, w event.RunRequested) (event.Eve
 	if err := checkBudget(w.Budget); err != nil {
 		return nil, err
 	}
-	if w.Spec.Kind == event.External {
+	if !w.Spec.Worked() {
 		return t.admitExternal(ctx, w)
 	}
 	if w.Branch != nil {

@@ -263,7 +263,7 @@ func (w *treasurer) stop(ctx context.Context, id event.RunID, whose string, spen
 	if errors.Is(err, bus.ErrExists) {
 		return nil
 	}
-	if err != nil || run.Kind == event.External {
+	if err != nil || run.Foreign() {
 		return err
 	}
 	_, err = w.t.endWaiting(ctx, wish, seq)

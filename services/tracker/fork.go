@@ -31,7 +31,7 @@ func (t *Tracker) admitFork(ctx context.Context, w event.RunRequested) (event.Ev
 	}
 	spec := parent.Spec
 	spec.Code = t.Code
-	if parent.Kind != event.External {
+	if !parent.Foreign() {
 		if w.From, err = t.forkPoint(parent, branch.Step); err != nil {
 			return nil, err
 		}
@@ -50,7 +50,7 @@ func (t *Tracker) admitFork(ctx context.Context, w event.RunRequested) (event.Ev
 			return nil, asRefusal("config", err)
 		}
 	}
-	if t.Continues != nil && w.From != nil {
+	if t.Continues != nil && w.From != nil && spec.Kind != event.External {
 		if err := t.Continues(parent.Spec, spec, w.From.Step); err != nil {
 			return nil, asRefusal("config", err)
 		}

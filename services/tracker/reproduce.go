@@ -21,7 +21,7 @@ func (t *Tracker) admitReproduction(ctx context.Context, w event.RunRequested) (
 	switch {
 	case err != nil:
 		return nil, err
-	case of.Kind == event.External || of.Bare || of.Kind == "":
+	case of.Kind == event.External || of.Bare || of.Kind == "": // a command too: nobody knows whether it would do the same
 		return nil, refuse(Invalid, "id", "run its script again, with the configuration that is recorded, and look at the two side by side: millrace compare", "run %s is somebody else's script: it cannot be run from here", of.ID)
 	case len(of.Attempts) == 0:
 		return nil, refuse(Conflict, "id", "", "run %s has not begun: there is nothing to compare", of.ID)

@@ -67,7 +67,7 @@ func (t *Tracker) listening(ctx context.Context) bool {
 
 // silent tells whether a run showed no sign of life for too long, and for how long.
 func silent(run readmodel.Run, now, hears time.Time) (time.Duration, bool) {
-	if run.Kind != event.External || run.Status != event.Running {
+	if !run.Foreign() || run.Status != event.Running {
 		return 0, false
 	}
 	last := hears

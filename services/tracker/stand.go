@@ -80,7 +80,7 @@ func (t *Tracker) resume(ctx context.Context, w event.RunRequested) (event.Envel
 		return event.Envelope{}, err
 	}
 	switch {
-	case run.Kind == event.External: // no worker takes it: its script goes on
+	case run.Foreign(): // no worker takes it: its script goes on
 		return t.Submit(ctx, event.RunStarted{Run: w.Run})
 	case run.Status == event.Finished:
 		return event.Envelope{}, refuse(Conflict, "id", fmt.Sprintf("rewind it first (millrace rewind %s STEP), or fork it to go further (millrace fork %s -s steps=N)", w.Run, w.Run),
@@ -156,7 +156,7 @@ func (t *Tracker) rewind(ctx context.Context, w event.RunRewound) (event.Envelop
 	if err != nil {
 		return event.Envelope{}, err
 	}
-	external := run.Kind == event.External
+	external := run.Foreign()
 	switch {
 	case !run.Status.Ended() && !external:
 		return event.Envelope{}, refuse(Conflict, "id", "pause it first: millrace pause "+string(w.Run), "run %s is %s", w.Run, run.Status)

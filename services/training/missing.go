@@ -27,7 +27,7 @@ func Missing(ctx context.Context, blobs *blob.Store, spec event.Spec, from *even
 		switch in.Role {
 		case "dataset":
 			err = l.dataset(ctx, in)
-		case "tokenizer", "examples":
+		case "tokenizer", "examples", "file":
 			l.add(in.Role+" "+in.Name, in.Digest)
 		case "checkpoint", "base":
 			if from == nil || from.Checkpoint != in.Digest {

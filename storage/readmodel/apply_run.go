@@ -136,7 +136,7 @@ func (f *fold) runRequested(e event.RunRequested) error {
 		if e.Budget != nil && r.Budget == nil { // one that was set before the request came is newer than the request
 			r.Budget = someBudget(*e.Budget)
 		}
-		if e.Spec.Kind == event.External && len(r.Attempts) == 0 && r.Status == event.Pending { // nobody takes it: it runs already
+		if !e.Spec.Worked() && len(r.Attempts) == 0 && r.Status == event.Pending { // nobody takes it: it runs already
 			a := Attempt{Attempt: 1, StartedAt: f.moment(e.At)}
 			if e.Environment != nil {
 				a.Environment = *e.Environment

@@ -50,7 +50,7 @@ func (f *fold) next(run event.RunID, writer event.WriterID, sequence uint64) boo
 
 // revive brings a run of somebody else's script back that counted as crashed because it was silent.
 func revive(r *Run) {
-	if r.Status != event.Crashed || r.Kind != event.External {
+	if r.Status != event.Crashed || !r.Foreign() {
 		return
 	}
 	r.Status, r.Failure, r.EndedAt = event.Running, nil, time.Time{}

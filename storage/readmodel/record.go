@@ -73,6 +73,9 @@ type Run struct {
 	Kept Kept `json:"kept,omitzero"`
 }
 
+// Foreign tells whether the run is somebody else's script, which runs by itself: no worker of this platform takes it, starts it or ends it.
+func (r Run) Foreign() bool { return r.Kind == event.External && len(r.Spec.Command) == 0 }
+
 // Worker is who does or did the last attempt, "" before the first.
 func (r Run) Worker() event.WorkerID {
 	if len(r.Attempts) == 0 {

@@ -1072,6 +1072,8 @@ type StartRunInput struct {
 	Labels []string `json:"labels,omitempty"`
 	// Who wishes it, for the record.
 	By *string `json:"by,omitempty"`
+	// For kind EXTERNAL: the program that a worker starts. Its keys are those of docs/external.md; defaults are filled in, and an unknown key is an error.
+	Command json.RawMessage `json:"command,omitempty"`
 	// What the run may spend. At 80 percent there is an alert, at 100 it is asked to stop; it can be resumed once the budget is raised.
 	Budget *BudgetInput `json:"budget,omitempty"`
 }

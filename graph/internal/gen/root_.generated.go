@@ -1099,6 +1099,7 @@ type ComplexityRoot struct {
 		Budget            func(childComplexity int) int
 		BudgetLeft        func(childComplexity int) int
 		By                func(childComplexity int) int
+		ByWorker          func(childComplexity int) int
 		Checkpoints       func(childComplexity int) int
 		CheckpointsPage   func(childComplexity int, first *int, after *string) int
 		Code              func(childComplexity int) int
@@ -6068,6 +6069,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.By(childComplexity), true
+	case "Run.byWorker":
+		if e.ComplexityRoot.Run.ByWorker == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.ByWorker(childComplexity), true
 	case "Run.checkpoints":
 		if e.ComplexityRoot.Run.Checkpoints == nil {
 			break
@@ -9014,6 +9021,16 @@ type Move {
   value: Number!
   "What the rule allows."
   threshold: Number!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/external.graphqls", Input: `extend input StartRunInput {
+  "For kind EXTERNAL: the program that a worker starts. Its keys are those of docs/external.md; defaults are filled in, and an unknown key is an error."
+  command: JSON
+}
+
+extend type Run {
+  "Whether a worker of this platform does it: it can be paused and resumed. False of somebody else's script, which runs by itself and only logs here."
+  byWorker: Boolean!
 }
 `, BuiltIn: false},
 	{Name: "../../schema/keeping.graphqls", Input: `"""
@@ -13990,6 +14007,8 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_budgetLeft(ctx, field)
 	case "wallSeconds":
 		return ec.fieldContext_Run_wallSeconds(ctx, field)
+	case "byWorker":
+		return ec.fieldContext_Run_byWorker(ctx, field)
 	case "starred":
 		return ec.fieldContext_Run_starred(ctx, field)
 	case "resumptions":

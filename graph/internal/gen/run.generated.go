@@ -4867,6 +4867,29 @@ func (ec *executionContext) fieldContext_Run_wallSeconds(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Run", field, true, false, errors.New("field of type Number does not have child fields"))
 }
 
+func (ec *executionContext) _Run_byWorker(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Run_byWorker(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ByWorker(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Run_byWorker(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Run", field, true, false, errors.New("field of type Boolean does not have child fields"))
+}
+
 func (ec *executionContext) _Run_starred(ctx context.Context, field graphql.CollectedField, obj *view.Run) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7742,7 +7765,7 @@ func (ec *executionContext) unmarshalInputStartRunInput(ctx context.Context, obj
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"kind", "name", "experiment", "config", "inputs", "engine", "suites", "stopAfter", "tags", "labels", "by", "budget"}
+	fieldsInOrder := [...]string{"kind", "name", "experiment", "config", "inputs", "engine", "suites", "stopAfter", "tags", "labels", "by", "command", "budget"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -7826,6 +7849,13 @@ func (ec *executionContext) unmarshalInputStartRunInput(ctx context.Context, obj
 				return it, err
 			}
 			it.By = data
+		case "command":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("command"))
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Command = data
 		case "budget":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("budget"))
 			data, err := ec.unmarshalOBudgetInput2ᚖmillraceᚋgraphᚋinternalᚋgenᚐBudgetInput(ctx, v)
@@ -10806,6 +10836,11 @@ func (ec *executionContext) _Run(ctx context.Context, sel ast.SelectionSet, obj 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "wallSeconds":
 			out.Values[i] = ec._Run_wallSeconds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "byWorker":
+			out.Values[i] = ec._Run_byWorker(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}

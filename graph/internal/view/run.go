@@ -32,6 +32,9 @@ func (r Run) Kind() event.RunKind {
 	return r.Run.Kind
 }
 
+// ByWorker tells whether a worker of this platform does it.
+func (r Run) ByWorker() bool { return r.Run.Kind != "" && r.Run.Spec.Worked() }
+
 // Status is where the run stands.
 func (r Run) Status() event.RunStatus {
 	if r.Run.Status == "" {
