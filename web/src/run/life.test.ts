@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parseChanges, parseStep } from './changes'
 import { may } from './may'
 
-const of = (kind: Parameters<typeof may>[0]['kind'], status: Parameters<typeof may>[0]['status'], startedAt: string | null = '2026-11-01T00:00:00Z') => [...may({ kind, status, startedAt })].sort().join(' ')
+const of = (kind: Parameters<typeof may>[0]['kind'], status: Parameters<typeof may>[0]['status'], startedAt: string | null = '2026-11-01T00:00:00Z') => [...may({ kind, status, startedAt, byWorker: kind !== 'EXTERNAL' })].sort().join(' ')
 
 describe('what can be wished of a run', () => {
   test('depends on how it stands', () => {
@@ -17,6 +17,9 @@ describe('what can be wished of a run', () => {
     expect(of('EVALUATE', 'FINISHED')).toBe('archive delete reproduce')
     expect(of('EXTERNAL', 'RUNNING')).toBe('delete fork rewind stop')
     expect(of('EXTERNAL', 'CRASHED')).toBe('archive delete fork rewind')
+    const command = (status: Parameters<typeof may>[0]['status']) => [...may({ kind: 'EXTERNAL', status, startedAt: '2026-11-01T00:00:00Z', byWorker: true })].sort().join(' ')
+    expect(command('RUNNING')).toBe('fork pause stop')
+    expect(command('FAILED')).toBe('archive delete fork resume rewind')
   })
 })
 

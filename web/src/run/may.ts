@@ -6,13 +6,14 @@ interface Standing {
   kind: RunKind
   status: RunStatus
   startedAt: string | null
+  byWorker: boolean
 }
 
 // What can be wished of a run as it stands. The node has the last word: it knows of checkpoints, budgets and inputs that are gone.
 export function may(run: Standing): Set<Wish> {
   const can = new Set<Wish>()
-  const external = run.kind === 'EXTERNAL'
-  const steps = run.kind === 'TRAIN' || run.kind === 'FINETUNE' || external
+  const external = run.kind === 'EXTERNAL' && !run.byWorker
+  const steps = run.kind === 'TRAIN' || run.kind === 'FINETUNE' || run.kind === 'EXTERNAL'
   const over = run.status !== 'PENDING' && run.status !== 'RUNNING'
   if (!over || run.status === 'PAUSED') can.add('stop')
   // Of somebody else's script nobody here saves a checkpoint, and nobody here starts it again.
@@ -22,7 +23,7 @@ export function may(run: Standing): Set<Wish> {
     can.add('fork')
     if (over || external) can.add('rewind')
   }
-  if (!external) can.add('reproduce')
+  if (run.kind !== 'EXTERNAL') can.add('reproduce')
   if (over) can.add('archive')
   if (over || external) can.add('delete')
   return can
