@@ -37,6 +37,8 @@ func (c Config) checkSample() error {
 		return fmt.Errorf("sample.temperature: %g is not between 0 and 100", s.Temperature)
 	case c.Model.Arch.Kind() != model.Decoder:
 		return fmt.Errorf("sample: a %s does not continue texts; leave it out", c.Model.Arch)
+	case c.Model.NLabel > 0:
+		return fmt.Errorf("sample: a classifier does not continue texts; leave it out")
 	}
 	return nil
 }
