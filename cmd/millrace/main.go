@@ -82,6 +82,8 @@ type cli struct {
 	Train      trainCmd      `cmd:"" help:"Train a model on a dataset."`
 	Finetune   finetuneCmd   `cmd:"" help:"Train a model further: on conversations or text, to classify, or by preferences."`
 	Eval       evalCmd       `cmd:"" help:"Evaluate a checkpoint on a suite."`
+	Generate   generateCmd   `cmd:"" help:"Let a checkpoint, or a model on this disk, go on with a text."`
+	Serve      serveCmd      `cmd:"" help:"Serve models to clients of OpenAI's protocol; a node does so for its own checkpoints."`
 	Runs       runsCmd       `cmd:"" help:"List runs."`
 	Show       showCmd       `cmd:"" help:"Show a run: status, metrics, cost, checkpoints with scores and samples."`
 	Cost       costCmd       `cmd:"" help:"What training costs: estimates, plans for a budget, prices, and what a run has cost."`
@@ -177,7 +179,7 @@ func plain(err error) string {
 	for {
 		room, rest, ok := strings.Cut(s, ": ")
 		switch room {
-		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "trainer", "curator", "evaluator", "classify", "ngram", "cost":
+		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "trainer", "curator", "evaluator", "classify", "ngram", "cost", "serving", "exchange":
 			if ok {
 				s = rest
 				continue

@@ -13,7 +13,7 @@ import (
 // upCmd starts a node.
 type upCmd struct {
 	Config     string   `help:"YAML file with the same settings; flags win." type:"existingfile" placeholder:"FILE"`
-	Roles      []string `help:"Roles of this process: tracker, curation, training, evaluation (default: all but external)." placeholder:"ROLE,…"`
+	Roles      []string `help:"Roles of this process: tracker, curation, training, evaluation, serving, external (default: all but external)." placeholder:"ROLE,…"`
 	Addr       string   `help:"Where to serve GraphQL and the page (default 127.0.0.1:7070)." env:"MILLRACE_ADDR" placeholder:"HOST:PORT"`
 	Hosts      []string `help:"Further names under which the door may be called." placeholder:"NAME,…"`
 	NATSURL    string   `name:"nats-url" help:"External NATS; without it the log is embedded." env:"MILLRACE_NATS_URL" placeholder:"URL"`
