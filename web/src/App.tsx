@@ -1,4 +1,5 @@
 import { Link, Route, Switch, useRoute } from 'wouter'
+import { ChatPage } from './chat/ChatPage'
 import { ComparePage } from './compare/ComparePage'
 import { CostPage } from './cost/CostPage'
 import { DatasetPage } from './datasets/DatasetPage'
@@ -34,6 +35,7 @@ export function App() {
           </Place>
           <Place href="/compare">Compare</Place>
           <Place href="/cost">Cost</Place>
+          <Place href="/chat">Chat</Place>
         </nav>
         <Line />
       </header>
@@ -44,6 +46,7 @@ export function App() {
             <Route path="/run/:id/:tab?">{({ id, tab }) => <RunPage key={id} id={id} tab={tab} />}</Route>
             <Route path="/compare" component={ComparePage} />
             <Route path="/cost" component={CostPage} />
+            <Route path="/chat" component={ChatPage} />
             <Route path="/datasets" component={DatasetsPage} />
             <Route path="/dataset/:id">{({ id }) => <DatasetPage key={id} id={decodeURIComponent(id)} />}</Route>
             <Route path="/experiments" component={ExperimentsPage} />

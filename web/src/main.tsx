@@ -11,6 +11,7 @@ import './style/search.css'
 import './style/charts.css'
 import './style/pages.css'
 import './style/cost.css'
+import './style/chat.css'
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>
