@@ -8,7 +8,7 @@ import (
 )
 
 // ErrUnknownModel is wrapped by a Source that has no model of a name.
-var ErrUnknownModel = errors.New("serving: no such model")
+var ErrUnknownModel = errors.New("no such model")
 
 // Source knows models.
 type Source interface {
