@@ -105,14 +105,13 @@ func (k *fast) probabilities(probs []float32, a attended, q, keys []float32, fro
 	for i := from; i < to; i++ {
 		row, seen := probs[(i-from)*stride:][:most], a.seen(i)
 		clear(row[seen:])
-		norm := math.Inf(-1)
+		best, sum, rate := float32(math.Inf(-1)), float32(1), float32(1)
 		if seen > 0 {
-			rate := a.adjust(row[:seen], i)
-			best, sum := k.softmax(row[:seen], row[:seen], rate)
-			norm = math.Log(float64(sum)) + float64(best)*float64(rate)
+			rate = a.adjust(row[:seen], i)
+			best, sum = k.softmax(row[:seen], row[:seen], rate)
 		}
 		if a.lse != nil {
-			a.lse[i] = float32(norm)
+			a.lse[i] = float32(math.Log(float64(sum)) + float64(best)*float64(rate))
 		}
 	}
 	return most
