@@ -81,6 +81,7 @@ type cli struct {
 	Why        whyCmd        `cmd:"" hidden:"" help:"The same as curate why."`
 	Train      trainCmd      `cmd:"" help:"Train a model on a dataset."`
 	Finetune   finetuneCmd   `cmd:"" help:"Train a model further: on conversations or text, to classify, or by preferences."`
+	Classify   classifyCmd   `cmd:"" help:"Tell the classes of texts by a model that was fine-tuned to classify."`
 	Eval       evalCmd       `cmd:"" help:"Evaluate a checkpoint on a suite."`
 	Generate   generateCmd   `cmd:"" help:"Let a checkpoint, or a model on this disk, go on with a text."`
 	Serve      serveCmd      `cmd:"" help:"Serve models to clients of OpenAI's protocol; a node does so for its own checkpoints."`
