@@ -121,6 +121,6 @@ type SGD struct {
 type Info struct {
 	Kind    string `json:"kind"`    // "cpu"
 	Name    string `json:"name"`    // processor or GPU model, as the system names it
-	Kernels string `json:"kernels"` // "avx512", "avx2", "go", "reference"
+	Kernels string `json:"kernels"` // "avx512", "avx2", "go", "reference"; "amx" for products of bfloat16 on tiles
 	Threads int    `json:"threads"`
 }

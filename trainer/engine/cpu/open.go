@@ -7,7 +7,7 @@ import (
 )
 
 // Open returns the fastest kernels this processor has, working on the given number of threads; below 1 means as many as Go
-// may use (GOMAXPROCS). The environment's MILLRACE_KERNELS (go, avx2 or avx512) forces a level; one that this processor
+// may use (GOMAXPROCS). The environment's MILLRACE_KERNELS (go, avx2, avx512 or amx) forces a level; one that this processor
 // lacks is an error. The kernels may be used by several goroutines at once and need not be closed.
 func Open(threads int) (engine.Kernels, error) {
 	chosen, err := chooseLevel()
