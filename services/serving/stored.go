@@ -12,6 +12,7 @@ import (
 	"millrace/event"
 	"millrace/storage/blob"
 	"millrace/storage/readmodel"
+	"millrace/storage/readmodel/where"
 )
 
 // Stored are the checkpoints of a node, by every name that readmodel.FindCheckpoint knows.
@@ -26,10 +27,10 @@ const (
 	listedEach = 10
 )
 
-// Offers lists the newest checkpoints of the newest runs that have any. The last of a run is the run's id alone.
+// Offers lists the newest checkpoints of the newest runs that have any.
 func (s Stored) Offers(ctx context.Context) ([]Offer, error) {
 	var out []Offer
-	page, err := s.Model.Runs(ctx, nil, nil, "", listedRuns)
+	page, err := s.Model.Runs(ctx, nil, []where.Sort{{Field: where.Field{Name: where.Created}, Desc: true}}, "", listedRuns)
 	if err != nil {
 		return nil, fmt.Errorf("serving: %w", err)
 	}
