@@ -73,7 +73,9 @@ function Talk({ model, pick }: { model: string; pick: React.ReactNode }) {
   const line = useRef<AbortController>(undefined)
   line.current = speaking
   useEffect(() => () => line.current?.abort(), [])
-  useEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [turns])
+  useEffect(() => {
+    void end.current?.scrollIntoView({ block: 'nearest' }) // newer browsers return a promise, which is no clean-up
+  }, [turns])
   const plain = way === 'go on'
   const given = numbers(settings)
 
