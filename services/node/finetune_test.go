@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,11 @@ import (
 	"testing"
 
 	"millrace/client"
+	"millrace/event"
 	"millrace/services/node"
+	"millrace/trainer/engine/cpu"
+	"millrace/trainer/model"
+	"millrace/trainer/token"
 )
 
 // linesOf writes a file of JSON lines.
@@ -119,6 +124,10 @@ func TestFineTuning(t *testing.T) {
 		t.Errorf("%+v, %v", config, err)
 	}
 
+	if got := answer(t, c, talks.ID, "mill 7?"); got != "yes<|im_end|>" {
+		t.Errorf("asked in the template, the model answers %q", got)
+	}
+
 	pairs := stored(t, c, linesOf(t, 40, func(i int) string {
 		return fmt.Sprintf(`{"prompt":"mill %d?","chosen":"no","rejected":"yes"}`, i)
 	}))
@@ -158,4 +167,63 @@ func TestFineTuning(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+}
+
+// answer asks a run's last checkpoint, by its own files alone, and shows special tokens by name.
+func answer(t *testing.T, c *client.Client, run, question string) string {
+	t.Helper()
+	var data struct {
+		Run struct {
+			Checkpoints []struct {
+				Files []struct {
+					Name   string
+					Digest event.Digest
+				}
+			}
+		}
+	}
+	if err := c.Do(t.Context(), `query($id: ID!) { run(id: $id) { checkpoints { files { name digest } } } }`, map[string]any{"id": run}, &data); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, f := range data.Run.Checkpoints[len(data.Run.Checkpoints)-1].Files {
+		raw, err := c.Blob(t.Context(), f.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[f.Name] = raw
+	}
+	tok, err := token.Parse(files["tokenizer.json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := model.ParseHuggingFace(files["config.json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Read(config, cpu.Reference(), bytes.NewReader(files["model.safetensors"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompt, err := token.ChatML.Encode(tok, []token.Message{{Role: "user", Content: question}}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := m.Generate(t.Context(), prompt.IDs, 8, model.Sampling{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[int32]string{}
+	for _, s := range tok.Special() {
+		names[s.ID] = s.Name
+	}
+	var b strings.Builder
+	for _, id := range ids {
+		b.WriteString(names[id])
+		b.Write(tok.Bytes(id))
+		if names[id] == "<|im_end|>" {
+			break
+		}
+	}
+	return b.String()
 }
