@@ -17,6 +17,10 @@ import (
 var decoders = map[string]model.Config{
 	"gpt2":           {Arch: "gpt2", NLayer: 2, NHead: 3, DModel: 48, Context: 40, VocabSize: 61, Bias: true},
 	"gpt2 no biases": {Arch: "gpt2", NLayer: 1, NHead: 2, DModel: 34, Context: 70, VocabSize: 50},
+	"llama":          {Arch: "llama", NLayer: 2, NHead: 4, NKVHead: 2, DModel: 32, Context: 40, VocabSize: 50},
+	"llama qk":       {Arch: "llama", NLayer: 2, NHead: 4, NKVHead: 1, DModel: 32, Context: 40, VocabSize: 50, QKNorm: true, QKVBias: true, LogitSoftcap: 9, NormPlace: "both"},
+	"alibi":          {Arch: "llama", NLayer: 2, NHead: 3, DModel: 36, Context: 40, VocabSize: 50, Position: "alibi", Tie: model.Yes, Activation: "geglu"},
+	"sinusoidal":     {Arch: "gpt2", NLayer: 2, NHead: 2, DModel: 32, Context: 40, VocabSize: 50, Bias: true, Position: "sinusoidal", NormPlace: "post", Activation: "relu2"},
 }
 
 // lively is a model whose weights are large enough that its tokens are told apart.
@@ -103,7 +107,7 @@ func TestAGeneratorSaysWhatAWholePassSays(t *testing.T) {
 					}
 					for i, logits := range feed.Logits {
 						next := text[at+i+1]
-						if got := logProb(logits, next); math.Abs(got-want[at+i].LogProb) > 1e-5 {
+						if got := logProb(logits, next); math.Abs(got-want[at+i].LogProb) > 1e-5*max(1, math.Abs(want[at+i].LogProb)) {
 							t.Fatalf("token %d: %g, a whole pass says %g", at+i+1, got, want[at+i].LogProb)
 						}
 					}
