@@ -25,6 +25,8 @@ def save(folder, step, config, net, optimizer, train_tokens, val_loss):
     weights, moments = {}, {}
     for name, p in net.named_parameters():  # one after the other: one whole tensor at a time on every process
         state = optimizer.state.get(p, {})
+        if step > 0 and not state:
+            raise RuntimeError(f"{name}: the optimizer does not know it; a checkpoint without its moments would not go on as it was")
         tensors = [whole(p), *(whole(state[k]) if k in state else torch.zeros(p.shape) for k in ("exp_avg", "exp_avg_sq"))]
         if first:
             weights[name] = tensors[0]

@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 
 import checkpoint
@@ -170,6 +170,9 @@ class Training:
             loss, n = self.losses(h, own)
             if self.rank < len(part):
                 total, counted = total + loss.item(), counted + n
+        for m in self.net.modules():  # without a backward pass the outermost weights stay whole, and are others than the optimizer knows
+            if isinstance(m, FSDPModule):
+                m.reshard()
         self.val_loss = summed(total, self.device) / max(1, summed(counted, self.device))
         return self.val_loss
 
