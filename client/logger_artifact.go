@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,9 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
-	"time"
 
 	"millrace/client/journal"
 	"millrace/event"
@@ -275,71 +272,5 @@ func (s *sender) logArtifact(ctx context.Context, a journal.Spooled, digest even
 
 // put sends the bytes, straight to the store, or through the node when the store cannot be reached from here.
 func (s *sender) put(ctx context.Context, a journal.Spooled, to upload, size int64) error {
-	if to.Upload != nil {
-		if s.putTo(ctx, to.Upload.Method, to.Upload.URL, to.Upload.Headers, "", a.Bytes, size) == nil {
-			return nil
-		}
-	}
-	if to.Through == "" {
-		return &notNow{err: fmt.Errorf("client: artifact %s: the store cannot be reached", a.Path)}
-	}
-	through := to.Through
-	if strings.HasPrefix(through, "/") {
-		through = s.door.base + through
-	}
-	return s.putTo(ctx, http.MethodPut, through, nil, s.door.token, a.Bytes, size)
-}
-
-func (s *sender) putTo(ctx context.Context, method, url string, headers map[string]string, token, path string, size int64) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	// No bound on the whole, but on silence.
-	silence := time.AfterFunc(requestPatience, cancel)
-	defer silence.Stop()
-	req, err := http.NewRequestWithContext(ctx, method, url, moving{io.LimitReader(f, size), silence})
-	if err != nil {
-		return err
-	}
-	req.ContentLength = size
-	if size == 0 {
-		req.Body = http.NoBody
-	}
-	for k, v := range headers {
-		req.Header.Set(k, v)
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := s.door.http.Do(req)
-	if err != nil {
-		if info, statErr := f.Stat(); statErr == nil && info.Size() < size {
-			return fmt.Errorf("client: %s: %w", path, errChanged)
-		}
-		return s.door.unreachable(err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil {
-		return s.door.unreachable(err)
-	}
-	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
-		return nil
-	}
-	return s.door.refusal(resp, bytes.TrimSpace(raw))
-}
-
-// moving puts off a timer with every read.
-type moving struct {
-	io.Reader
-	timer *time.Timer
-}
-
-func (m moving) Read(p []byte) (int, error) {
-	m.timer.Reset(requestPatience)
-	return m.Reader.Read(p)
+	return s.door.upload(ctx, a.Path, a.Bytes, to, size, nil)
 }

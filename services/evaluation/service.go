@@ -141,7 +141,11 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 	if err != nil {
 		return job.Outcome{}, final(err)
 	}
-	tok, heldOut, counts, err := s.heldOut(ctx, j.Request.Spec.Input("dataset"))
+	own, err := s.own(ctx, j.Request.Spec.Input("checkpoint"))
+	if err != nil {
+		return job.Outcome{}, final(err)
+	}
+	tok, heldOut, counts, err := s.text(ctx, j.Request.Spec.Input("dataset"), own)
 	if err != nil {
 		return job.Outcome{}, final(err)
 	}
@@ -216,6 +220,25 @@ func (s *Service) load(ctx context.Context, digest event.Digest) (*model.Model, 
 		return nil, job.Fail("bad_checkpoint", "", err)
 	}
 	return net, nil
+}
+
+// text is what a checkpoint is judged on, in the words of the tokenizer that it knows: its own, if it carries one, or the dataset's. Without a
+// dataset there is no text, and suites that need none can be asked.
+func (s *Service) text(ctx context.Context, dataset event.Digest, own token.Tokenizer) (token.Tokenizer, []int32, []bool, error) {
+	if dataset == "" && own == nil {
+		return nil, nil, nil, job.Failf("bad_checkpoint", "import it again with --tokenizer FILE", "evaluation: the checkpoint has neither a tokenizer nor a dataset")
+	}
+	if dataset == "" {
+		return own, nil, nil, nil
+	}
+	tok, ids, counts, err := s.heldOut(ctx, dataset)
+	if err != nil || own == nil || bytes.Equal(own.JSON(), tok.JSON()) {
+		return tok, ids, counts, err
+	}
+	if ids, counts, err = retokenize(ids, counts, tok, own); err != nil {
+		return nil, nil, nil, job.Fail("bad_checkpoint", "", fmt.Errorf("evaluation: the dataset's text by the checkpoint's tokenizer: %w", err))
+	}
+	return own, ids, counts, nil
 }
 
 // heldOut fetches the part of the dataset that the model has not seen, which of it counts, if not all, and its tokenizer.

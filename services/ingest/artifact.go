@@ -88,23 +88,33 @@ func (s *Server) artifact(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// wayView is how bytes come into the store: straight there, where that can be, or through the node.
+type wayView struct {
+	Upload  *uploadView `json:"upload,omitempty"`
+	Through string      `json:"through"`
+}
+
 // offer answers with a URL for the bytes, and with the way through the node.
 func (s *Server) offer(w http.ResponseWriter, r *http.Request, in artifactBody) error {
-	var out struct {
-		Upload  *uploadView `json:"upload,omitempty"`
-		Through string      `json:"through"`
-	}
-	out.Through = "/api/v1/blob/" + string(in.Digest)
-	up, err := s.Blobs.PresignPut(r.Context(), blob.Digest(in.Digest), in.Size, uploadFor)
-	switch {
-	case errors.Is(err, blob.ErrTooLarge): // for one request to the store; the node sends it in parts
-	case err != nil:
-		return storeFault(err)
-	default:
-		out.Upload = &uploadView{up.Method, up.URL, up.Headers, up.Expires.UTC()}
+	out, err := s.way(r, in.Digest, in.Size)
+	if err != nil {
+		return err
 	}
 	answer(w, http.StatusAccepted, out)
 	return nil
+}
+
+func (s *Server) way(r *http.Request, digest event.Digest, size int64) (wayView, error) {
+	out := wayView{Through: "/api/v1/blob/" + string(digest)}
+	up, err := s.Blobs.PresignPut(r.Context(), blob.Digest(digest), size, uploadFor)
+	switch {
+	case errors.Is(err, blob.ErrTooLarge): // for one request to the store; the node sends it in parts
+	case err != nil:
+		return out, storeFault(err)
+	default:
+		out.Upload = &uploadView{up.Method, up.URL, up.Headers, up.Expires.UTC()}
+	}
+	return out, nil
 }
 
 // putBlob takes bytes on their way to the store. Others than the digest says are refused, and nothing is stored.

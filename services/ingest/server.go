@@ -87,6 +87,7 @@ func New(c Config) *Server {
 	handle("POST /api/v1/runs/{id}/points", s.points)
 	handle("POST /api/v1/runs/{id}/log", s.log)
 	handle("POST /api/v1/runs/{id}/artifacts", s.artifact)
+	handle("POST /api/v1/runs/{id}/checkpoints", s.checkpoint)
 	handle("POST /api/v1/runs/{id}/heartbeat", s.heartbeat)
 	handle("POST /api/v1/runs/{id}/end", s.end)
 	handle("POST /api/v1/runs/{id}/resume", s.resume)

@@ -89,6 +89,9 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 		return w, false, nil
 	case event.PriceSet:
 		return t.admitPrice(w)
+	case event.CheckpointSaved:
+		fact, err := t.admitCheckpoint(ctx, w)
+		return fact, false, err
 	case event.CheckpointDeleted, event.DatasetDeleted, event.ExperimentDeleted, event.RetentionSet:
 		fact, err := t.admitKeeping(w)
 		return fact, false, err
