@@ -54,7 +54,7 @@ func (r *resolver) present(ctx context.Context, err error) *gqlerror.Error {
 	switch {
 	case errors.As(err, &q):
 		code, shown.Message = q.code, q.message
-	case errors.Is(err, scalar.ErrValue), errors.Is(err, readmodel.ErrBadQuery):
+	case errors.Is(err, scalar.ErrValue), errors.Is(err, readmodel.ErrBadQuery), errors.Is(err, readmodel.ErrSeveral):
 		code = codeBadInput
 	case errors.Is(err, readmodel.ErrNotFound):
 		code = codeNotFound

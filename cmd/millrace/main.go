@@ -85,6 +85,8 @@ type cli struct {
 	Eval       evalCmd       `cmd:"" help:"Evaluate a checkpoint on a suite."`
 	Generate   generateCmd   `cmd:"" help:"Let a checkpoint, or a model on this disk, go on with a text."`
 	Serve      serveCmd      `cmd:"" help:"Serve models to clients of OpenAI's protocol; a node does so for its own checkpoints."`
+	Import     importCmd     `cmd:"" help:"Bring a model from elsewhere: a folder of transformers, a GGUF, a file of llm.c."`
+	Export     exportCmd     `cmd:"" help:"Take a checkpoint to transformers, llama.cpp or llm.c."`
 	Runs       runsCmd       `cmd:"" help:"List runs."`
 	Show       showCmd       `cmd:"" help:"Show a run: status, metrics, cost, checkpoints with scores and samples."`
 	Cost       costCmd       `cmd:"" help:"What training costs: estimates, plans for a budget, prices, and what a run has cost."`
@@ -180,7 +182,7 @@ func plain(err error) string {
 	for {
 		room, rest, ok := strings.Cut(s, ": ")
 		switch room {
-		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "trainer", "curator", "evaluator", "classify", "ngram", "cost", "serving", "exchange":
+		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "trainer", "curator", "evaluator", "classify", "ngram", "cost", "serving", "exchange", "safetensors", "gguf", "llmc":
 			if ok {
 				s = rest
 				continue

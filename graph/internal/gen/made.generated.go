@@ -28,6 +28,8 @@ type CheckpointResolver interface {
 	Run(ctx context.Context, obj *view.Checkpoint) (*view.Run, error)
 
 	Evaluations(ctx context.Context, obj *view.Checkpoint) ([]view.Evaluation, error)
+
+	TokenizerDigest(ctx context.Context, obj *view.Checkpoint) (string, error)
 }
 type DatasetResolver interface {
 	MadeBy(ctx context.Context, obj *view.Dataset) (*view.Run, error)
@@ -595,6 +597,52 @@ func (ec *executionContext) fieldContext_Checkpoint_evaluations(_ context.Contex
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Checkpoint_datasetDigest(ctx context.Context, field graphql.CollectedField, obj *view.Checkpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Checkpoint_datasetDigest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DatasetDigest(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v event.Digest) graphql.Marshaler {
+			return ec.marshalNString2millraceᚋeventᚐDigest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Checkpoint_datasetDigest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Checkpoint", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _Checkpoint_tokenizerDigest(ctx context.Context, field graphql.CollectedField, obj *view.Checkpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Checkpoint_tokenizerDigest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Checkpoint().TokenizerDigest(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Checkpoint_tokenizerDigest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Checkpoint", field, true, true, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _Checkpoint_id(ctx context.Context, field graphql.CollectedField, obj *view.Checkpoint) (ret graphql.Marshaler) {
@@ -3388,6 +3436,49 @@ func (ec *executionContext) _Checkpoint(ctx context.Context, sel ast.SelectionSe
 					}
 				}()
 				res = ec._Checkpoint_evaluations(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "datasetDigest":
+			out.Values[i] = ec._Checkpoint_datasetDigest(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "tokenizerDigest":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Checkpoint_tokenizerDigest(ctx, field, obj)
 				if res == graphql.Null {
 					atomic.AddUint32(&fs.Invalids, 1)
 				}

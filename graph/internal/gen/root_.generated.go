@@ -135,17 +135,19 @@ type ComplexityRoot struct {
 	}
 
 	Checkpoint struct {
-		Digest      func(childComplexity int) int
-		Evaluations func(childComplexity int) int
-		Files       func(childComplexity int) int
-		ID          func(childComplexity int) int
-		Last        func(childComplexity int) int
-		Run         func(childComplexity int) int
-		RunID       func(childComplexity int) int
-		SavedAt     func(childComplexity int) int
-		Size        func(childComplexity int) int
-		Step        func(childComplexity int) int
-		Tokens      func(childComplexity int) int
+		DatasetDigest   func(childComplexity int) int
+		Digest          func(childComplexity int) int
+		Evaluations     func(childComplexity int) int
+		Files           func(childComplexity int) int
+		ID              func(childComplexity int) int
+		Last            func(childComplexity int) int
+		Run             func(childComplexity int) int
+		RunID           func(childComplexity int) int
+		SavedAt         func(childComplexity int) int
+		Size            func(childComplexity int) int
+		Step            func(childComplexity int) int
+		TokenizerDigest func(childComplexity int) int
+		Tokens          func(childComplexity int) int
 	}
 
 	CheckpointConnection struct {
@@ -953,34 +955,35 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		AlignMetric  func(childComplexity int, runs []string, key string, axis *readmodel.Axis, at []event.Number, places *int) int
-		BreakEven    func(childComplexity int, input BreakEvenInput) int
-		Checkpoint   func(childComplexity int, run string, step int64) int
-		Collection   func(childComplexity int, id string) int
-		Collections  func(childComplexity int, kind *string, experiment *string, first *int, after *string) int
-		CompareRuns  func(childComplexity int, ids []string) int
-		CostEstimate func(childComplexity int, input CostEstimateInput) int
-		CostOptions  func(childComplexity int, input CostOptionsInput) int
-		CostPlan     func(childComplexity int, input CostPlanInput) int
-		Dataset      func(childComplexity int, id *string, by *DatasetBy) int
-		Datasets     func(childComplexity int, first *int, after *string, recipeDigest *string) int
-		Durability   func(childComplexity int) int
-		Experiment   func(childComplexity int, id *string, by *ExperimentBy) int
-		Experiments  func(childComplexity int, first *int, after *string, archived *bool) int
-		Lineage      func(childComplexity int, of string, depth *int, direction *LineageDirection, first *int) int
-		LossFit      func(childComplexity int, input LossFitInput) int
-		MetricSeries func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int, fromTime *time.Time, toTime *time.Time, axis *readmodel.Axis, smooth *SmoothInput) int
-		ModelPresets func(childComplexity int) int
-		Node         func(childComplexity int, id string) int
-		Nodes        func(childComplexity int, ids []string) int
-		PriceBook    func(childComplexity int) int
-		Prices       func(childComplexity int) int
-		Retention    func(childComplexity int) int
-		Rules        func(childComplexity int, first *int, after *string) int
-		Run          func(childComplexity int, id *string, by *RunBy) int
-		RunGroups    func(childComplexity int, filter *RunFilter, where *string, by []string, numbers []string, first *int, after *string) int
-		Runs         func(childComplexity int, filter *RunFilter, where *string, orderBy []RunOrder, sort *string, first *int, after *string) int
-		System       func(childComplexity int) int
+		AlignMetric     func(childComplexity int, runs []string, key string, axis *readmodel.Axis, at []event.Number, places *int) int
+		BreakEven       func(childComplexity int, input BreakEvenInput) int
+		Checkpoint      func(childComplexity int, run string, step int64) int
+		CheckpointNamed func(childComplexity int, name string) int
+		Collection      func(childComplexity int, id string) int
+		Collections     func(childComplexity int, kind *string, experiment *string, first *int, after *string) int
+		CompareRuns     func(childComplexity int, ids []string) int
+		CostEstimate    func(childComplexity int, input CostEstimateInput) int
+		CostOptions     func(childComplexity int, input CostOptionsInput) int
+		CostPlan        func(childComplexity int, input CostPlanInput) int
+		Dataset         func(childComplexity int, id *string, by *DatasetBy) int
+		Datasets        func(childComplexity int, first *int, after *string, recipeDigest *string) int
+		Durability      func(childComplexity int) int
+		Experiment      func(childComplexity int, id *string, by *ExperimentBy) int
+		Experiments     func(childComplexity int, first *int, after *string, archived *bool) int
+		Lineage         func(childComplexity int, of string, depth *int, direction *LineageDirection, first *int) int
+		LossFit         func(childComplexity int, input LossFitInput) int
+		MetricSeries    func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int, fromTime *time.Time, toTime *time.Time, axis *readmodel.Axis, smooth *SmoothInput) int
+		ModelPresets    func(childComplexity int) int
+		Node            func(childComplexity int, id string) int
+		Nodes           func(childComplexity int, ids []string) int
+		PriceBook       func(childComplexity int) int
+		Prices          func(childComplexity int) int
+		Retention       func(childComplexity int) int
+		Rules           func(childComplexity int, first *int, after *string) int
+		Run             func(childComplexity int, id *string, by *RunBy) int
+		RunGroups       func(childComplexity int, filter *RunFilter, where *string, by []string, numbers []string, first *int, after *string) int
+		Runs            func(childComplexity int, filter *RunFilter, where *string, orderBy []RunOrder, sort *string, first *int, after *string) int
+		System          func(childComplexity int) int
 	}
 
 	RaisedAlert struct {
@@ -1765,6 +1768,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.BudgetReached.Percent(childComplexity), true
 
+	case "Checkpoint.datasetDigest":
+		if e.ComplexityRoot.Checkpoint.DatasetDigest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Checkpoint.DatasetDigest(childComplexity), true
 	case "Checkpoint.digest":
 		if e.ComplexityRoot.Checkpoint.Digest == nil {
 			break
@@ -1825,6 +1834,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Checkpoint.Step(childComplexity), true
+	case "Checkpoint.tokenizerDigest":
+		if e.ComplexityRoot.Checkpoint.TokenizerDigest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Checkpoint.TokenizerDigest(childComplexity), true
 	case "Checkpoint.tokens":
 		if e.ComplexityRoot.Checkpoint.Tokens == nil {
 			break
@@ -5377,6 +5392,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Checkpoint(childComplexity, args["run"].(string), args["step"].(int64)), true
+	case "Query.checkpointNamed":
+		if e.ComplexityRoot.Query.CheckpointNamed == nil {
+			break
+		}
+
+		args, err := ec.field_Query_checkpointNamed_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.CheckpointNamed(childComplexity, args["name"].(string)), true
 	case "Query.collection":
 		if e.ComplexityRoot.Query.Collection == nil {
 			break
@@ -10551,6 +10577,24 @@ type SetAliasPayload {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/named.graphqls", Input: `extend type Checkpoint {
+  "Digest of the dataset that it is judged on; \"\" when it came without one."
+  datasetDigest: String!
+  "Digest of its tokenizer: its own, if it carries one (tokenizer.json), or its dataset's; \"\" when neither is known."
+  tokenizerDigest: String!
+}
+
+extend type Query {
+  """
+  The checkpoint that a person means: "RUN" (its last), "RUN@STEP", "RUN@last", "RUN@ALIAS", "EXPERIMENT:ALIAS", an alias that only one experiment has, or a digest; a
+  run by its id, a part of it, or its name. null when there is none.
+  """
+  checkpointNamed(
+    "What it is called."
+    name: String!
+  ): Checkpoint
+}
+`, BuiltIn: false},
 	{Name: "../../schema/node.graphqls", Input: `extend type Query {
   "Objects by their ids, in that order; null for what is not there. At most 500."
   nodes("The ids, as the objects themselves tell them." ids: [ID!]!): [Node]!
@@ -12171,6 +12215,10 @@ func (ec *executionContext) childFields_Checkpoint(ctx context.Context, field gr
 		return ec.fieldContext_Checkpoint_size(ctx, field)
 	case "evaluations":
 		return ec.fieldContext_Checkpoint_evaluations(ctx, field)
+	case "datasetDigest":
+		return ec.fieldContext_Checkpoint_datasetDigest(ctx, field)
+	case "tokenizerDigest":
+		return ec.fieldContext_Checkpoint_tokenizerDigest(ctx, field)
 	case "id":
 		return ec.fieldContext_Checkpoint_id(ctx, field)
 	}

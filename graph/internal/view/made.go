@@ -36,6 +36,9 @@ type Checkpoint struct{ readmodel.Checkpoint }
 // RunID names the run that saved it.
 func (c Checkpoint) RunID() event.RunID { return c.Run }
 
+// DatasetDigest is that of what it is judged on.
+func (c Checkpoint) DatasetDigest() event.Digest { return c.Dataset }
+
 // Digest is that of the manifest.
 func (c Checkpoint) Digest() event.Digest { return c.Checkpoint.Checkpoint }
 

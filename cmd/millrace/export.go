@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"millrace/client"
+	"millrace/event"
+	"millrace/trainer/model/exchange"
+	"millrace/trainer/model/safetensors"
+	"millrace/trainer/model/stored"
+)
+
+// exportCmd takes a checkpoint to other programs.
+type exportCmd struct {
+	Checkpoint string `arg:"" help:"RUN (its last checkpoint), RUN@STEP, RUN@ALIAS, EXPERIMENT:ALIAS, an alias such as best, or a digest."`
+	Format     string `help:"For whom: hf (a folder for transformers), gguf (llama.cpp) or llmc (llm.c)." enum:"hf,gguf,llmc" default:"hf"`
+	DType      string `name:"dtype" help:"Format of the weights: f32, f16, bf16, q8_0 (gguf), or keep." enum:"keep,f32,f16,bf16,q8_0" default:"keep"`
+	Out        string `required:"" short:"o" help:"Folder to write into; it is made." type:"path" placeholder:"DIR"`
+	Name       string `help:"What the model is called, in a GGUF and its file's name (default: the run's name)."`
+	Shard      string `help:"Size above which a folder's weights are divided into several files." default:"5GB" placeholder:"SIZE"`
+}
+
+// exported is what export prints.
+type exported struct {
+	Checkpoint string   `json:"checkpoint"`
+	Format     string   `json:"format"`
+	Files      []string `json:"files"` // paths
+	Notes      []string `json:"notes"`
+}
+
+func (cmd *exportCmd) Run(ctx context.Context, g *Global) (err error) {
+	limit, err := parseSize(cmd.Shard)
+	if err != nil {
+		return err
+	}
+	c := g.client()
+	place, err := c.FindCheckpoint(ctx, cmd.Checkpoint)
+	if err != nil {
+		return err
+	}
+	name := cmd.Name
+	if name == "" {
+		name = place.Run
+		if run, err := c.Run(ctx, place.Run); err == nil {
+			name = run.Name
+		}
+	}
+	if err := os.MkdirAll(cmd.Out, 0o755); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(cmd.Out, ".millrace-export-*") // beside the result, where there has to be room anyway
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := fetchModel(ctx, c, place, dir, name, g.JSON); err != nil {
+		return err
+	}
+	m, err := exchange.Open(dir)
+	if err != nil {
+		return unusable(err)
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	m.Notes = nil
+	out := exported{Checkpoint: string(place.Digest), Format: cmd.Format}
+	if out.Files, err = cmd.write(m, name, limit); err != nil {
+		return unusable(err)
+	}
+	out.Notes = m.Notes
+	return g.print(out, func(w io.Writer) error {
+		for _, n := range out.Notes {
+			fmt.Fprintln(os.Stderr, "note:", n)
+		}
+		_, err := fmt.Fprintln(w, strings.Join(out.Files, "\n"))
+		return err
+	})
+}
+
+// write writes the model in the form asked for and lists the files.
+func (cmd *exportCmd) write(m *exchange.Model, name string, limit int64) ([]string, error) {
+	d := map[string]stored.DType{"f32": stored.F32, "f16": stored.F16, "bf16": stored.BF16, "q8_0": stored.Q8_0}[cmd.DType]
+	file := func(name string, write func(io.Writer) error) (string, error) {
+		path := filepath.Join(cmd.Out, name)
+		return path, exchange.WriteFile(path, write)
+	}
+	switch exchange.Format(cmd.Format) {
+	case exchange.GGUF:
+		base := plainName(name)
+		if d != "" {
+			base += "-" + cmd.DType
+		}
+		path, err := file(base+".gguf", func(w io.Writer) error { _, err := m.WriteGGUF(w, d, name); return err })
+		return []string{path}, err
+	case exchange.LLMC:
+		path, err := file("model.bin", func(w io.Writer) error { _, err := m.WriteLLMC(w, d); return err })
+		if err != nil || m.Tokenizer == nil {
+			return []string{path}, err
+		}
+		words, err := file("gpt2_tokenizer.bin", m.WriteLLMCTokenizer)
+		return []string{path, words}, err
+	}
+	names, err := m.WriteFolder(cmd.Out, d, limit)
+	for i, n := range names {
+		names[i] = filepath.Join(cmd.Out, n)
+	}
+	return names, err
+}
+
+// plainName is a name as a file may have it anywhere.
+func plainName(name string) string {
+	s := strings.Map(func(r rune) rune {
+		if r < ' ' || strings.ContainsRune(`/\<>:"|?* `, r) {
+			return '-'
+		}
+		return r
+	}, name)
+	if s = strings.Trim(s, ".-"); s == "" {
+		return "model"
+	}
+	return s
+}
+
+// fetchModel brings the files of a checkpoint into a folder: what other programs know of it, and its tokenizer, which is its dataset's where it
+// carries none. Every file is compared with its digest.
+func fetchModel(ctx context.Context, c *client.Client, place client.CheckpointPlace, dir, name string, quiet bool) error {
+	var wanted []event.File
+	for _, n := range append([]string{exchange.ConfigFile, safetensors.ModelFile, exchange.TokenizerFile}, exchange.Beside()...) {
+		f, ok := place.File(n)
+		switch {
+		case ok:
+			wanted = append(wanted, f)
+		case n == exchange.ConfigFile || n == safetensors.ModelFile:
+			return fmt.Errorf("checkpoint %s has no %s: it is no model that can be taken elsewhere", place.Digest.Short(), n)
+		case n == exchange.TokenizerFile && place.Tokenizer != "":
+			wanted = append(wanted, event.File{Name: n, Digest: place.Tokenizer})
+		}
+	}
+	var done, total int64
+	for _, f := range wanted {
+		total += f.Size
+	}
+	b := newBar(quiet)
+	defer b.end()
+	for _, f := range wanted {
+		err := exchange.WriteFile(filepath.Join(dir, f.Name), func(w io.Writer) error {
+			in, err := c.OpenBlob(ctx, f.Digest)
+			if err != nil {
+				return err
+			}
+			h := sha256.New()
+			_, err = io.Copy(io.MultiWriter(w, h, moved(func(n int) {
+				done += int64(n)
+				b.draw(client.Run{Name: name, Progress: &client.Progress{Phase: "download", Done: done, Total: total, Unit: "bytes"}})
+			})), in)
+			if err = errors.Join(err, in.Close()); err != nil {
+				return err
+			}
+			if got := event.Digest("sha256:" + hex.EncodeToString(h.Sum(nil))); got != f.Digest {
+				return fmt.Errorf("%s: what came is %s, not %s", f.Name, got.Short(), f.Digest.Short())
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moved counts what is written.
+type moved func(int)
+
+func (m moved) Write(p []byte) (int, error) {
+	m(len(p))
+	return len(p), nil
+}
