@@ -115,6 +115,7 @@ func (g *Global) print(v any, human func(io.Writer) error) error {
 func codeOf(err error) int {
 	var exit *exitError
 	var refused *client.Refused
+	var door *client.DoorError
 	switch {
 	case errors.As(err, &exit):
 		return exit.code
@@ -123,6 +124,8 @@ func codeOf(err error) int {
 	case errors.Is(err, client.ErrUnreachable):
 		return exitNoNode
 	case errors.As(err, &refused), errors.Is(err, client.ErrNotFound), errors.Is(err, client.ErrAmbiguous):
+		return exitRefused
+	case errors.As(err, &door) && door.Status < 500:
 		return exitRefused
 	case errors.Is(err, node.ErrConfig):
 		return exitUsage

@@ -83,7 +83,15 @@ func (cmd *importCmd) Run(ctx context.Context, g *Global) (err error) {
 		out.Bytes = total
 		b.draw(client.Run{Name: what.Name, Progress: &client.Progress{Phase: "upload", Done: done, Total: total, Unit: "bytes"}})
 	}
-	run, checkpoint, err := g.client().ImportModel(ctx, what)
+	c := g.client()
+	if what.Dataset != "" { // before anything is made
+		d, err := c.Dataset(ctx, what.Dataset)
+		if err != nil {
+			return err
+		}
+		what.Dataset = d.ID
+	}
+	run, checkpoint, err := c.ImportModel(ctx, what)
 	b.end()
 	if err != nil {
 		return err

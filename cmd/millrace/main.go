@@ -163,9 +163,12 @@ func report(err error) int {
 func hintOf(err error, code int) string {
 	var h hinted
 	var query *client.QueryError
+	var door *client.DoorError
 	switch {
 	case errors.As(err, &h) && h.Hint() != "":
 		return h.Hint()
+	case errors.As(err, &door) && door.Hinted() != "":
+		return door.Hinted()
 	case code == exitNoNode:
 		return "start one with \"millrace up\", or name it with --url"
 	case errors.Is(err, client.ErrNotFound):

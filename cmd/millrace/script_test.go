@@ -51,6 +51,11 @@ func TestScripts(t *testing.T) {
 			for _, name := range []string{"MILLRACE_URL", "MILLRACE_RUN", "MILLRACE_TOKEN", "MILLRACE_ADDR", "MILLRACE_NATS_URL", "MILLRACE_S3_ENDPOINT", "MILLRACE_S3_ACCESS_KEY", "MILLRACE_S3_SECRET_KEY"} {
 				e.Setenv(name, "")
 			}
+			models, err := filepath.Abs("../../trainer/model/exchange/testdata") // as other programs save them
+			if err != nil {
+				return err
+			}
+			e.Setenv("MODELS", models)
 			return corpus(filepath.Join(e.WorkDir, "text"), 60)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -84,11 +84,16 @@ func (s *Server) checkpoint(w http.ResponseWriter, r *http.Request) error {
 // wanted are the files that the store lacks. Those that it has are made young, as they are about to be named.
 func (s *Server) wanted(r *http.Request, files []event.File) ([]missingView, error) {
 	var missing []missingView
+	seen := map[string]bool{}
 	for i, f := range files {
 		field := fmt.Sprintf("files[%d]", i)
 		if err := tracker.CheckArtifactPath(f.Name); err != nil {
 			return nil, err
 		}
+		if seen[f.Name] {
+			return nil, invalid("%.80q is there twice", f.Name).in(field)
+		}
+		seen[f.Name] = true
 		if !f.Digest.Valid() || f.Size < 0 {
 			return nil, invalid("%.80q of %d bytes is no file: a digest is sha256: and 64 hexadecimal digits", f.Digest, f.Size).in(field)
 		}

@@ -194,8 +194,8 @@ func (m *Model) weights(dir string) error {
 	return err
 }
 
-// settle compares the tensors of a folder with its config, for the families that can be taken elsewhere, and puts them into transformers'
-// order under its names. What holds nothing learned is left out: masks, frequencies, and the head where it is the embedding.
+// settle compares the tensors of a folder with its config, for the families that can be taken elsewhere, and gives them transformers'
+// names. What holds nothing learned is left out: masks, frequencies, and the head where it is the embedding.
 func (m *Model) settle() error {
 	var kind struct {
 		ModelType string `json:"model_type"`
@@ -210,7 +210,6 @@ func (m *Model) settle() error {
 	if err != nil {
 		return err
 	}
-	var all []stored.Tensor
 	taken := map[string]bool{}
 	for _, n := range c.names() {
 		t, ok := m.tensor(n.hf)
@@ -226,17 +225,19 @@ func (m *Model) settle() error {
 		if !t.DType.Weights() {
 			return wrong("%s is %s; weights are F32, F16 or BF16", n.hf, t.DType)
 		}
-		all = append(all, t)
 		taken[n.hf] = true
 	}
+	var all []stored.Tensor
 	for _, t := range m.Tensors {
-		if taken[t.Name] || taken["transformer."+t.Name] || nothingLearned(t.Name) {
-			continue
+		switch {
+		case taken[t.Name]:
+			all = append(all, t)
+		case taken["transformer."+t.Name]:
+			all = append(all, t.Named("transformer."+t.Name))
+		case nothingLearned(t.Name), t.Name == "lm_head.weight" && c.tied():
+		default:
+			return wrong("the model has %s, which its %s does not ask for", t.Name, ConfigFile)
 		}
-		if t.Name == "lm_head.weight" && c.tied() {
-			continue
-		}
-		return wrong("the model has %s, which its %s does not ask for", t.Name, ConfigFile)
 	}
 	m.Tensors = all
 	return nil
