@@ -15,7 +15,7 @@ import (
 	"millrace/event"
 	"millrace/trainer/model/exchange"
 	"millrace/trainer/model/safetensors"
-	"millrace/trainer/model/stored"
+	format "millrace/trainer/model/stored"
 )
 
 // exportCmd takes a checkpoint to other programs.
@@ -86,7 +86,7 @@ func (cmd *exportCmd) Run(ctx context.Context, g *Global) (err error) {
 
 // write writes the model in the form asked for and lists the files.
 func (cmd *exportCmd) write(m *exchange.Model, name string, limit int64) ([]string, error) {
-	d := map[string]stored.DType{"f32": stored.F32, "f16": stored.F16, "bf16": stored.BF16, "q8_0": stored.Q8_0}[cmd.DType]
+	d := map[string]format.DType{"f32": format.F32, "f16": format.F16, "bf16": format.BF16, "q8_0": format.Q8_0}[cmd.DType]
 	file := func(name string, write func(io.Writer) error) (string, error) {
 		path := filepath.Join(cmd.Out, name)
 		return path, exchange.WriteFile(path, write)
