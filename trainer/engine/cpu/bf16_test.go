@@ -75,6 +75,7 @@ func TestBFloat16IsTheSameOnEveryLevel(t *testing.T) {
 	plain, _ := cpu.BF16Of("go")
 	for _, name := range []string{"amx", "avx512", "avx2"} {
 		t.Run(name, func(t *testing.T) {
+			onlyPlainInShort(t, name)
 			level, found := cpu.BF16Of(name)
 			if !found {
 				t.Skipf("this processor has no %s", name)

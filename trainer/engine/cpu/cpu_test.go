@@ -23,6 +23,7 @@ func TestReferenceKeepsTheContract(t *testing.T) {
 func TestEveryLevelKeepsTheContract(t *testing.T) {
 	for _, level := range []string{"go", "avx2", "avx512", "amx"} {
 		t.Run(level, func(t *testing.T) {
+			onlyPlainInShort(t, level)
 			t.Setenv("MILLRACE_KERNELS", level)
 			open := func(threads int) engine.Kernels {
 				k, err := cpu.Open(threads)
@@ -67,5 +68,12 @@ func TestPeakIsMeasuredOnce(t *testing.T) {
 		if again := measured.PeakFLOPS(); !(first > 0) || again != first {
 			t.Fatalf("PeakFLOPS is %g, then %g", first, again)
 		}
+	}
+}
+
+// onlyPlainInShort skips assembly where the race detector runs: it sees nothing of it, and the tasks are cut the same on every level.
+func onlyPlainInShort(t *testing.T, level string) {
+	if testing.Short() && level != "go" {
+		t.Skip("the same tasks as those of plain Go; run without -short")
 	}
 }

@@ -15,6 +15,7 @@ func TestReferenceReads(t *testing.T) {
 func TestEveryLevelReads(t *testing.T) {
 	for _, level := range []string{"go", "avx2", "avx512"} {
 		t.Run(level, func(t *testing.T) {
+			onlyPlainInShort(t, level)
 			t.Setenv("MILLRACE_KERNELS", level)
 			open := func(threads int) engine.Reader {
 				k, err := cpu.Open(threads)
