@@ -19,9 +19,6 @@ const nearlyFull = 0.9
 // maxPendingBytes is how much may wait in a layer before Apply waits for the commit.
 const maxPendingBytes = 64 << 20
 
-// letGoEvery is how often the file's mapped pages are given back.
-const letGoEvery = 30 * time.Second
-
 // carried is what one commit takes to the file.
 type carried struct {
 	layer  *layer
@@ -75,17 +72,10 @@ func (m *Model) commitLoop() {
 	defer close(m.stopped)
 	tick := time.NewTicker(m.options.CommitEvery)
 	defer tick.Stop()
-	breath := time.NewTicker(letGoEvery)
-	defer breath.Stop()
 	for {
 		select {
 		case <-m.stop:
 			return
-		case <-breath.C:
-			if err := m.letGo(); err != nil {
-				m.log.Debug("the pages of the read model stay mapped", "err", err)
-			}
-			continue
 		case <-tick.C:
 		case <-m.kick:
 		}

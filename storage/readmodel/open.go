@@ -88,9 +88,6 @@ func Open(path string, o Options) (*Model, error) {
 		}
 	}
 	m.appliedTo = m.committedTo
-	if err := m.letGo(); err != nil {
-		m.log.Debug("the pages of the read model stay mapped", "err", err)
-	}
 	go m.commitLoop()
 	return m, nil
 }
