@@ -102,5 +102,11 @@ func Examples() []Event {
 		InputLogged{Run: run, Role: "dataset", Out: true, Name: "wiki", Digest: "6c2a01", Object: digest, Collection: "01HZX3V9M8Q4T6W2Y5B7C9D1CL", Version: &step, Source: "s3://lab/wiki", Metadata: RawJSON(`{"rows":12}`), Tags: map[string]string{"context": "training"}},
 		SummaryLogged{Run: run, Values: map[string]RawJSON{"best.loss": RawJSON(`1.5`)}, Remove: []string{"worst"}},
 		SpansLogged{Experiment: exp, Run: run, Trace: "5b8efff798038103d269b633813fc60c", Spans: map[string]RawJSON{"eee19b7ec3c1b174": RawJSON(`{"name":"generate"}`)}},
+		ContestOpened{Contest: "01HZX3V9M8Q4T6W2Y5B7C9D1CT", Name: "summaries", Mode: Pairs, Guidelines: "Which is truer?", Suite: "quick", SuiteDigest: digest, Task: "sample", Entries: []ContestEntry{
+			{Label: "baseline@200", Evaluation: "01HZX3V9M8Q4T6W2Y5B7C9D1EA", Of: run, Step: step, Results: digest},
+			{Label: "doubled@200", Evaluation: "01HZX3V9M8Q4T6W2Y5B7C9D1EB", Of: other, Step: step, Results: digest},
+		}, Items: 40, Missing: 2, Seed: 7, Overlap: 2, DailyVotes: 200, By: "ada"},
+		ContestClosed{Contest: "01HZX3V9M8Q4T6W2Y5B7C9D1CT", By: "ada"},
+		VoteCast{Vote: HumanVote("01HZX3V9M8Q4T6W2Y5B7C9D1CT", "ada", "sample/3", 1, 0), Contest: "01HZX3V9M8Q4T6W2Y5B7C9D1CT", Rater: "ada", Judge: Human, Run: run, Item: "sample/3", A: 2, B: 1, Choice: ChooseA, Score: 4, Seconds: 12.5, Comment: "truer", Withdrawn: true},
 	}
 }

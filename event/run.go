@@ -16,6 +16,7 @@ const (
 	Finetune RunKind = "finetune"
 	Evaluate RunKind = "evaluate"
 	External RunKind = "external" // somebody else's training script
+	Judge    RunKind = "judge"    // a model elsewhere votes in a contest
 )
 
 // commands ends the subject of a request that a worker of commands takes.

@@ -180,5 +180,6 @@ func Set() []Event {
 		SnapshotTaken{}, LogArchived{}, RunPruned{}, DatasetDeleted{}, ExperimentDeleted{}, RetentionSet{},
 		RunStarred{}, RunBudgetSet{}, AliasRemoved{}, RunBudgetReached{}, ExperimentBudgetReached{},
 		CollectionSaved{}, CollectionRemoved{}, VersionSaved{}, VersionAliased{}, VersionRemoved{}, InputLogged{}, SummaryLogged{}, SpansLogged{},
+		ContestOpened{}, ContestClosed{}, VoteCast{},
 	}
 }

@@ -205,6 +205,19 @@ func (f *fold) applyOne() error {
 	case event.ExperimentBudgetReached:
 		return f.experimentBudgetReached(e)
 	}
+	return f.applyContest()
+}
+
+// applyContest knows the facts of contests.
+func (f *fold) applyContest() error {
+	switch e := f.env.Event.(type) {
+	case event.ContestOpened:
+		return f.contestOpened(e)
+	case event.ContestClosed:
+		return f.contestClosed(e)
+	case event.VoteCast:
+		return f.voteCast(e)
+	}
 	return f.applyForeign()
 }
 

@@ -52,6 +52,8 @@ const (
 	tableSpan
 	tableForeign
 	tableStored
+	tableContest
+	tableVote
 	tableCount
 )
 
@@ -100,11 +102,13 @@ var layout = [tableCount]struct {
 	tableForeign:      {"foreign", "experiment", "a script's name for its run", "run", false},
 	tableStored:       {"stored", "digest", "run", "JSON: how many records of the run name the object, its size, since when, whether it counts for the run", false},
 	tableFiringOrder:  {"firing_order", "", "seq", "rule", false},
+	tableContest:      {"contest", "", "contest", "JSON Contest", false},
+	tableVote:         {"vote", "contest", "vote", "JSON Vote", false},
 	tableKept:         {"kept", "snapshot, archive, retention or gone", "place and layout; nothing; experiment; kind and name", "JSON Snapshot, Archive, Policy; nothing", false},
 }
 
 // version names the layout of the file.
-const version = 7
+const version = 8
 
 // maxPart bounds one string inside a key; bbolt takes keys of at most 32 KB.
 const maxPart = 1024

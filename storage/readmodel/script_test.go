@@ -244,6 +244,15 @@ func answer(m *readmodel.Model, question string) string {
 	case "firings":
 		x, err := m.Firings(readmodel.FiringFilter{Rule: event.RuleID(strings.Trim(arg(1), "-")), Run: event.RunID(arg(2))}, 0)
 		return lines(x, err)
+	case "contests":
+		x, err := m.Contests()
+		return lines(x, err)
+	case "contestsof":
+		x, err := m.ContestsOf(run)
+		return lines(x, err)
+	case "votes":
+		x, changed, err := m.Votes(event.ContestID(arg(1)))
+		return lines(x, err) + lines([]uint64{changed}, nil)
 	case "cost":
 		x, err := m.RunCost(run, until(arg(2)))
 		return lines([]any{x}, err)

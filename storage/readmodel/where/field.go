@@ -108,7 +108,7 @@ func known(n Name) []string {
 	case Status:
 		return words(event.Pending, event.Running, event.Finished, event.Failed, event.Stopped, event.Crashed, event.Paused)
 	case Kind:
-		return words(event.Curate, event.Train, event.Finetune, event.Evaluate, event.External)
+		return words(event.Curate, event.Train, event.Finetune, event.Evaluate, event.External, event.Judge)
 	}
 	return nil
 }
