@@ -24,6 +24,8 @@ var rooms = []room{
 	{"trainer/random", nil, "a leaf: numbers from a key and a counter"},
 	{"trainer/engine", []string{"trainer/random"}, "the seam where speed lives knows nothing above it; dropout is random"},
 	{"trainer", []string{"event", "cost"}, "knows no bus and no storage"},
+	{"evaluator/metric", nil, "texts and references in, numbers out"},
+	{"evaluator/rating", nil, "battles and labels in, numbers out"},
 	{"evaluator", []string{"event", "cost", "trainer/token"}, "judges any model that has its three methods"},
 	{"curator", []string{"event", "cost", "trainer/token"}, "knows no bus and no storage"},
 	{"storage/blob", nil, "bytes by digest"},
