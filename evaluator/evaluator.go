@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ var (
 	ErrModel = errors.New("model does not fit")
 	// ErrUnable is what a model wraps that cannot do what a task asks, by its kind: the prompt is left out, and the others judged.
 	ErrUnable = errors.New("the model cannot do this")
+
+	errNotPinned = errors.New("its data is not pinned: give source.digest, the sha256 of a file that storage has")
 )
 
 // Result is what a suite found out about a model.
@@ -31,22 +34,32 @@ type Result struct {
 	// Skipped are prompts that the model's tokenizer cannot express (a char tokenizer knows only the characters of its
 	// text), and those that the model cannot continue, being of another kind.
 	Skipped []Skip
+	// Failed are tasks that could not be asked, in the order of the suite. The others are in Scores and Samples.
+	Failed []Failure
+	// PromptTokens and Tokens are what a TextModel counted.
+	PromptTokens, Tokens int64
 }
 
 // Skip says what was not asked, and why.
 type Skip struct{ Task, Prompt, Reason string }
 
-// Evaluator scores models. The zero value works.
+// Evaluator scores models. The zero value works, for tasks without a source.
 type Evaluator struct {
-	// Progress, when set, is told after every window and prompt how many tokens of the suite have been scored or asked for.
+	// Progress, when set, is told after every window and prompt how many tokens of the suite have been scored or asked for. The total grows as
+	// sources are read. (ScoreText counts requests.)
 	Progress func(done, total int64)
 	// Counts, when set, says of each token of the held-out text whether it is judged, as the mask of a fine-tuning dataset does. The
 	// others are context only.
 	Counts []bool
+	// Open gives the bytes that a source's digest names. Without it, and when it fails, tasks with a source fail (CodeNoData).
+	Open func(context.Context, event.Digest) (io.ReadCloser, error)
+	// Answer, when set, is given every example's answer as it is scored; its error ends the evaluation. WriteAnswers makes one.
+	Answer func(Answer) error
 }
 
 // Score asks a model all tasks of a suite. heldOut is the held-out split as ids of tok, each document followed by
-// <|endoftext|>; it may be empty when no task needs it. Errors of the model come as they are.
+// <|endoftext|>; it may be empty when no task needs it. Errors of the model come as they are. A task that cannot be asked is in
+// Result.Failed; when none could be, there is an error as well.
 //
 // A perplexity task gives four scores, over the N windows that Task.Stride and PerDocument plan:
 //
@@ -77,14 +90,32 @@ func (e Evaluator) Score(ctx context.Context, m Model, tok token.Tokenizer, held
 		w.total += w.cost(t)
 	}
 	w.result = Result{Suite: s.Name, SuiteDigest: s.Digest()}
+	var first error
 	for _, t := range s.Tasks {
-		ask := w.perplexity
-		if t.Kind == Generate {
-			ask = w.generate
+		var err error
+		switch t.Kind {
+		case Perplexity:
+			err = w.perplexity(ctx, t)
+		case MultipleChoice:
+			err = fail(CodeUnable, errors.New("multiple choice cannot be asked yet"))
+		case Generate:
+			err = w.generate(ctx, t)
 		}
-		if err := ask(ctx, t); err != nil {
-			return Result{}, fmt.Errorf("evaluator: suite %s: task %s: %w", s.Name, t.Name, err)
+		if err == nil {
+			continue
 		}
+		err = fmt.Errorf("evaluator: suite %s: task %s: %w", s.Name, t.Name, err)
+		f, ok := failed(ctx, t, err)
+		if !ok {
+			return Result{}, err
+		}
+		w.result.Failed = append(w.result.Failed, f)
+		if first == nil {
+			first = err
+		}
+	}
+	if len(w.result.Failed) == len(s.Tasks) {
+		return w.result, first
 	}
 	return w.result, nil
 }
@@ -158,7 +189,7 @@ type sequence struct {
 
 func (w *work) perplexity(ctx context.Context, t Task) error {
 	if len(w.text(t)) == 0 {
-		return fmt.Errorf("%w: curate the dataset with held_out above 0", ErrNoHeldOut)
+		return fail(CodeNoHeldOut, fmt.Errorf("%w: curate the dataset with held_out above 0", ErrNoHeldOut))
 	}
 	var perToken, perByte ratio
 	for _, sequence := range w.sequences(t) {
@@ -195,7 +226,7 @@ func (w *work) perplexity(ctx context.Context, t Task) error {
 		}
 	}
 	if len(perToken.x) == 0 {
-		return fmt.Errorf("%w: no token of it counts in the loss", ErrNoHeldOut)
+		return fail(CodeNoHeldOut, fmt.Errorf("%w: no token of it counts in the loss", ErrNoHeldOut))
 	}
 	loss, bits := perToken.value(), perByte.value()
 	w.score(t, "loss", loss, 1, &perToken)

@@ -2,109 +2,78 @@ package evaluator
 
 import (
 	"bytes"
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math"
-	"slices"
+	"strconv"
 	"strings"
 
 	"millrace/event"
 )
 
-// SuiteFormat is the version of the suites' form.
-const SuiteFormat = "millrace.suite/1"
+// The versions of the suites' form. The first has its tasks inline, and only what tasks could ask then; its digests stay as they are, so
+// that old evaluations are reproduced. In the second a task is inline or is named as "name@version".
+const (
+	SuiteFormat1 = "millrace.suite/1"
+	SuiteFormat  = "millrace.suite/2"
+)
 
-// Suite is a versioned set of tasks. Changing anything a score depends on asks for a new Version; the digest tells anyway.
+// Suite is a named, versioned list of tasks. Changing anything a score depends on asks for a new Version; the digest tells anyway.
 type Suite struct {
 	Format  string `json:"format"`
 	Name    string `json:"name"`
 	Version int    `json:"version"`
-	Tasks   []Task `json:"tasks"`
+	Tasks   []Task `json:"tasks"` // all of them inline, wherever they came from
 }
 
-// The kinds of tasks.
-const (
-	// Perplexity scores the held-out text: see Evaluator.Score for the metrics.
-	Perplexity = "perplexity"
-	// Generate continues prompts.
-	Generate = "generate"
-)
-
-// Task is one thing to ask. Which fields matter depends on Kind; the others must be absent.
-type Task struct {
-	Name string `json:"name"`
-	Kind string `json:"kind"`
-
-	// Stride is how many new tokens each window after the first scores (Perplexity). 0 is the model's context: windows are
-	// disjoint, the cheapest way. Less gives tokens more context and costs context/stride times as much.
-	Stride int `json:"stride,omitempty"`
-	// PerDocument scores each document by itself, so that no token sees the document before (Perplexity). Otherwise the
-	// held-out text is one stream, as in training.
-	PerDocument bool `json:"per_document,omitempty"`
-
-	// Prompts are continued (Generate). Each stands at the beginning of a document; an empty one asks for a whole text.
-	Prompts     []string `json:"prompts,omitempty"`
-	Temperature float64  `json:"temperature,omitempty"` // 0 is greedy
-	TopK        int      `json:"top_k,omitempty"`       // 0 is all
-	Seed        uint32   `json:"seed,omitempty"`        // of the first prompt; the i-th has Seed+i
-
-	// MaxTokens bounds the held-out tokens that are scored, from the beginning; 0 is all (Perplexity). It is how many
-	// tokens are generated a prompt (Generate).
-	MaxTokens int64 `json:"max_tokens,omitempty"`
-}
-
-// ErrSuite is wrapped by every error that says a suite is wrong.
+// ErrSuite is wrapped by every error that says a suite or a task is wrong.
 var ErrSuite = errors.New("suite")
 
 // Bounds of a suite.
 const (
 	maxSuiteBytes = 1 << 20
 	maxTasks      = 1000
-	maxPrompts    = 1000
-	maxGenerated  = 1 << 16
+	maxName       = 100
 )
 
-//go:embed tasks/*.json
-var tasks embed.FS
+// TaskNamed finds a task by its name and version. It returns ErrNoTask when there is none.
+type TaskNamed func(name string, version int) (Task, error)
 
-// Suites are the suites that come with the program, by name.
-func Suites() ([]Suite, error) {
-	names, err := fs.Glob(tasks, "tasks/*.json")
-	if err != nil {
-		return nil, err
-	}
-	var all []Suite
-	for _, name := range names {
-		data, err := tasks.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		s, err := ParseSuite(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b Suite) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
-}
+// ErrNoTask is what a TaskNamed returns when there is no such task.
+var ErrNoTask = errors.New("no such task")
 
-// ParseSuite reads a suite. An unknown key is an error that names it.
-func ParseSuite(data []byte) (Suite, error) {
-	var s Suite
-	if len(data) > maxSuiteBytes {
-		return s, fmt.Errorf("%w of %d bytes: the limit is %d", ErrSuite, len(data), maxSuiteBytes)
+// ParseSuite reads a suite of either format; tasks that it names are those that come with the program. An unknown key is an error
+// that names it.
+func ParseSuite(data []byte) (Suite, error) { return ParseSuiteWith(data, BuiltIn) }
+
+// ParseSuiteWith is ParseSuite with tasks from elsewhere.
+func ParseSuiteWith(data []byte, named TaskNamed) (Suite, error) {
+	var raw struct {
+		Format  string            `json:"format"`
+		Name    string            `json:"name"`
+		Version int               `json:"version"`
+		Tasks   []json.RawMessage `json:"tasks"`
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
-		return Suite{}, fmt.Errorf("%w: %w", ErrSuite, err)
+	if err := strict(data, &raw); err != nil {
+		return Suite{}, err
 	}
-	if d.More() {
-		return Suite{}, fmt.Errorf("%w: more than one JSON value", ErrSuite)
+	s := Suite{Format: raw.Format, Name: raw.Name, Version: raw.Version}
+	if len(raw.Tasks) > maxTasks {
+		return Suite{}, fmt.Errorf("%w %.100s: %d tasks: want 1 to %d", ErrSuite, s.Name, len(raw.Tasks), maxTasks)
+	}
+	for i, r := range raw.Tasks {
+		var t Task
+		var ref string
+		if raw.Format != SuiteFormat1 && json.Unmarshal(r, &ref) == nil {
+			var err error
+			if t, err = reference(ref, named); err != nil {
+				return Suite{}, fmt.Errorf("%w %.100s: tasks[%d]: %w", ErrSuite, s.Name, i, err)
+			}
+		} else if err := strict(r, &t); err != nil {
+			return Suite{}, fmt.Errorf("%w %.100s: tasks[%d]: %w", ErrSuite, s.Name, i, err)
+		}
+		t.Format = ""
+		s.Tasks = append(s.Tasks, t)
 	}
 	if err := s.Check(); err != nil {
 		return Suite{}, err
@@ -112,13 +81,44 @@ func ParseSuite(data []byte) (Suite, error) {
 	return s, nil
 }
 
-// Check tells what is wrong with a suite by itself.
+// reference finds a task that is written as "name@version".
+func reference(ref string, named TaskNamed) (Task, error) {
+	name, v, ok := strings.Cut(ref, "@")
+	version, err := strconv.Atoi(v)
+	if !ok || err != nil || version < 1 {
+		return Task{}, fmt.Errorf("%.100q names no task: write name@version, such as hellaswag@1", ref)
+	}
+	t, err := named(name, version)
+	if err != nil {
+		return Task{}, fmt.Errorf("task %.100q: %w", ref, err)
+	}
+	return t, nil
+}
+
+// strict reads one bounded JSON value without unknown keys.
+func strict(data []byte, into any) error {
+	if len(data) > maxSuiteBytes {
+		return fmt.Errorf("%w of %d bytes: the limit is %d", ErrSuite, len(data), maxSuiteBytes)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%w: %w", ErrSuite, err)
+	}
+	if d.More() {
+		return fmt.Errorf("%w: more than one JSON value", ErrSuite)
+	}
+	return nil
+}
+
+// Check tells what is wrong with a suite by itself. A template that is broken and a source that is nowhere are found out when the task
+// is asked, and fail that task alone: see Suite.Warnings.
 func (s Suite) Check() error {
 	switch {
-	case s.Format != SuiteFormat:
-		return fmt.Errorf("%w: format %.40q: this version reads %q", ErrSuite, s.Format, SuiteFormat)
-	case s.Name == "" || len(s.Name) > 100:
-		return fmt.Errorf("%w: name has %d bytes: want 1 to 100", ErrSuite, len(s.Name))
+	case s.Format != SuiteFormat1 && s.Format != SuiteFormat:
+		return fmt.Errorf("%w: format %.40q: this version reads %q and %q", ErrSuite, s.Format, SuiteFormat1, SuiteFormat)
+	case s.Name == "" || len(s.Name) > maxName:
+		return fmt.Errorf("%w: name has %d bytes: want 1 to %d", ErrSuite, len(s.Name), maxName)
 	case s.Version < 1:
 		return fmt.Errorf("%w %s: version %d: versions begin at 1", ErrSuite, s.Name, s.Version)
 	case len(s.Tasks) == 0 || len(s.Tasks) > maxTasks:
@@ -126,48 +126,37 @@ func (s Suite) Check() error {
 	}
 	names := map[string]bool{}
 	for i, t := range s.Tasks {
-		if t.Name == "" || len(t.Name) > 100 || names[t.Name] {
+		if t.Name == "" || len(t.Name) > maxName || names[t.Name] {
 			return fmt.Errorf("%w %s: tasks[%d]: name %.100q is empty, too long or taken", ErrSuite, s.Name, i, t.Name)
 		}
 		names[t.Name] = true
 		if err := t.check(); err != nil {
 			return fmt.Errorf("%w %s: task %s: %w", ErrSuite, s.Name, t.Name, err)
 		}
+		if s.Format == SuiteFormat1 && !t.first() {
+			return fmt.Errorf("%w %s: task %s: only %q can ask this; write that as the suite's format", ErrSuite, s.Name, t.Name, SuiteFormat)
+		}
 	}
 	return nil
 }
 
-func (t Task) check() error {
-	switch t.Kind {
-	case Perplexity:
-		if len(t.Prompts) > 0 || t.Temperature != 0 || t.TopK != 0 || t.Seed != 0 {
-			return errors.New("prompts, temperature, top_k and seed are for generate")
-		}
-		if t.Stride < 0 || t.MaxTokens < 0 {
-			return fmt.Errorf("stride %d and max_tokens %d must not be negative", t.Stride, t.MaxTokens)
-		}
-	case Generate:
-		if t.Stride != 0 || t.PerDocument {
-			return errors.New("stride and per_document are for perplexity")
-		}
-		if len(t.Prompts) == 0 || len(t.Prompts) > maxPrompts {
-			return fmt.Errorf("%d prompts: want 1 to %d", len(t.Prompts), maxPrompts)
-		}
-		if t.MaxTokens < 1 || t.MaxTokens > maxGenerated {
-			return fmt.Errorf("max_tokens %d: want 1 to %d", t.MaxTokens, maxGenerated)
-		}
-		if !(t.Temperature >= 0) || math.IsInf(t.Temperature, 0) || t.TopK < 0 {
-			return fmt.Errorf("temperature %v and top_k %d must not be negative", t.Temperature, t.TopK)
-		}
-	default:
-		return fmt.Errorf("kind %.40q: want %s or %s", t.Kind, Perplexity, Generate)
+// Warnings are the tasks of a suite that will fail, as far as that can be known before their data is read.
+func (s Suite) Warnings() []Failure {
+	var all []Failure
+	for _, t := range s.Tasks {
+		all = append(all, t.Warnings()...)
 	}
-	return nil
+	return all
 }
 
-// JSON is the suite's canonical form.
-func (s Suite) JSON() []byte {
-	raw, err := json.Marshal(s)
+// JSON is the suite's canonical form, with every task inline: the whole of what is asked.
+func (s Suite) JSON() []byte { return canonical(s) }
+
+// Digest names exactly what is asked: the sha256 of JSON.
+func (s Suite) Digest() event.Digest { return event.DigestOf(s.JSON()) }
+
+func canonical(v any) []byte {
+	raw, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // Check leaves nothing JSON cannot say
 	}
@@ -177,6 +166,3 @@ func (s Suite) JSON() []byte {
 	}
 	return data
 }
-
-// Digest names exactly what is asked: the sha256 of JSON.
-func (s Suite) Digest() event.Digest { return event.DigestOf(s.JSON()) }

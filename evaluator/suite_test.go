@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"millrace/evaluator"
+	"millrace/event"
 
 	"github.com/stretchr/testify/require"
 )
@@ -40,8 +41,9 @@ func TestParseSuiteNamesWhatIsWrong(t *testing.T) {
 	ok := func(task string) string {
 		return `{"format":"millrace.suite/1","name":"x","version":1,"tasks":[` + task + `]}`
 	}
+	two := func(task string) string { return strings.Replace(ok(task), "suite/1", "suite/2", 1) }
 	for text, want := range map[string]string{
-		`{"format":"millrace.suite/2"}`:             "this version reads",
+		`{"format":"millrace.suite/9"}`:             "this version reads",
 		`{"format":"millrace.suite/1","version":1}`: "name has 0 bytes",
 		`{"format":"millrace.suite/1","name":"x"}`:  "versions begin at 1",
 		ok(``): "0 tasks",
@@ -56,7 +58,23 @@ func TestParseSuiteNamesWhatIsWrong(t *testing.T) {
 		ok(`{"name":"a","kind":"generate","prompts":["x"],"max_tokens":1,"temperature":-1}`): "must not be negative",
 		ok(`{"name":"a","kind":"generate","prompts":["x"],"max_tokens":1,"stride":1}`):       "are for perplexity",
 		ok(`{"name":"a","kind":"perplexity"}`) + "{}":                                        "more than one",
-		"nonsense": "suite",
+		"nonsense":           "suite",
+		two(`"hellaswag"`):   "write name@version",
+		two(`"hellaswag@0"`): "write name@version",
+		two(`"hellasweg@1"`): "hellaswag@1",
+		two(`{"name":"a","version":-1,"kind":"perplexity"}`):                                                                         "versions begin at 1",
+		two(`{"name":"a","kind":"multiple_choice"}`):                                                                                 "needs a source and a template",
+		two(`{"name":"a","kind":"multiple_choice","source":{"form":"hellasweg"},"template":{"prompt":""}}`):                          "hellaswag",
+		two(`{"name":"a","kind":"perplexity","source":{"form":"hellaswag"}}`):                                                        "not for perplexity",
+		two(`{"name":"a","kind":"multiple_choice","source":{"form":"arc","digest":"sha256:1"},"template":{"prompt":""}}`):            "is no digest",
+		two(`{"name":"a","kind":"multiple_choice","source":{"form":"arc"},"template":{"prompt":""},"metrics":["ac"]}`):               "acc_norm",
+		two(`{"name":"a","kind":"multiple_choice","source":{"form":"arc"},"template":{"prompt":""},"few_shot_seed":1}`):              "without few_shot",
+		two(`{"name":"a","kind":"generate","source":{"form":"jsonl"},"template":{"prompt":""},"max_tokens":1,"metrics":["pass@2"]}`): "which is 1",
+		two(`{"name":"a","kind":"generate","prompts":["x"],"max_tokens":1,"metrics":["bleu"]}`):                                      "want a source",
+		two(`{"name":"a","kind":"generate","prompts":["x"],"max_tokens":1,"top_p":2}`):                                               "between 0 and 1",
+		two(`{"name":"a","kind":"generate","prompts":["x"],"max_tokens":1,"stop":[""]}`):                                             "none may be empty",
+		ok(`{"name":"a","kind":"generate","prompts":["x"],"max_tokens":1,"stop":["."]}`):                                             `only "millrace.suite/2" can ask this`,
+		ok(`"hellaswag@1"`): "cannot unmarshal string",
 	} {
 		_, err := evaluator.ParseSuite([]byte(text))
 		require.ErrorIs(t, err, evaluator.ErrSuite, text)
@@ -79,5 +97,71 @@ func FuzzParseSuite(f *testing.F) {
 		again, err := evaluator.ParseSuite(s.JSON())
 		require.NoError(t, err)
 		require.Equal(t, s.Digest(), again.Digest())
+	})
+}
+
+// A suite's JSON has its tasks inline, so that one blob is all that was asked; what is asked has the same digest however it was written.
+func TestASuiteNamesTasks(t *testing.T) {
+	named, err := evaluator.ParseSuite([]byte(`{"format":"millrace.suite/2","name":"s","version":3,"tasks":["hellaswag@1",{"name":"mine","kind":"perplexity"}]}`))
+	require.NoError(t, err)
+	require.Len(t, named.Tasks, 2)
+	require.Equal(t, "hellaswag", named.Tasks[0].Name)
+	require.Equal(t, "hellaswag", named.Tasks[0].Source.Form)
+	inline, err := evaluator.ParseSuiteWith(named.JSON(), func(string, int) (evaluator.Task, error) { return evaluator.Task{}, evaluator.ErrNoTask })
+	require.NoError(t, err)
+	require.Equal(t, named, inline)
+	require.Equal(t, named.Digest(), inline.Digest())
+	require.Equal(t, []evaluator.Failure{{Task: "hellaswag", Code: evaluator.CodeNoData, Message: named.Warnings()[0].Message}}, named.Warnings())
+
+	pinned := named.Tasks[0]
+	pinned.Source = &evaluator.Source{Form: "hellaswag", Digest: event.DigestOf([]byte("data"))}
+	require.NotEqual(t, named.Tasks[0].Digest(), pinned.Digest(), "other data is another task")
+	require.Empty(t, pinned.Warnings())
+	pinned.Template = &evaluator.Template{Prompt: "a\n {{b"}
+	require.Equal(t, evaluator.CodeTemplate, pinned.Warnings()[0].Code)
+	require.Contains(t, pinned.Warnings()[0].Message, "line 2, column 2")
+
+	_, err = evaluator.ParseSuite([]byte(`{"format":"millrace.suite/2","name":"s","version":3,"tasks":["hellaswag@7"]}`))
+	require.ErrorIs(t, err, evaluator.ErrNoTask)
+}
+
+func TestParseTaskNamesWhatIsWrong(t *testing.T) {
+	all, err := evaluator.Tasks()
+	require.NoError(t, err)
+	for _, task := range all {
+		again, err := evaluator.ParseTask(task.JSON())
+		require.NoError(t, err)
+		require.Equal(t, task.Digest(), again.Digest())
+		require.NoError(t, task.Suite().Check())
+	}
+	for text, want := range map[string]string{
+		`{"name":"a"}`: "millrace.task/1",
+		`{"format":"millrace.task/1","name":"a@1","version":1,"kind":"perplexity"}`: "without @ and /",
+		`{"format":"millrace.task/1","name":"a","kind":"perplexity"}`:               "versions begin at 1",
+		`{"format":"millrace.task/1","name":"a","version":1,"kind":"p"}`:            "kind",
+		`{"format":"millrace.task/1","nom":"a"}`:                                    `"nom"`,
+	} {
+		_, err := evaluator.ParseTask([]byte(text))
+		require.ErrorIs(t, err, evaluator.ErrSuite, text)
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+func FuzzParseTask(f *testing.F) {
+	all, err := evaluator.Tasks()
+	require.NoError(f, err)
+	for _, task := range all {
+		f.Add(task.JSON())
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		task, err := evaluator.ParseTask(data)
+		if err != nil {
+			require.ErrorIs(t, err, evaluator.ErrSuite)
+			return
+		}
+		again, err := evaluator.ParseTask(task.JSON())
+		require.NoError(t, err)
+		require.Equal(t, task.Digest(), again.Digest())
+		task.Warnings()
 	})
 }
