@@ -35,13 +35,14 @@ type model struct {
 	now    func() time.Time
 	pause  time.Duration
 	gate   *gate
+	tries  int
 }
 
 func newModel(s Synthetic, f Fetcher) (*model, error) {
-	m := &model{Synthetic: s, url: strings.TrimRight(s.Endpoint, "/") + "/chat/completions", now: f.Now, pause: f.pause(), gate: newGate()}
+	m := &model{Synthetic: s, url: strings.TrimRight(s.Endpoint, "/") + "/chat/completions", now: f.Now, pause: f.pause(), gate: newGate(), tries: askAttempts}
 	if s.APIKeyEnv != "" {
 		if m.key = strings.TrimSpace(os.Getenv(s.APIKeyEnv)); m.key == "" {
-			return nil, fmt.Errorf("fetch: synthetic: %w: the environment variable %s of this worker is empty: set it, and start the worker again", ErrDenied, s.APIKeyEnv)
+			return nil, fmt.Errorf("fetch: model: %w: the environment variable %s of this worker is empty: set it, and start the worker again", ErrDenied, s.APIKeyEnv)
 		}
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
@@ -106,7 +107,7 @@ func (m *model) ask(ctx context.Context, q question) (reply, error) {
 	}
 	body, err := json.Marshal(r)
 	if err != nil {
-		return reply{}, fmt.Errorf("fetch: synthetic: %w", err)
+		return reply{}, fmt.Errorf("fetch: model: %w", err)
 	}
 	pause := m.pause
 	received := int64(0)
@@ -119,7 +120,7 @@ func (m *model) ask(ctx context.Context, q question) (reply, error) {
 		if err == nil || again < 0 || ctx.Err() != nil {
 			return got, err
 		}
-		if attempt == askAttempts || again > longestPatient {
+		if attempt == m.tries || again > longestPatient {
 			return got, fmt.Errorf("%w, %d times", err, attempt)
 		}
 		received = got.received
@@ -147,7 +148,7 @@ func (m *model) turn(ctx context.Context) error {
 func (m *model) try(ctx context.Context, body []byte) (_ reply, again time.Duration, _ error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.url, bytes.NewReader(body))
 	if err != nil {
-		return reply{}, -1, fmt.Errorf("fetch: synthetic: %w", err)
+		return reply{}, -1, fmt.Errorf("fetch: model: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
@@ -168,28 +169,28 @@ func (m *model) try(ctx context.Context, body []byte) (_ reply, again time.Durat
 	switch status := resp.StatusCode; {
 	case status == http.StatusOK && len(data) <= maxAnswer:
 	case status == http.StatusOK:
-		return got, -1, fmt.Errorf("fetch: synthetic: %w as it should: %s sent more than %d bytes", ErrUnavailable, m.url, maxAnswer)
+		return got, -1, fmt.Errorf("fetch: model: %w as it should: %s sent more than %d bytes", ErrUnavailable, m.url, maxAnswer)
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		hint := "name an environment variable that holds a key in api_key_env"
 		if m.APIKeyEnv != "" {
 			hint = "see that the environment variable " + m.APIKeyEnv + " of this worker holds one for this model"
 		}
-		return got, -1, fmt.Errorf("fetch: synthetic: %w: %s answered %d (%s): %s", ErrDenied, m.url, status, said, hint)
+		return got, -1, fmt.Errorf("fetch: model: %w: %s answered %d (%s): %s", ErrDenied, m.url, status, said, hint)
 	case status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity:
 		got.why, got.detail = refused, fmt.Sprintf("status %d: %s", status, said)
 		return got, 0, nil
 	case passing(status):
-		return got, retryAfter(resp.Header, m.now()), fmt.Errorf("fetch: synthetic: %w as it should: %s answered %d (%s)", ErrUnavailable, m.url, status, said)
+		return got, retryAfter(resp.Header, m.now()), fmt.Errorf("fetch: model: %w as it should: %s answered %d (%s)", ErrUnavailable, m.url, status, said)
 	default:
-		return got, -1, fmt.Errorf("fetch: synthetic: %w as it should: %s answered %d (%s): check endpoint and model", ErrUnavailable, m.url, status, said)
+		return got, -1, fmt.Errorf("fetch: model: %w as it should: %s answered %d (%s): check endpoint and model", ErrUnavailable, m.url, status, said)
 	}
 	answered, err := parseCompletion(data)
 	answered.received = got.received
 	if err != nil {
-		return answered, 0, fmt.Errorf("fetch: synthetic: %w as it should: %s answered 200 with %w (%s)", ErrUnavailable, m.url, err, said)
+		return answered, 0, fmt.Errorf("fetch: model: %w as it should: %s answered 200 with %w (%s)", ErrUnavailable, m.url, err, said)
 	}
 	if !answered.counted && m.BudgetTokens > 0 {
-		return answered, -1, fmt.Errorf("fetch: synthetic: %w as it should: %s does not say how many tokens it used, so budget_tokens cannot be kept: leave it out", ErrUnavailable, m.url)
+		return answered, -1, fmt.Errorf("fetch: model: %w as it should: %s does not say how many tokens it used, so budget_tokens cannot be kept: leave it out", ErrUnavailable, m.url)
 	}
 	return answered, 0, nil
 }
@@ -229,7 +230,7 @@ func (m *model) fault(ctx context.Context, err error) error {
 	if inner := new(url.Error); errors.As(err, &inner) {
 		err = inner.Err
 	}
-	return fmt.Errorf("fetch: synthetic: %w: %s: %s", ErrUnavailable, m.url, m.clean([]byte(err.Error())))
+	return fmt.Errorf("fetch: model: %w: %s: %s", ErrUnavailable, m.url, m.clean([]byte(err.Error())))
 }
 
 // clean is the beginning of what a server said, without the key.

@@ -89,7 +89,9 @@ var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Check tells what is wrong by itself; it does not look at the prompts' file, nor into the environment.
 func (s Synthetic) Check() error {
-	u, err := url.Parse(s.Endpoint)
+	if err := s.checkEndpoint(); err != nil {
+		return err
+	}
 	ways := 0
 	for _, there := range []bool{len(s.Prompts) > 0, s.PromptsFile != "", len(s.Topics) > 0 || s.Template != ""} {
 		if there {
@@ -97,37 +99,14 @@ func (s Synthetic) Check() error {
 		}
 	}
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("endpoint is no URL like http://127.0.0.1:8000/v1")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("endpoint has a user, query or fragment: a key belongs into an environment variable, whose name api_key_env is")
-	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/completions"):
-		return errors.New("endpoint ends before /chat/completions")
-	case s.Model == "" || len(s.Model) > 200:
-		return fmt.Errorf("model has %d bytes: want 1 to 200", len(s.Model))
-	case s.APIKeyEnv != "" && (!variable.MatchString(s.APIKeyEnv) || len(s.APIKeyEnv) > 100):
-		return errors.New("api_key_env is no name of an environment variable: the key itself does not belong into a recipe")
-	case s.APIKeyEnv != "" && !strings.HasSuffix(s.APIKeyEnv, "_API_KEY") || strings.HasPrefix(s.APIKeyEnv, "MILLRACE_"):
-		// Whoever may start runs also says where the key goes: only keys that are meant for such endpoints may.
-		return fmt.Errorf("api_key_env is %s: want a name that ends in _API_KEY, and does not begin with MILLRACE_", s.APIKeyEnv)
 	case ways != 1:
 		return errors.New("one of prompts, prompts_file, and topics with template is needed")
 	case (len(s.Topics) > 0) != strings.Contains(s.Template, topicMark):
 		return errors.New("topics go into template, where it says " + topicMark + ": give both")
 	case s.Samples < 1 || s.Samples > maxSamples || int64(len(s.Prompts)+len(s.Topics))*int64(s.Samples) > maxSamples:
 		return fmt.Errorf("samples is %d: want at least 1, and at most %d for all prompts together", s.Samples, maxSamples)
-	case s.Temperature != nil && !(*s.Temperature >= 0 && *s.Temperature <= 10):
-		return fmt.Errorf("temperature is %v: want 0 to 10", *s.Temperature)
-	case s.MaxTokens < 1 || s.MaxTokens > 1<<20:
-		return fmt.Errorf("max_tokens is %d: want 1 to %d", s.MaxTokens, 1<<20)
-	case s.Concurrency < 1 || s.Concurrency > maxConcurrency:
-		return fmt.Errorf("concurrency is %d: want 1 to %d", s.Concurrency, maxConcurrency)
-	case s.Rate != 0 && !(s.Rate >= 0.001 && s.Rate <= 10_000):
-		return fmt.Errorf("rate is %v requests a second: want 0.001 to 10000, or 0 for no limit", s.Rate)
 	case s.BudgetTokens < 0:
 		return fmt.Errorf("budget_tokens is %d: want 0 for no limit, or more", s.BudgetTokens)
-	case !(s.Timeout >= 0.1 && s.Timeout <= 3600):
-		return fmt.Errorf("timeout is %v seconds: want 0.1 to 3600", s.Timeout)
 	case s.As != AsText && s.As != AsChat:
 		return fmt.Errorf("as is %q: want %s or %s", s.As, AsText, AsChat)
 	case len(s.System) > maxPrompt:
@@ -142,6 +121,37 @@ func (s Synthetic) Check() error {
 		if t == "" {
 			return fmt.Errorf("topics[%d] is empty", i)
 		}
+	}
+	return nil
+}
+
+// checkEndpoint tells what is wrong with how the model is asked, whatever it is asked.
+func (s Synthetic) checkEndpoint() error {
+	u, err := url.Parse(s.Endpoint)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("endpoint is no URL like http://127.0.0.1:8000/v1")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("endpoint has a user, query or fragment: a key belongs into an environment variable, whose name api_key_env is")
+	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/completions"):
+		return errors.New("endpoint ends before /chat/completions")
+	case s.Model == "" || len(s.Model) > 200:
+		return fmt.Errorf("model has %d bytes: want 1 to 200", len(s.Model))
+	case s.APIKeyEnv != "" && (!variable.MatchString(s.APIKeyEnv) || len(s.APIKeyEnv) > 100):
+		return errors.New("api_key_env is no name of an environment variable: the key itself does not belong into a recipe")
+	case s.APIKeyEnv != "" && !strings.HasSuffix(s.APIKeyEnv, "_API_KEY") || strings.HasPrefix(s.APIKeyEnv, "MILLRACE_"):
+		// Whoever may start runs also says where the key goes: only keys that are meant for such endpoints may.
+		return fmt.Errorf("api_key_env is %s: want a name that ends in _API_KEY, and does not begin with MILLRACE_", s.APIKeyEnv)
+	case s.Temperature != nil && !(*s.Temperature >= 0 && *s.Temperature <= 10):
+		return fmt.Errorf("temperature is %v: want 0 to 10", *s.Temperature)
+	case s.MaxTokens < 1 || s.MaxTokens > 1<<20:
+		return fmt.Errorf("max_tokens is %d: want 1 to %d", s.MaxTokens, 1<<20)
+	case s.Concurrency < 1 || s.Concurrency > maxConcurrency:
+		return fmt.Errorf("concurrency is %d: want 1 to %d", s.Concurrency, maxConcurrency)
+	case s.Rate != 0 && !(s.Rate >= 0.001 && s.Rate <= 10_000):
+		return fmt.Errorf("rate is %v requests a second: want 0.001 to 10000, or 0 for no limit", s.Rate)
+	case !(s.Timeout >= 0.1 && s.Timeout <= 3600):
+		return fmt.Errorf("timeout is %v seconds: want 0.1 to 3600", s.Timeout)
 	}
 	return nil
 }

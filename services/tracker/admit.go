@@ -95,6 +95,9 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 	case event.CheckpointDeleted, event.DatasetDeleted, event.ExperimentDeleted, event.RetentionSet:
 		fact, err := t.admitKeeping(w)
 		return fact, false, err
+	case event.ContestOpened, event.ContestClosed, event.VoteCast:
+		fact, err := t.admitContest(w)
+		return fact, false, err
 	}
 	return nil, false, refuse(Invalid, "", "", "%s is not a wish", wish.Type())
 }

@@ -53,7 +53,7 @@ func (f *fold) voteCast(e event.VoteCast) error {
 	if n := len(c.Entries); e.A < 0 || e.A >= n || e.B < 0 || e.B >= n {
 		return nil
 	}
-	group, rest := string(e.Contest), parts(string(e.Vote))
+	group, rest := string(e.Contest), parts(e.Judge, e.Rater, string(e.Vote))
 	if raw := f.v.get(tableVote, group, rest); raw != nil {
 		old, err := decode[Vote](raw)
 		if err != nil {

@@ -103,7 +103,7 @@ var layout = [tableCount]struct {
 	tableStored:       {"stored", "digest", "run", "JSON: how many records of the run name the object, its size, since when, whether it counts for the run", false},
 	tableFiringOrder:  {"firing_order", "", "seq", "rule", false},
 	tableContest:      {"contest", "", "contest", "JSON Contest", false},
-	tableVote:         {"vote", "contest", "vote", "JSON Vote", false},
+	tableVote:         {"vote", "contest", "judge, rater, vote", "JSON Vote", false},
 	tableKept:         {"kept", "snapshot, archive, retention or gone", "place and layout; nothing; experiment; kind and name", "JSON Snapshot, Archive, Policy; nothing", false},
 }
 

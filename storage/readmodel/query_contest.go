@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -37,6 +38,23 @@ func (m *Model) Contest(id event.ContestID) (c Contest, err error) {
 	return c, err
 }
 
+// FindContest returns a contest by its id, or the newest with a name, an open one before a closed one. Errors: ErrNotFound.
+func (m *Model) FindContest(idOrName string) (Contest, error) {
+	if c, err := m.Contest(event.ContestID(idOrName)); !errors.Is(err, ErrNotFound) {
+		return c, err
+	}
+	all, err := m.Contests()
+	if err != nil {
+		return Contest{}, err
+	}
+	for _, open := range []bool{true, false} {
+		if i := slices.IndexFunc(all, func(c Contest) bool { return c.Name == idOrName && (c.ClosedAt == nil) == open }); i >= 0 {
+			return all[i], nil
+		}
+	}
+	return Contest{}, fmt.Errorf("contest %q: %w", idOrName, ErrNotFound)
+}
+
 // Votes lists the votes of a contest that count, in the order in which they were cast, and the place of the newest fact about it.
 func (m *Model) Votes(id event.ContestID) (out []Vote, changed uint64, err error) {
 	err = m.read(func(v view) error {
@@ -54,6 +72,15 @@ func (m *Model) Votes(id event.ContestID) (out []Vote, changed uint64, err error
 	})
 	slices.SortFunc(out, func(a, b Vote) int { return cmp.Compare(a.Seq, b.Seq) })
 	return out, changed, err
+}
+
+// VotesBy lists the votes of a person in a contest that count, by vote.
+func (m *Model) VotesBy(id event.ContestID, rater string) (out []Vote, err error) {
+	err = m.read(func(v view) error {
+		out, err = list[Vote](v, tableVote, string(id), span{prefix: parts(event.Human, rater)}, 0, nil)
+		return err
+	})
+	return out, err
 }
 
 // EvaluationBy returns the verdict that a run of kind evaluate gave. Errors: ErrNotFound.
