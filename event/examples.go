@@ -22,6 +22,8 @@ func Examples() []Event {
 		Code:   Code{Version: "v0.1.0", Revision: "4f2d1c"},
 	}
 	specDigest, _ := spec.Digest()
+	policy := &EvaluationPolicy{Every: 2, Pending: PendingNewest, Stages: []EvaluationStage{{FromStep: 1000, Suites: []string{"quick", "arithmetic"}}}}
+	pins := []SuitePin{{Name: "arithmetic", Version: 2, Digest: digest}}
 	usage := Usage{
 		At: 1790000000000000, CPUPercent: 187.5, MachinePercent: 96, RSS: 412 << 20, MemoryUsed: 3 << 30, MemoryTotal: 24 << 30,
 		DiskRead: 1 << 20, DiskWritten: 2 << 20, DiskFree: 80 << 30, NetReceived: 1000, NetSent: 2000, Joules: &joules,
@@ -36,6 +38,7 @@ func Examples() []Event {
 			Environment: &Environment{Host: "rack-7", OS: "linux", Arch: "arm64", Go: ""},
 			From:        &CheckpointSaved{Run: other, Step: step, Checkpoint: digest, Files: []File{{Name: "model.safetensors", Digest: digest, Size: 4 << 20}}, Dataset: digest, Tokens: 204800},
 			Resume:      1, Attempts: 2, SaveAt: []int64{231}, Budget: &Budget{Dollars: 2.5}, At: 1789990000250000,
+			Evaluation: policy, Pins: pins, GivesWay: true,
 		},
 		RunStarted{
 			Run: run, Attempt: 2, Worker: worker, ResumedFrom: &step, At: 1789990000250000,
@@ -69,15 +72,15 @@ func Examples() []Event {
 			{Type: "run.tagged", Body: RawJSON(`{"run":"01HZX3V9M8Q4T6W2Y5B7C9D1FE","set":{"stage":"review"}}`)},
 			{Type: "run.progressed", Body: RawJSON(`{"run":"01HZX3V9M8Q4T6W2Y5B7C9D1FE","phase":"train","done":200,"total":400,"unit":"steps"}`)},
 		}},
-		ExperimentCreated{Experiment: exp, Name: "learning rate", Objective: &Objective{Metric: "eval/quick/heldout/bits_per_byte", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 5, DeviceSeconds: 3600}, Note: note, Entity: "lab", By: "ada"},
-		ExperimentUpdated{Experiment: exp, Name: &name, Objective: &Objective{Metric: "val/loss", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 9}, Note: &note, Archived: &no, Clear: []string{"objective"}},
+		ExperimentCreated{Experiment: exp, Name: "learning rate", Objective: &Objective{Metric: "eval/quick/heldout/bits_per_byte", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 5, DeviceSeconds: 3600}, Note: note, Entity: "lab", Evaluation: policy, By: "ada"},
+		ExperimentUpdated{Experiment: exp, Name: &name, Objective: &Objective{Metric: "val/loss", Direction: "min"}, Suites: []string{"quick"}, Budget: &Budget{Dollars: 9}, Note: &note, Archived: &no, Evaluation: policy, Clear: []string{"objective"}},
 		DatasetPublished{Dataset: digest, Name: "go-docs", Run: other, Recipe: digest, Source: digest, Tokenizer: digest, VocabSize: 4096, Splits: []Split{{Name: "train", Tokens: 3000000, Documents: 900, Bytes: 9500000, Shards: 3}}, Dropped: []Dropped{{Reason: "duplicate", Documents: 12, Bytes: 34000}}, Bytes: 6100000},
-		CheckpointSaved{Run: run, Experiment: exp, Step: step, Checkpoint: digest, Files: []File{{Name: "model.safetensors", Digest: digest, Size: 4 << 20}}, Dataset: digest, Suites: []string{"quick"}, Tokens: 204800, Last: true},
+		CheckpointSaved{Run: run, Experiment: exp, Step: step, Checkpoint: digest, Files: []File{{Name: "model.safetensors", Digest: digest, Size: 4 << 20}}, Dataset: digest, Suites: []string{"quick"}, Tokens: 204800, Last: true, Number: 4, Evaluation: policy, Pins: pins},
 		CheckpointDeleted{Run: run, Step: 100, Checkpoint: digest},
 		AliasSet{Experiment: exp, Alias: "best", Run: run, Step: step, Checkpoint: digest, By: "ada"},
-		EvaluationCompleted{Run: other, Of: run, Step: step, Checkpoint: digest, Suite: "quick", SuiteDigest: digest, Scores: []Score{{Task: "heldout", Metric: "bits_per_byte", Value: 1.75, Stderr: &stderr, N: 64}}, Samples: []Sample{{Task: "sample", Prompt: "func ", Text: "main() {"}}, SecondsWaited: 0.25, Seconds: 1.5},
+		EvaluationCompleted{Run: other, Of: run, Step: step, Checkpoint: digest, Suite: "quick", SuiteDigest: digest, Scores: []Score{{Task: "heldout", Metric: "bits_per_byte", Value: 1.75, Stderr: &stderr, N: 64}}, Samples: []Sample{{Task: "sample", Prompt: "func ", Text: "main() {"}}, Version: 2, Failed: []TaskFailure{{Task: "sums", Code: "missing_data", Message: "its data is not in storage"}}, Results: digest, Answers: 512, Model: "tiny-1", SecondsWaited: 0.25, Seconds: 1.5},
 		UsageSampled{Run: run, Worker: worker, Usage: usage},
-		ResourcesSpent{Run: run, Attempt: 2, Worker: worker, Device: Device{Kind: "cpu", Name: "Xeon", Count: 2}, Seconds: 84.5, Joules: &joules, FLOPs: 1.5e12, Tokens: 204800, Stored: 4 << 20, Moved: 6 << 20},
+		ResourcesSpent{Run: run, Attempt: 2, Worker: worker, Device: Device{Kind: "cpu", Name: "Xeon", Count: 2}, Seconds: 84.5, Joules: &joules, FLOPs: 1.5e12, Tokens: 204800, Stored: 4 << 20, Moved: 6 << 20, Paid: 0.0125},
 		PriceSet{Device: "gpu:*H200*", PerHour: 3.5, PerKWh: 0.08, PerGBMonth: 0.023, From: "2026-05-01", Source: "specialty clouds, 2026-05",
 			PerHourLow: 2.5, PerHourHigh: 7, PUE: 1.1, PeakFLOPs: 989.4e12, Memory: 141e9, Watts: 700, ServerWatts: 1275, Purchase: 32500, PurchaseLow: 28000, PurchaseHigh: 40000},
 		RuleSaved{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Name: "stop on NaN", On: "metrics.logged", When: "isnan(value)", Then: RawJSON(`{"stop":{}}`), Enabled: true, By: "ada"},
@@ -108,5 +111,6 @@ func Examples() []Event {
 		}, Items: 40, Missing: 2, Seed: 7, Overlap: 2, DailyVotes: 200, By: "ada"},
 		ContestClosed{Contest: "01HZX3V9M8Q4T6W2Y5B7C9D1CT", By: "ada"},
 		VoteCast{Vote: HumanVote("01HZX3V9M8Q4T6W2Y5B7C9D1CT", "ada", "sample/3", 1, 0), Contest: "01HZX3V9M8Q4T6W2Y5B7C9D1CT", Rater: "ada", Judge: Human, Run: run, Item: "sample/3", A: 2, B: 1, Choice: ChooseA, Score: 4, Seconds: 12.5, Comment: "truer", Withdrawn: true},
+		SuiteSaved{Name: "arithmetic", Version: 2, Digest: digest, Tasks: 3, Data: []TaskData{{Task: "sums", Role: "data", Digest: digest, Bytes: 4096, From: "sums.jsonl"}}, By: "ada"},
 	}
 }

@@ -12,22 +12,25 @@ type ExperimentCreated struct {
 	Name       string       `json:"name"`
 	Objective  *Objective   `json:"objective,omitempty"`
 	Suites     []string     `json:"suites,omitempty"` // evaluated by default at every checkpoint
-	Budget     *Budget      `json:"budget,omitempty"`
-	Note       string       `json:"note,omitempty"`
-	Entity     string       `json:"entity,omitempty"`
-	By         string       `json:"by,omitempty"`
+	// Evaluation says which checkpoints of its runs are judged, unless a run says otherwise.
+	Evaluation *EvaluationPolicy `json:"evaluation,omitempty"`
+	Budget     *Budget           `json:"budget,omitempty"`
+	Note       string            `json:"note,omitempty"`
+	Entity     string            `json:"entity,omitempty"`
+	By         string            `json:"by,omitempty"`
 }
 
 // ExperimentUpdated replaces what is not nil.
 type ExperimentUpdated struct {
-	Experiment ExperimentID `json:"experiment"`
-	Name       *string      `json:"name,omitempty"`
-	Objective  *Objective   `json:"objective,omitempty"`
-	Suites     []string     `json:"suites,omitempty"`
-	Budget     *Budget      `json:"budget,omitempty"`
-	Note       *string      `json:"note,omitempty"`
-	Archived   *bool        `json:"archived,omitempty"`
-	Clear      []string     `json:"clear,omitempty"` // what is taken away: "objective", "suites", "budget"
+	Experiment ExperimentID      `json:"experiment"`
+	Name       *string           `json:"name,omitempty"`
+	Objective  *Objective        `json:"objective,omitempty"`
+	Suites     []string          `json:"suites,omitempty"`
+	Evaluation *EvaluationPolicy `json:"evaluation,omitempty"`
+	Budget     *Budget           `json:"budget,omitempty"`
+	Note       *string           `json:"note,omitempty"`
+	Archived   *bool             `json:"archived,omitempty"`
+	Clear      []string          `json:"clear,omitempty"` // what is taken away: "objective", "suites", "evaluation", "budget"
 }
 
 // Objective is the metric that decides an experiment.
@@ -84,6 +87,11 @@ type CheckpointSaved struct {
 	Suites     []string     `json:"suites,omitempty"`
 	Tokens     int64        `json:"tokens,omitempty"` // trained on so far
 	Last       bool         `json:"last,omitempty"`   // the run's final one
+	// Number counts the checkpoints of the run from 1; 0: nobody counted.
+	Number int64 `json:"number,omitempty"`
+	// Evaluation is the run's policy and Pins what its suites' names mean, so that whoever asks for evaluations has nobody to ask (see Due).
+	Evaluation *EvaluationPolicy `json:"evaluation,omitempty"`
+	Pins       []SuitePin        `json:"pins,omitempty"`
 }
 
 // EvaluationRequest is the job of judging a checkpoint on a suite. Its run id follows from (run, step, suite digest), so that
@@ -105,6 +113,7 @@ func EvaluationRequest(c CheckpointSaved, suite string, suiteDigest Digest, code
 		return RunRequested{}, err
 	}
 	return RunRequested{
+		GivesWay:   c.Evaluation != nil && c.Evaluation.Pending == PendingNewest,
 		Run:        RunID(DerivedID("evaluate", string(c.Run), strconv.FormatInt(c.Step, 10), string(suiteDigest))),
 		Experiment: c.Experiment, Name: fmt.Sprintf("%s of step %d", suite, c.Step), Spec: spec, SpecDigest: digest,
 		Branch: &Branch{From: c.Run, Step: c.Step, Kind: Evaluation}, By: by,
@@ -138,6 +147,15 @@ type EvaluationCompleted struct {
 	SuiteDigest Digest   `json:"suite_digest"`
 	Scores      []Score  `json:"scores"`
 	Samples     []Sample `json:"samples,omitempty"`
+	// Version is the suite's; Failed are its tasks that have no scores, and why.
+	Version int           `json:"version,omitempty"`
+	Failed  []TaskFailure `json:"failed,omitempty"`
+	// Results is the file with every answer (millrace.results/1) in storage, "" where the suite has none; Answers is how many it has.
+	Results Digest `json:"results,omitempty"`
+	Answers int64  `json:"answers,omitempty"`
+	// Model is what judged itself by an API's name, where there is no checkpoint: then Of is the evaluation's own run.
+	// Model is the name of a model that answers elsewhere, by an API, and has no checkpoint: then Of is the evaluation's own run.
+	Model string `json:"model,omitempty"`
 	// SecondsWaited is from the evaluation's request, which follows a checkpoint's event within moments, to its start.
 	SecondsWaited Number `json:"seconds_waited"`
 	Seconds       Number `json:"seconds"`

@@ -193,6 +193,11 @@ type RunRequested struct {
 	SaveAt []int64 `json:"save_at,omitempty"`
 	// Budget bounds what the run may spend, over all attempts.
 	Budget *Budget `json:"budget,omitempty"`
+	// Evaluation says which of its checkpoints are judged; nil: each, on Suites. Pins is what the names of all these suites mean.
+	Evaluation *EvaluationPolicy `json:"evaluation,omitempty"`
+	Pins       []SuitePin        `json:"pins,omitempty"`
+	// GivesWay lets an evaluation that nobody has begun end when its run saves a newer checkpoint that is judged on the same suite.
+	GivesWay bool `json:"gives_way,omitempty"`
 }
 
 // RunStarted says that a worker took the job; Attempt counts from 1 and grows with every redelivery.

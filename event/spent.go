@@ -59,6 +59,8 @@ type ResourcesSpent struct {
 	Tokens  int64    `json:"tokens,omitempty"`
 	Stored  int64    `json:"stored,omitempty"` // bytes put into storage
 	Moved   int64    `json:"moved,omitempty"`  // bytes read from and sent to storage
+	// Paid is what others are paid for what no device here did, in US dollars: the tokens of an API, at the price that its user gave.
+	Paid Number `json:"paid,omitempty"`
 }
 
 // Device is what a price is asked for.

@@ -181,5 +181,6 @@ func Set() []Event {
 		RunStarred{}, RunBudgetSet{}, AliasRemoved{}, RunBudgetReached{}, ExperimentBudgetReached{},
 		CollectionSaved{}, CollectionRemoved{}, VersionSaved{}, VersionAliased{}, VersionRemoved{}, InputLogged{}, SummaryLogged{}, SpansLogged{},
 		ContestOpened{}, ContestClosed{}, VoteCast{},
+		SuiteSaved{},
 	}
 }
