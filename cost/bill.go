@@ -13,6 +13,8 @@ type Spent struct {
 	FLOPs         float64
 	Tokens        int64
 	Stored, Moved int64
+	// Paid are US dollars that others were paid for what no device here did.
+	Paid float64
 	// At is when it was spent, which picks the price.
 	At time.Time
 }
@@ -28,6 +30,7 @@ type Bill struct {
 	Devices       float64 // for device-hours
 	Energy        float64 // for energy, where priced apart
 	Storage       float64 // for what was stored, as long as it has been
+	Paid          float64 // to others, for what no device here did
 	StoredBytes   float64 // in storage now
 	PerMonth      float64 // for keeping them another month
 	DeviceSeconds float64
@@ -58,6 +61,7 @@ func (b Book) Price(spent []Spent) Bill {
 		bill.DeviceSeconds += s.Seconds
 		bill.FLOPs += s.FLOPs
 		bill.Tokens += s.Tokens
+		bill.Paid += s.Paid
 		if s.Joules >= 0 {
 			bill.Joules += s.Joules
 			bill.JoulesKnown = true
@@ -75,6 +79,6 @@ func (b Book) Price(spent []Spent) Bill {
 			bill.Energy += s.Joules / 3.6e6 * p.PerKWh * max(1, p.PUE)
 		}
 	}
-	bill.Dollars = bill.Devices + bill.Energy
+	bill.Dollars = bill.Devices + bill.Energy + bill.Paid
 	return bill
 }

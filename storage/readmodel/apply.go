@@ -218,6 +218,14 @@ func (f *fold) applyContest() error {
 	case event.VoteCast:
 		return f.voteCast(e)
 	}
+	return f.applySuite()
+}
+
+// applySuite knows the facts of suites.
+func (f *fold) applySuite() error {
+	if e, ok := f.env.Event.(event.SuiteSaved); ok {
+		return f.suiteSaved(e)
+	}
 	return f.applyForeign()
 }
 

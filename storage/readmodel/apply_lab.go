@@ -25,7 +25,7 @@ func (f *fold) experimentCreated(e event.ExperimentCreated) error {
 		seq = old.Seq
 	}
 	return f.saveExperiment(Experiment{
-		ID: e.Experiment, Seq: seq, Name: e.Name, Objective: e.Objective, Suites: e.Suites, Budget: e.Budget, Note: e.Note,
+		ID: e.Experiment, Seq: seq, Name: e.Name, Objective: e.Objective, Suites: e.Suites, Evaluation: e.Evaluation, Budget: e.Budget, Note: e.Note,
 		Entity: e.Entity, By: e.By, Archived: old.Archived, CreatedAt: f.at, UpdatedAt: f.at,
 	})
 }
@@ -44,6 +44,9 @@ func (f *fold) experimentUpdated(e event.ExperimentUpdated) error {
 	if e.Suites != nil {
 		x.Suites = e.Suites
 	}
+	if e.Evaluation != nil {
+		x.Evaluation = e.Evaluation
+	}
 	if e.Budget != nil {
 		x.Budget = e.Budget
 	}
@@ -59,6 +62,8 @@ func (f *fold) experimentUpdated(e event.ExperimentUpdated) error {
 			x.Objective = nil
 		case "suites":
 			x.Suites = nil
+		case "evaluation":
+			x.Evaluation = nil
 		case "budget":
 			x.Budget = nil
 		}
@@ -204,6 +209,9 @@ func (f *fold) evaluationCompleted(e event.EvaluationCompleted) error {
 		return nil
 	}
 	f.touched[e.Run] = struct{}{}
+	if e.Checkpoint == "" { // of a model that is elsewhere
+		return nil
+	}
 	return f.edge(Edge{From: string(e.Checkpoint), To: RunNode(e.Run), Role: "evaluation", Name: e.Suite})
 }
 
@@ -213,5 +221,8 @@ func evaluationRest(e event.EvaluationCompleted) string {
 
 // evaluationRefs are the groups under which an evaluation is found other than by the run it judges.
 func evaluationRefs(e event.EvaluationCompleted) []string {
+	if e.Checkpoint == "" {
+		return []string{RunNode(e.Run)}
+	}
 	return []string{string(e.Checkpoint), RunNode(e.Run)}
 }

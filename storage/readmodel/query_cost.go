@@ -50,6 +50,7 @@ func (m *Model) bill(spent []spending, kept cost.Stored, at time.Time) (sum cost
 		one := m.bookFor(s.Kind, s.Name).Price([]cost.Spent{s.Spent})
 		sum.Devices += one.Devices
 		sum.Energy += one.Energy
+		sum.Paid += one.Paid
 		sum.DeviceSeconds += one.DeviceSeconds
 		sum.Joules += one.Joules
 		sum.JoulesKnown = sum.JoulesKnown || one.JoulesKnown
@@ -65,7 +66,7 @@ func (m *Model) bill(spent []spending, kept cost.Stored, at time.Time) (sum cost
 		price, _ := m.bookFor(storageKind, storageName).Of(storageKind, storageName, at)
 		sum.Keep(kept, price)
 	}
-	sum.Dollars = sum.Devices + sum.Energy + sum.Storage
+	sum.Dollars = sum.Devices + sum.Energy + sum.Paid + sum.Storage
 	return sum
 }
 

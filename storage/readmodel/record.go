@@ -24,10 +24,15 @@ type Run struct {
 	Branch     *event.Branch      `json:"branch,omitempty"`
 	StopAfter  int64              `json:"stop_after,omitempty"` // steps
 	Suites     []string           `json:"suites,omitempty"`
-	Tags       map[string]string  `json:"tags,omitempty"`
-	Labels     []string           `json:"labels,omitempty"` // sorted, a set
-	By         string             `json:"by,omitempty"`
-	Archived   bool               `json:"archived,omitempty"`
+	// Evaluation says which of its checkpoints are judged, Pins what the names of suites mean, GivesWay that it is an evaluation that ends
+	// unbegun when there is a newer checkpoint to judge.
+	Evaluation *event.EvaluationPolicy `json:"evaluation,omitempty"`
+	Pins       []event.SuitePin        `json:"pins,omitempty"`
+	GivesWay   bool                    `json:"gives_way,omitempty"`
+	Tags       map[string]string       `json:"tags,omitempty"`
+	Labels     []string                `json:"labels,omitempty"` // sorted, a set
+	By         string                  `json:"by,omitempty"`
+	Archived   bool                    `json:"archived,omitempty"`
 	// Of runs of kind external.
 	Group   string `json:"group,omitempty"`
 	JobType string `json:"job_type,omitempty"`
@@ -129,14 +134,16 @@ type Experiment struct {
 	Name      string             `json:"name,omitempty"`
 	Objective *event.Objective   `json:"objective,omitempty"`
 	Suites    []string           `json:"suites,omitempty"`
-	Budget    *event.Budget      `json:"budget,omitempty"`
-	Reached   *event.Reached     `json:"reached,omitempty"` // the last line of the budget that was crossed
-	Note      string             `json:"note,omitempty"`
-	Entity    string             `json:"entity,omitempty"`
-	By        string             `json:"by,omitempty"`
-	Archived  bool               `json:"archived,omitempty"`
-	CreatedAt time.Time          `json:"created_at,omitzero"`
-	UpdatedAt time.Time          `json:"updated_at,omitzero"`
+	// Evaluation says which checkpoints of its runs are judged, unless a run says otherwise.
+	Evaluation *event.EvaluationPolicy `json:"evaluation,omitempty"`
+	Budget     *event.Budget           `json:"budget,omitempty"`
+	Reached    *event.Reached          `json:"reached,omitempty"` // the last line of the budget that was crossed
+	Note       string                  `json:"note,omitempty"`
+	Entity     string                  `json:"entity,omitempty"`
+	By         string                  `json:"by,omitempty"`
+	Archived   bool                    `json:"archived,omitempty"`
+	CreatedAt  time.Time               `json:"created_at,omitzero"`
+	UpdatedAt  time.Time               `json:"updated_at,omitzero"`
 }
 
 // Dataset is a published dataset and when it was.

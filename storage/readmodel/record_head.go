@@ -96,7 +96,7 @@ func spendings(of []Spending) []spending {
 		}
 		out = append(out, spending{cost.Spent{
 			Kind: s.Device.Kind, Name: s.Device.Name, Seconds: float64(s.Seconds), Joules: joules,
-			FLOPs: float64(s.FLOPs), Tokens: s.Tokens, Stored: s.Stored, Moved: s.Moved, At: s.At,
+			FLOPs: float64(s.FLOPs), Tokens: s.Tokens, Stored: s.Stored, Moved: s.Moved, Paid: float64(s.Paid), At: s.At,
 		}, s.Device.Count})
 	}
 	return out
@@ -227,6 +227,7 @@ func appendHead(dst []byte, h *head) []byte {
 		num(s.Seconds)
 		num(s.Joules)
 		num(s.FLOPs)
+		num(s.Paid)
 		for _, v := range []int64{s.Tokens, s.Stored, s.Moved, int64(s.count)} {
 			dst = binary.AppendVarint(dst, v)
 		}
@@ -263,11 +264,11 @@ func parseHead(b []byte, words *interned) (head, error) {
 			h.inputs[i] = event.Input{Role: words.one(d.str()), Digest: event.Digest(words.one(d.str())), Name: words.one(d.str())}
 		}
 	}
-	if n := d.count(32); n > 0 {
+	if n := d.count(40); n > 0 {
 		h.spent = make([]spending, n)
 		for i := range h.spent {
 			s := &h.spent[i]
-			s.Kind, s.Name, s.Seconds, s.Joules, s.FLOPs = words.one(d.str()), words.one(d.str()), d.float(), d.float(), d.float()
+			s.Kind, s.Name, s.Seconds, s.Joules, s.FLOPs, s.Paid = words.one(d.str()), words.one(d.str()), d.float(), d.float(), d.float(), d.float()
 			s.Tokens, s.Stored, s.Moved, s.count, s.At = d.varint(), d.varint(), d.varint(), int(d.varint()), d.moment()
 		}
 	}

@@ -244,6 +244,9 @@ func answer(m *readmodel.Model, question string) string {
 	case "firings":
 		x, err := m.Firings(readmodel.FiringFilter{Rule: event.RuleID(strings.Trim(arg(1), "-")), Run: event.RunID(arg(2))}, 0)
 		return lines(x, err)
+	case "suites":
+		x, err := m.Suites(arg(1))
+		return lines(x, err)
 	case "contests":
 		x, err := m.Contests()
 		return lines(x, err)
