@@ -104,12 +104,8 @@ var layout = [tableCount]struct {
 	tableStored:       {"stored", "digest", "run", "JSON: how many records of the run name the object, its size, since when, whether it counts for the run", false},
 	tableFiringOrder:  {"firing_order", "", "seq", "rule", false},
 	tableContest:      {"contest", "", "contest", "JSON Contest", false},
-<<<<<<< HEAD
 	tableVote:         {"vote", "contest", "judge, rater, vote", "JSON Vote", false},
-=======
-	tableVote:         {"vote", "contest", "vote", "JSON Vote", false},
 	tableSuite:        {"suite", "", "name, version", "JSON Suite", false},
->>>>>>> d1b07b5 (Fold suites, policies of evaluation, and what others are paid)
 	tableKept:         {"kept", "snapshot, archive, retention or gone", "place and layout; nothing; experiment; kind and name", "JSON Snapshot, Archive, Policy; nothing", false},
 }
 
