@@ -281,19 +281,19 @@ func timed(n int, fn func() error) ([]float64, error) {
 }
 
 // get reads an address to its end.
-func (d door) get(ctx context.Context, path string) error {
+func (d door) get(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url+path, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := d.http.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s: %.300s", path, resp.Status, raw)
 	}
-	return err
+	return raw, err
 }

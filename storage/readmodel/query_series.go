@@ -351,11 +351,17 @@ func (m *Model) LastOf(ids []event.RunID, key string) ([][]SeriesInfo, error) {
 				byRun[n.run] = append(byRun[n.run], rest)
 			}
 		}
-		c, head := v.bucket(tableLast).Cursor(), appendPart(nil, key)
-		for i, id := range ids {
+		stored, before := walk{cursor: v.bucket(tableLast).Cursor(), head: appendPart(nil, key)}, -1
+		for _, i := range inOrder(ids) {
+			id := ids[i]
 			if m.runs[id] == nil {
 				continue
 			}
+			if before >= 0 && ids[before] == id {
+				out[i] = out[before]
+				continue
+			}
+			before = i
 			first := len(all)
 			add := func(n name, sum *summary) {
 				if sum.points > 0 {
@@ -371,13 +377,11 @@ func (m *Model) LastOf(ids []event.RunID, key string) ([][]SeriesInfo, error) {
 				m.stored(key, []byte(rest), over[rest], add)
 			}
 			if !cleared {
-				prefix := appendPart(head[:len(head):len(head)], string(id))
-				for k, value := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, value = c.Next() {
-					rest := k[len(head):]
+				stored.each(string(id), func(rest, value []byte) {
 					if _, newer := over[string(rest)]; !newer {
 						m.stored(key, rest, value, add)
 					}
-				}
+				})
 			}
 			if out[i] = all[first:len(all):len(all)]; len(out[i]) > 1 {
 				slices.SortFunc(out[i], bySource)
@@ -386,6 +390,36 @@ func (m *Model) LastOf(ids []event.RunID, key string) ([][]SeriesInfo, error) {
 		return nil
 	})
 	return out, err
+}
+
+// inOrder is the places of ids as their ids are sorted.
+func inOrder(ids []event.RunID) []int {
+	places := make([]int, len(ids))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortFunc(places, func(a, b int) int { return cmp.Compare(ids[a], ids[b]) })
+	return places
+}
+
+// walk goes over entries of a table from part to part, in their order. Parts that lie together are found without looking from the root.
+type walk struct {
+	cursor     *bbolt.Cursor
+	head       []byte // what all keys begin with
+	key, value []byte // where it stands; nil: beyond the end, or not begun
+	prefix     []byte // of the part that was asked for last
+}
+
+// each calls fn with what follows head in each key of a part. Parts are asked for in order, each once.
+func (w *walk) each(part string, fn func(rest, value []byte)) {
+	w.prefix = appendPart(append(w.prefix[:0], w.head...), part)
+	prefix := w.prefix
+	if w.key == nil || bytes.Compare(w.key, prefix) < 0 {
+		w.key, w.value = w.cursor.Seek(prefix)
+	}
+	for ; bytes.HasPrefix(w.key, prefix); w.key, w.value = w.cursor.Next() {
+		fn(w.key[len(w.head):], w.value)
+	}
 }
 
 // bySource orders the series of a key.

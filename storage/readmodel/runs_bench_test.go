@@ -208,3 +208,35 @@ func BenchmarkRuns100k(b *testing.B) {
 		b.ReportMetric(resident, "MB-RSS")
 	})
 }
+
+// BenchmarkLastOfThousand is the last values of one metric of 1,000 runs out of 30,000, from the file.
+func BenchmarkLastOfThousand(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "model.db")
+	open := func() *readmodel.Model {
+		m, err := readmodel.Open(path, readmodel.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return m
+	}
+	m := open()
+	manyRuns(b, m, 30_000)
+	if err := m.Close(); err != nil {
+		b.Fatal(err)
+	}
+	m = open()
+	defer func() { _ = m.Close() }()
+	for name, stride := range map[string]int{"neighbours": 1, "scattered": 30} {
+		var ids []event.RunID
+		for i := range 1000 {
+			ids = append(ids, event.RunID(fmt.Sprintf("01HZX3V9M8Q4T6W2Y5%08d", i*stride)))
+		}
+		b.Run(name, func(b *testing.B) {
+			p50(b, func() {
+				if got, err := m.LastOf(ids, "train/metric-0"); err != nil || len(got) != 1000 || len(got[999]) != 1 {
+					b.Fatal(len(got), err)
+				}
+			})
+		})
+	}
+}
