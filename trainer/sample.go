@@ -9,10 +9,11 @@ import (
 	"millrace/trainer/token"
 )
 
-// Sample is a text that a decoder writes now and then, to be read by people. The zero Sample is none.
+// Sample is a text that a model writes now and then, to be read by people: a decoder goes on with the prompt, an encoder-decoder writes
+// what stands for the prompt's <extra_id_0>, <extra_id_1> … The zero Sample is none.
 type Sample struct {
 	Every       int64   `json:"every"`                 // steps
-	Prompt      string  `json:"prompt,omitempty"`      // what it continues; "" begins a document
+	Prompt      string  `json:"prompt,omitempty"`      // what it reads; "" begins a document
 	Tokens      int     `json:"tokens"`                // at most; 0 chooses 64
 	Temperature float64 `json:"temperature,omitempty"` // 0 takes the likeliest token each time
 }
@@ -35,7 +36,7 @@ func (c Config) checkSample() error {
 		return fmt.Errorf("sample.prompt: %d bytes are more than %d", len(s.Prompt), maxPrompt)
 	case !(s.Temperature >= 0 && s.Temperature <= 100):
 		return fmt.Errorf("sample.temperature: %g is not between 0 and 100", s.Temperature)
-	case c.Model.Arch.Kind() != model.Decoder:
+	case c.Model.Arch.Kind() == model.Encoder:
 		return fmt.Errorf("sample: a %s does not continue texts; leave it out", c.Model.Arch)
 	case c.Model.NLabel > 0:
 		return fmt.Errorf("sample: a classifier does not continue texts; leave it out")
@@ -51,7 +52,20 @@ func (r *run) sample(ctx context.Context) error {
 	}
 	fail := func(err error) error { return fmt.Errorf("trainer: sample after step %d: %w", r.step, err) }
 	tok := r.job.Words
-	prompt, err := token.Encode(tok, s.Prompt)
+	stop := []int32{tok.EndOfText()}
+	var prompt []int32
+	var err error
+	if r.config.Model.Arch.Kind() == model.EncoderDecoder {
+		gaps := token.WithSentinels(tok, r.config.Model.VocabSize)
+		tok = gaps
+		if prompt, err = token.AppendWithSpecial(tok, nil, s.Prompt); err == nil {
+			if end, ok := gaps.End(prompt); ok {
+				stop = append(stop, end)
+			}
+		}
+	} else {
+		prompt, err = token.Encode(tok, s.Prompt)
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -59,7 +73,7 @@ func (r *run) sample(ctx context.Context) error {
 		prompt = []int32{tok.EndOfText()}
 	}
 	ids, err := r.model.Generate(ctx, prompt, s.Tokens, model.Sampling{
-		Temperature: s.Temperature, Seed: random.Mix(r.config.Seed, uint64(r.step)), Stop: []int32{tok.EndOfText()},
+		Temperature: s.Temperature, Seed: random.Mix(r.config.Seed, uint64(r.step)), Stop: stop,
 	})
 	if err != nil {
 		return fail(err)

@@ -54,3 +54,27 @@ func TestTheModelWritesMeanwhile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAnEncoderDecoderFillsGapsMeanwhile(t *testing.T) {
+	tok, err := token.NewChar([]rune("abcdefgh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters, err := token.Encode(tok, strings.Repeat("abcdefgh", 250))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tiny()
+	c.Model.Arch, c.Model.Context, c.Model.Bias = "t5", 12, false
+	c.Steps, c.Model.VocabSize, c.Optimizer.LR = 60, tok.VocabSize()+100, 1e-2
+	c.Sample = trainer.Sample{Every: 60, Prompt: "abcd<extra_id_0>", Tokens: 12}
+	m := newMemory()
+	j := job(c, cpu.Reference(), m)
+	j.Train, j.Val, j.Words = data.IDs(letters), nil, tok
+	if _, err := trainer.Run(context.Background(), j); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.samples) != 1 || !strings.HasPrefix(m.samples[0].Text, "<extra_id_0>") || strings.Contains(m.samples[0].Text, "<extra_id_1>") {
+		t.Errorf("%+v", m.samples)
+	}
+}

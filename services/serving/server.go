@@ -183,7 +183,11 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 		}
 		said := &ask{
 			ctx: ctx, prompt: ids, begun: begun, n: n, most: most, sampling: sampling, stops: q.Stop,
-			ends: []int32{v.tok.EndOfText()}, ranked: ranked, scored: q.Echo && ranked >= 0,
+			ends: v.ends(ids), ranked: ranked, scored: q.Echo && ranked >= 0,
+		}
+		if said.scored && v.g.Reads() {
+			fail(w, refuse("echo", "this model reads its prompt and does not write it, so the prompt's tokens have no logprobs; leave out echo or logprobs"))
+			return
 		}
 		if err := v.fit(said, "prompt"); err != nil {
 			fail(w, err)
@@ -243,7 +247,19 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) {
 	a.run(w, q.Stream)
 }
 
-// begun is a prompt as tokens. A text begins behind the token that begins texts, as in training; tokens are taken as they are given.
+// ends are tokens that end an answer. What an encoder-decoder writes for gaps of its source ends where another would follow.
+func (v *voice) ends(prompt []int32) []int32 {
+	ends := []int32{v.tok.EndOfText()}
+	if gaps, ok := v.tok.(token.Sentinels); ok {
+		if end, ok := gaps.End(prompt); ok {
+			ends = append(ends, end)
+		}
+	}
+	return ends
+}
+
+// begun is a prompt as tokens. A text begins behind the token that begins texts, as in training; what an encoder-decoder reads is the text
+// alone. Tokens are taken as they are given.
 func (v *voice) begun(p prompt) (ids []int32, begun bool, err error) {
 	if p.tokens != nil {
 		return p.tokens, false, nil
@@ -252,6 +268,9 @@ func (v *voice) begun(p prompt) (ids []int32, begun bool, err error) {
 		return nil, false, refuse("prompt", "%v", err)
 	}
 	first := v.tok.EndOfText()
+	if v.g.Reads() && len(ids) > 0 {
+		return ids, false, nil
+	}
 	for _, s := range v.tok.Special() {
 		if s.Name == "<|begin_of_text|>" || s.Name == "<s>" {
 			first = s.ID
@@ -265,8 +284,11 @@ func (v *voice) begun(p prompt) (ids []int32, begun bool, err error) {
 
 // fit refuses prompts that the model cannot take, and bounds the answers by the context and by memory.
 func (v *voice) fit(a *ask, param string) error {
-	ids := a.prompt
-	if len(ids) >= v.g.Context() {
+	ids, room := a.prompt, v.g.Context()-len(a.prompt)
+	if v.g.Reads() { // the prompt has a context of its own
+		room++
+	}
+	if room < 1 {
 		return refuse(param, "this model's context has %d tokens, and the prompt has %d: nothing can be said behind it", v.g.Context(), len(ids)).
 			as(http.StatusBadRequest, "invalid_request_error", "context_length_exceeded")
 	}
@@ -275,7 +297,10 @@ func (v *voice) fit(a *ask, param string) error {
 			return refuse(param, "token %d is %d; the model has %d tokens", i, id, v.g.VocabSize())
 		}
 	}
-	a.most = min(a.most, v.g.Context()-len(ids))
+	if v.g.Reads() {
+		room = v.g.Context()
+	}
+	a.most = min(a.most, room)
 	for a.most > 0 && v.memory(a) > v.limits.CacheBytes {
 		a.most /= 2
 	}

@@ -108,7 +108,7 @@ func (s *shelf) open(ctx context.Context, c Checkpoint, p *place) (_ *voice, err
 	if err != nil {
 		return nil, err
 	}
-	if kind := config.Arch.Kind(); kind != model.Decoder {
+	if kind := config.Arch.Kind(); kind == model.Encoder {
 		return nil, fmt.Errorf("this model is an %s (%s), which continues no texts", kind, config.Arch)
 	}
 	if raw, err = c.Tokenizer(ctx); err != nil {

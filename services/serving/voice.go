@@ -47,6 +47,9 @@ const rowsAtOnce = 128
 
 func speak(g *model.Generator, tok token.Tokenizer, bytes int64, limits Limits, log *slog.Logger) *voice {
 	ctx, stop := context.WithCancel(context.Background())
+	if g.Reads() {
+		tok = token.WithSentinels(tok, g.VocabSize())
+	}
 	v := &voice{
 		g: g, tok: tok, chat: conversationOf(tok), bytes: bytes, limits: limits, log: log,
 		wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
@@ -157,15 +160,19 @@ func (v *voice) admit(talking []*choice) []*choice {
 
 // memory is what an ask may come to take.
 func (v *voice) memory(a *ask) int64 {
-	return int64(a.n) * v.g.SequenceBytes(len(a.prompt)+a.most)
+	return int64(a.n) * v.g.SequenceBytes(len(a.prompt), a.most)
 }
 
 // begin is answer number index of an ask; each draws with a seed of its own.
 func (v *voice) begin(a *ask, index int, text *model.Sequence) *choice {
 	s := a.sampling
 	s.Seed += uint64(index)
+	written := a.prompt
+	if v.g.Reads() { // the prompt is read before the first step
+		written = []int32{model.StartToken}
+	}
 	return &choice{
-		ask: a, index: index, text: text, sampler: model.NewSampler(s, a.prompt), pending: a.prompt,
+		ask: a, index: index, text: text, sampler: model.NewSampler(s, written), pending: written,
 		writer: writer{tok: v.tok, stops: a.stops, trim: a.trim},
 	}
 }
@@ -189,6 +196,11 @@ func (v *voice) step(talking []*choice) ([]*choice, error) {
 		if n == 0 {
 			others = append(others, c)
 			continue
+		}
+		if v.g.Reads() && c.text.Len() == 0 {
+			if err := c.text.Read(c.prompt); err != nil {
+				return nil, err
+			}
 		}
 		c.feed = model.Feed{Sequence: c.text, Tokens: c.pending[:n], All: c.scored && c.drawn == 0}
 		feeds, fed = append(feeds, &c.feed), append(fed, c)

@@ -31,7 +31,9 @@ type Past struct {
 // Look is one row of queries: whose it is, and how far it sees.
 type Look struct {
 	Past   Past
-	Length int // tokens that are seen: the row's own position plus one
+	Length int // tokens that are seen: the row's own position plus one, or all of a text that is there as a whole
+	// Offset is where the row's bias begins: a row that sees tokens behind its own has a table that begins with those.
+	Offset int
 }
 
 // Looking says what rows of queries are made of.
@@ -40,8 +42,8 @@ type Looking struct {
 	QStride        int     // values from row to row of q
 	YStride        int     // and of y
 	Scale          float32 // of the scores; 0: 1/√Dim
-	// Bias[h·Reach+d] is added to the score of the token that is d before the row's own, for query head h: ALiBi's slopes and
-	// T5's buckets are such tables. It is on the host and has Reach values a head, as many as any row sees; nil: nothing.
+	// Bias[h·Reach+Look.Offset+d] is added to the score of the token that is d before the last one that the row sees, for query head
+	// h: ALiBi's slopes and T5's buckets are such tables. It is on the host and has Reach values a head; nil: nothing.
 	Bias  []float32
 	Reach int
 }

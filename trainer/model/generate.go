@@ -11,7 +11,10 @@ import (
 // Generate continues prompt by up to n tokens and returns those. The same arguments give the same tokens. An empty prompt is an
 // error: the model has to start from something.
 //
-// It sees at most the context's last tokens. Until the context is full a token costs one reading of the weights; from then on every
+// An encoder-decoder reads the prompt (its last tokens, of a context) and writes a text of its own, from StartToken on, which is what
+// penalties count.
+//
+// A model sees at most the context's last tokens. Until the context is full a token costs one reading of the weights; from then on every
 // token has another place than before, and costs a pass over the whole context.
 func (m *Model) Generate(ctx context.Context, prompt []int32, n int, s Sampling) ([]int32, error) {
 	if m.writer == nil {
@@ -20,6 +23,8 @@ func (m *Model) Generate(ctx context.Context, prompt []int32, n int, s Sampling)
 			return nil, err
 		}
 		m.writer = g
+	} else {
+		m.writer.refresh() // the model may have learnt since
 	}
 	return m.writer.Generate(ctx, prompt, n, s)
 }
@@ -35,9 +40,16 @@ func (g *Generator) Generate(ctx context.Context, prompt []int32, n int, s Sampl
 	if err := checkIDs(prompt, nil, g.config.VocabSize); err != nil {
 		return nil, err
 	}
+	feed := &Feed{Sequence: g.NewSequence()}
+	if g.Reads() {
+		if err := feed.Sequence.Read(prompt[max(0, len(prompt)-g.Context()):]); err != nil {
+			return nil, err
+		}
+		prompt = []int32{StartToken}
+	}
 	text := slices.Clone(prompt)
 	sampler := NewSampler(s, prompt)
-	feed := &Feed{Sequence: g.NewSequence(), Tokens: text[max(0, len(text)-g.Context()):]}
+	feed.Tokens = text[max(0, len(text)-g.Context()):]
 	for range n {
 		if err := ctx.Err(); err != nil {
 			return text[len(prompt):], err

@@ -9,7 +9,7 @@ import (
 )
 
 // Generator walks a decoder's network for a few tokens at a time and remembers the keys and values of those before them, so that
-// a token costs one reading of the weights. It is used by one goroutine at a time.
+// a token costs one reading of the weights. That of an encoder-decoder first reads a source as a whole (Sequence.Read). It is used by one goroutine at a time.
 //
 // What a sequence says does not depend, to the bit, on the other sequences of a step, nor on how its tokens were cut into steps.
 // It is what the whole pass of Score says within rounding.
@@ -19,16 +19,25 @@ type Generator struct {
 	heads  engine.Heads
 	form   engine.Form
 
-	tokens, positions, segments *engine.Parameter
-	table                       []float32 // sinusoidal positions
-	embedNorm, finalNorm        *gains
-	blocks                      []generatorBlock
-	head                        matrix
-	bias                        []float32 // of scores, by query head and distance
-	cos, sin                    []float32 // of RoPE, for a whole context
-	bytes                       int64
+	tokens, segments *engine.Parameter
+	table            []float32       // sinusoidal positions
+	decoder          generatorStack  // what writes
+	encoder          *generatorStack // what reads for it; nil without
+	head             matrix
+	cos, sin         []float32 // of RoPE, for a whole context
+	bytes            int64
 
 	buffers buffers
+}
+
+// generatorStack is a stack of blocks, with what its input is made of.
+type generatorStack struct {
+	positions            *engine.Parameter // learned; nil without
+	embedNorm, finalNorm *gains
+	blocks               []generatorBlock
+	relative             *engine.Parameter // T5's table of bias; nil without
+	bias                 []float32         // of scores, by query head and distance; nil without
+	reach                int               // values of bias a head
 }
 
 // gains are the parameters of a norm.
@@ -46,27 +55,30 @@ type matrix struct {
 
 type generatorBlock struct {
 	attention, attentionAfter *gains // norms; nil where there is none
+	cross, crossAfter         *gains
 	mlp, mlpAfter             *gains
 	qGain, kGain              []float32
 	qkv, out, up, down        matrix
+	// Of the attention to what an encoder read: w has no outputs where there is none.
+	crossQ, crossKV, crossOut matrix
 }
 
-// ErrContinuesNothing: a model of that kind fills gaps or rewrites a text, and does not go on with one.
+// ErrContinuesNothing: a model of that kind fills gaps in a text, and does not go on with one.
 var ErrContinuesNothing = errors.New("it does not continue texts")
 
 // maxRows is how many tokens go through the network at once: more gain nothing, and would want memory.
 const maxRows = 128
 
-// NewGenerator makes a generator of a decoder, its matrices kept in a form (see engine.Form). FormF32 reads the model's own
-// memory, other forms copy, so that a later change of the weights is not seen. An encoder and an encoder-decoder cannot do this.
+// NewGenerator makes a generator of a decoder or an encoder-decoder, its matrices kept in a form (see engine.Form). FormF32 reads the
+// model's own memory, other forms copy, so that a later change of the weights is not seen. An encoder cannot do this.
 func NewGenerator(m *Model, form engine.Form) (*Generator, error) {
 	c := m.config
 	k, ok := m.k.(engine.Reader)
 	if !ok {
 		return nil, fmt.Errorf("model: %s cannot make text; use the engine cpu", m.k.Info().Kind)
 	}
-	if c.Arch.Kind() != Decoder {
-		return nil, fmt.Errorf("model: %s is an %s: %w; only decoders do (gpt2, llama)", c.Arch, c.Arch.Kind(), ErrContinuesNothing)
+	if c.Arch.Kind() == Encoder {
+		return nil, fmt.Errorf("model: %s is an %s: %w; decoders (gpt2, llama) and encoder-decoders (t5) do", c.Arch, c.Arch.Kind(), ErrContinuesNothing)
 	}
 	if err := m.predictsTokens(); err != nil {
 		return nil, err
@@ -76,9 +88,8 @@ func NewGenerator(m *Model, form engine.Form) (*Generator, error) {
 	}
 	g := &Generator{config: c, k: k, form: form, heads: c.heads()}
 	g.gather(m)
-	if err := g.places(m); err != nil {
-		return nil, err
-	}
+	g.places()
+	g.refresh()
 	return g, nil
 }
 
@@ -113,27 +124,52 @@ func (g *Generator) gather(m *Model) {
 		}
 		return x
 	}
-	g.tokens, g.positions, g.segments = m.named[l.tokens], m.named[l.positions], m.named[l.segments]
-	s := l.stack(false)
-	g.embedNorm, g.finalNorm = norm(s.embedNorm), norm(s.finalNorm)
-	for i := range c.NLayer {
-		n := s.block(i)
-		b := generatorBlock{
-			attention: norm(n.attention.norm), attentionAfter: norm(n.attention.norm + after), mlp: norm(n.mlp.norm), mlpAfter: norm(n.mlp.norm + after),
-			qkv: linear(n.attention.qkv, d, g.heads.Width()), out: linear(n.attention.out, c.NHead*c.HeadDim, d), down: linear(n.mlp.down, c.DFF, d),
+	gather := func(encoder bool, layers int) generatorStack {
+		names := l.stack(encoder)
+		s := generatorStack{embedNorm: norm(names.embedNorm), finalNorm: norm(names.finalNorm)}
+		if c.Position == Learned {
+			name := l.positions
+			choose(&name, names.positions)
+			s.positions = m.named[name]
 		}
-		if c.NormPlace == Post { // the norm stands behind the part
-			b.attention, b.attentionAfter, b.mlp, b.mlpAfter = nil, b.attention, nil, b.mlp
+		switch c.Position {
+		case Relative:
+			s.relative = m.named[names.relative]
+		case ALiBi:
+			slopes := Slopes(c.NHead)
+			s.distances(c, encoder, func(h, before int) float32 { return -slopes[h] * float32(max(before, -before)) })
 		}
-		if c.QKNorm {
-			b.qGain, b.kGain = m.named[n.attention.qNorm+".weight"].Value, m.named[n.attention.kNorm+".weight"].Value
+		for i := range layers {
+			n := names.block(i)
+			b := generatorBlock{
+				attention: norm(n.attention.norm), attentionAfter: norm(n.attention.norm + after), mlp: norm(n.mlp.norm), mlpAfter: norm(n.mlp.norm + after),
+				qkv: linear(n.attention.qkv, d, g.heads.Width()), out: linear(n.attention.out, c.NHead*c.HeadDim, d), down: linear(n.mlp.down, c.DFF, d),
+			}
+			if c.Arch.Kind() == EncoderDecoder && !encoder {
+				b.cross, b.crossAfter = norm(n.cross.norm), norm(n.cross.norm+after)
+				b.crossQ, b.crossKV = linear(n.cross.q, d, c.NHead*c.HeadDim), linear(n.cross.qkv, d, 2*c.NKVHead*c.HeadDim)
+				b.crossOut = linear(n.cross.out, c.NHead*c.HeadDim, d)
+			}
+			if c.NormPlace == Post { // the norm stands behind the part
+				b.attention, b.attentionAfter, b.cross, b.crossAfter, b.mlp, b.mlpAfter = nil, b.attention, nil, b.cross, nil, b.mlp
+			}
+			if c.QKNorm {
+				b.qGain, b.kGain = m.named[n.attention.qNorm+".weight"].Value, m.named[n.attention.kNorm+".weight"].Value
+			}
+			if c.Activation.Gated() {
+				b.up = linear(n.mlp.gateUp, d, 2*c.DFF)
+			} else {
+				b.up = linear(n.mlp.up, d, c.DFF)
+			}
+			s.blocks = append(s.blocks, b)
 		}
-		if c.Activation.Gated() {
-			b.up = linear(n.mlp.gateUp, d, 2*c.DFF)
-		} else {
-			b.up = linear(n.mlp.up, d, c.DFF)
-		}
-		g.blocks = append(g.blocks, b)
+		return s
+	}
+	g.tokens, g.segments = m.named[l.tokens], m.named[l.segments]
+	g.decoder = gather(false, c.NLayer)
+	if c.Arch.Kind() == EncoderDecoder {
+		s := gather(true, c.NEncoder)
+		g.encoder = &s
 	}
 	head := g.tokens
 	if c.Tie == No {
@@ -142,8 +178,8 @@ func (g *Generator) gather(m *Model) {
 	g.head = matrix{w: pack(head.Value, d, c.VocabSize, true), n: c.VocabSize}
 }
 
-// places makes the tables by which the order of tokens is told.
-func (g *Generator) places(m *Model) error {
+// places makes the tables by which the order of tokens is told at their input or by RoPE.
+func (g *Generator) places() {
 	c := g.config
 	switch c.Position {
 	case Sinusoidal:
@@ -152,19 +188,45 @@ func (g *Generator) places(m *Model) error {
 		g.k.Upload(g.table, table)
 	case Rope:
 		g.cos, g.sin = c.Rotary(c.Context, min(c.Context, g.Context()))
-	case ALiBi:
-		for _, slope := range Slopes(c.NHead) {
-			for d := range c.Context {
-				g.bias = append(g.bias, -slope*float32(d))
-			}
-		}
-	case Relative:
-		return fmt.Errorf("model: texts cannot be made by a decoder with relative positions yet")
 	}
-	return nil
 }
 
-// Context is the most tokens that a sequence can have. With dynamic RoPE scaling that is the context that was trained: beyond it
+// distances fills a stack's bias by head and by how far a token is before the one that sees it: from 0 on, and in an encoder also
+// those behind it, from the farthest on.
+func (s *generatorStack) distances(c Config, encoder bool, value func(head, before int) float32) {
+	behind := 0
+	if encoder {
+		behind = c.Context - 1
+	}
+	s.reach = behind + c.Context
+	for h := range c.NHead {
+		for at := range s.reach {
+			s.bias = append(s.bias, value(h, at-behind))
+		}
+	}
+}
+
+// refresh reads the tables of relative positions, which the engine wants in another order: they are the only parameters that FormF32 copies.
+func (g *Generator) refresh() {
+	c := g.config
+	if c.Position != Relative {
+		return
+	}
+	read := func(s *generatorStack, encoder bool) {
+		table := make([]float32, len(s.relative.Value)) // [buckets, heads]
+		g.k.Download(table, s.relative.Value)
+		s.bias = s.bias[:0]
+		s.distances(c, encoder, func(h, before int) float32 {
+			return table[int(engine.RelativeBucket(-before, c.RelativeBuckets, c.RelativeDistance, encoder))*c.NHead+h]
+		})
+	}
+	read(&g.decoder, false)
+	if g.encoder != nil {
+		read(g.encoder, true)
+	}
+}
+
+// Context is the most tokens that a sequence can have, and a source. With dynamic RoPE scaling that is the context that was trained: beyond it
 // every token changes the place of all before it.
 func (g *Generator) Context() int {
 	if s := g.config.RopeScaling; s.Type == dynamicScaling {
@@ -172,6 +234,9 @@ func (g *Generator) Context() int {
 	}
 	return g.config.Context
 }
+
+// Reads tells that a sequence must Read a source before it can be fed: then it begins with StartToken.
+func (g *Generator) Reads() bool { return g.encoder != nil }
 
 // VocabSize is how many logits a token has.
 func (g *Generator) VocabSize() int { return g.config.VocabSize }

@@ -20,11 +20,18 @@ var decoders = map[string]model.Config{
 	"llama":          {Arch: "llama", NLayer: 2, NHead: 4, NKVHead: 2, DModel: 32, Context: 40, VocabSize: 50},
 	"llama qk":       {Arch: "llama", NLayer: 2, NHead: 4, NKVHead: 1, DModel: 32, Context: 40, VocabSize: 50, QKNorm: true, QKVBias: true, LogitSoftcap: 9, NormPlace: "both"},
 	"alibi":          {Arch: "llama", NLayer: 2, NHead: 3, DModel: 36, Context: 40, VocabSize: 50, Position: "alibi", Tie: model.Yes, Activation: "geglu"},
+	"relative":       {Arch: "gpt2", NLayer: 2, NHead: 3, DModel: 48, Context: 40, VocabSize: 61, Bias: true, Position: "relative", RelativeBuckets: 8, RelativeDistance: 12},
 	"sinusoidal":     {Arch: "gpt2", NLayer: 2, NHead: 2, DModel: 32, Context: 40, VocabSize: 50, Bias: true, Position: "sinusoidal", NormPlace: "post", Activation: "relu2"},
 }
 
 // lively is a model whose weights are large enough that its tokens are told apart.
 func lively(t testing.TB, c model.Config) *model.Model {
+	t.Helper()
+	return scaled(t, c, 4)
+}
+
+// scaled is a model with its initial weights times a factor.
+func scaled(t testing.TB, c model.Config, factor float32) *model.Model {
 	t.Helper()
 	k, err := cpu.Open(2)
 	if err != nil {
@@ -35,7 +42,7 @@ func lively(t testing.TB, c model.Config) *model.Model {
 		t.Fatal(err)
 	}
 	for _, p := range m.Parameters() {
-		k.Scale(p.Value, 4)
+		k.Scale(p.Value, factor)
 	}
 	return m
 }

@@ -37,6 +37,9 @@ func (g *Generator) Step(feeds []*Feed) error {
 		if len(f.Tokens) == 0 || f.Sequence.g != g {
 			return fmt.Errorf("model: a feed needs at least one token and a sequence of its generator")
 		}
+		if g.Reads() && f.Sequence.source == 0 {
+			return fmt.Errorf("model: a sequence of an encoder-decoder must read a source first")
+		}
 		if n := f.Sequence.length + len(f.Tokens); n > g.Context() {
 			return fmt.Errorf("model: %d tokens do not fit a context of %d", n, g.Context())
 		}
@@ -101,7 +104,7 @@ func (g *Generator) reserve(rows int) {
 	host := b.host
 	*b = buffers{
 		rows: n, x: g.k.Alloc(n * c.DModel), h: g.k.Alloc(n * c.DModel), part: g.k.Alloc(n * c.DModel),
-		qkv: g.k.Alloc(n * g.heads.Width()), mixed: g.k.Alloc(n * g.heads.Q * g.heads.Dim), wide: g.k.Alloc(n * max(g.blocks[0].up.n, g.heads.Width())),
+		qkv: g.k.Alloc(n * g.heads.Width()), mixed: g.k.Alloc(n * g.heads.Q * g.heads.Dim), wide: g.k.Alloc(n * max(g.decoder.blocks[0].up.n, g.heads.Width())),
 		gate: g.k.Alloc(n * c.DFF), a: g.k.Alloc(n * (g.heads.Q + g.heads.KV)), b: g.k.Alloc(n), host: host,
 		ids: make([]int32, n), at: make([]int32, n), looks: make([]engine.Look, n),
 	}
@@ -126,12 +129,17 @@ func (g *Generator) walk(rows []row, host []float32) []float32 {
 	for i, r := range rows {
 		ids[i], at[i] = r.id, int32(r.at)
 	}
-	g.embed(x, part, ids, at)
-	g.turn(rows)
-	for l, block := range g.blocks {
+	g.embed(g.decoder, x, part, ids, at)
+	g.turn(at)
+	for l, block := range g.decoder.blocks {
 		g.normed(h, x, block.attention)
-		g.attend(part, h, rows, l)
+		g.attend(g.decoder, part, h, block, g.looks(rows, l))
 		g.add(x, part, block.attentionAfter)
+		if g.encoder != nil {
+			g.normed(h, x, block.cross)
+			g.attendSource(part, h, rows, l)
+			g.add(x, part, block.crossAfter)
+		}
 		g.normed(h, x, block.mlp)
 		g.feedForward(part, h, block, n)
 		g.add(x, part, block.mlpAfter)
@@ -147,7 +155,10 @@ func (g *Generator) walk(rows []row, host []float32) []float32 {
 	}
 	m, v := len(wanted), g.config.VocabSize
 	k.Embed(h[:m*d], x, nil, wanted, 1, m, d) // picks rows
-	g.normed(part[:m*d], h[:m*d], g.finalNorm)
+	g.normed(part[:m*d], h[:m*d], g.decoder.finalNorm)
+	if s := g.config.logitScale(); s != 1 {
+		k.Scale(part[:m*d], s)
+	}
 	b.logits = g.device(b.logits, m*v)
 	k.Multiply(b.logits, part[:m*d], g.head.w, nil, m)
 	if c := g.config.LogitSoftcap; c != 0 {
@@ -168,12 +179,12 @@ func (g *Generator) device(s []float32, n int) []float32 {
 }
 
 // embed looks up tokens, and what tells their places.
-func (g *Generator) embed(x, other []float32, ids, at []int32) {
+func (g *Generator) embed(s generatorStack, x, other []float32, ids, at []int32) {
 	n, d, k := len(ids), g.config.DModel, g.k
 	k.Embed(x, g.tokens.Value, nil, ids, 1, n, d)
 	table := g.table
-	if g.positions != nil {
-		table = g.positions.Value
+	if s.positions != nil {
+		table = s.positions.Value
 	}
 	if table != nil {
 		k.Embed(other, table, nil, at, 1, n, d)
@@ -183,21 +194,21 @@ func (g *Generator) embed(x, other []float32, ids, at []int32) {
 		k.Embed(other, g.segments.Value, nil, make([]int32, n), 1, n, d)
 		k.Add(x, x, other)
 	}
-	if g.embedNorm != nil {
-		g.normed(other, x, g.embedNorm)
+	if s.embedNorm != nil {
+		g.normed(other, x, s.embedNorm)
 		k.Mix(x, other, nil, 1, 0)
 	}
 }
 
 // turn brings the sines and cosines of the rows' positions to the device.
-func (g *Generator) turn(rows []row) {
+func (g *Generator) turn(at []int32) {
 	if g.cos == nil {
 		return
 	}
 	half := g.config.HeadDim / 2
-	for i, r := range rows {
-		g.k.Upload(g.buffers.cos[i*half:(i+1)*half], g.cos[r.at*half:(r.at+1)*half])
-		g.k.Upload(g.buffers.sin[i*half:(i+1)*half], g.sin[r.at*half:(r.at+1)*half])
+	for i, p := range at {
+		g.k.Upload(g.buffers.cos[i*half:(i+1)*half], g.cos[int(p)*half:(int(p)+1)*half])
+		g.k.Upload(g.buffers.sin[i*half:(i+1)*half], g.sin[int(p)*half:(int(p)+1)*half])
 	}
 }
 
@@ -243,9 +254,18 @@ func (g *Generator) linear(y, x []float32, by matrix, n int) {
 	g.k.Mix(y, y, b.back, 1, by.scale)
 }
 
-// attend is the attention of layer l: rows remember their keys and values, then look back.
-func (g *Generator) attend(y, x []float32, rows []row, l int) {
-	n, k, h, block := len(rows), g.k, g.heads, g.blocks[l]
+// looks are what the rows of a step see in layer l: what their sequences remember, and themselves.
+func (g *Generator) looks(rows []row, l int) []engine.Look {
+	looks := g.buffers.looks[:len(rows)]
+	for i, r := range rows {
+		looks[i] = engine.Look{Past: r.sequence.past[l], Length: r.at + 1}
+	}
+	return looks
+}
+
+// attend is the self-attention of a block: rows put their keys and values into what they see, each at its own place, then look.
+func (g *Generator) attend(s generatorStack, y, x []float32, block generatorBlock, looks []engine.Look) {
+	n, k, h := len(looks), g.k, g.heads
 	width, q, kv := h.Width(), h.Q*h.Dim, h.KV*h.Dim
 	b := &g.buffers
 	qkv, mixed := b.qkv[:n*width], b.mixed[:n*q]
@@ -259,14 +279,11 @@ func (g *Generator) attend(y, x []float32, rows []row, l int) {
 		half := n * h.Dim / 2
 		k.Rotate(qkv, qkv, b.cos[:half], b.sin[:half], n, n, h, false)
 	}
-	looks := b.looks[:n]
-	for i, r := range rows {
-		past := r.sequence.past[l]
-		k.Remember(past, r.at, qkv[i*width+q:][:kv], qkv[i*width+q+kv:][:kv], h.KV, h.Dim)
-		looks[i] = engine.Look{Past: past, Length: r.at + 1}
+	for i, look := range looks {
+		k.Remember(look.Past, int(b.at[i]), qkv[i*width+q:][:kv], qkv[i*width+q+kv:][:kv], h.KV, h.Dim)
 	}
 	k.Attend(mixed, qkv, looks, engine.Looking{
-		Query: h.Q, KV: h.KV, Dim: h.Dim, QStride: width, YStride: q, Bias: g.bias, Reach: len(g.bias) / h.Q,
+		Query: h.Q, KV: h.KV, Dim: h.Dim, QStride: width, YStride: q, Scale: g.config.scoreScale(), Bias: s.bias, Reach: s.reach,
 	})
 	g.linear(y, mixed, block.out, n)
 }

@@ -62,7 +62,7 @@ func attendShapes(y, q []float32, looks []engine.Look, l engine.Looking) {
 	}
 	for i, o := range looks {
 		pastShape("Attend", o.Past, l.KV, l.Dim)
-		if o.Length < 1 || o.Length > o.Past.Capacity || l.Bias != nil && o.Length > l.Reach {
+		if o.Length < 1 || o.Length > o.Past.Capacity || l.Bias != nil && (o.Offset < 0 || o.Length > l.Reach-o.Offset) {
 			panic(fmt.Sprintf("cpu: Attend looks[%d] sees %d tokens of %d", i, o.Length, o.Past.Capacity))
 		}
 	}
@@ -168,7 +168,7 @@ func (reference) Attend(y, q []float32, looks []engine.Look, l engine.Looking) {
 				}
 				scores[t] = dot * float64(scaleOf(l))
 				if l.Bias != nil {
-					scores[t] += float64(l.Bias[h*l.Reach+look.Length-1-t])
+					scores[t] += float64(l.Bias[h*l.Reach+look.Offset+look.Length-1-t])
 				}
 				best = math.Max(best, scores[t])
 			}
@@ -279,7 +279,7 @@ func (k *fast) Attend(y, q []float32, looks []engine.Look, l engine.Looking) {
 				seen := scores[r*n:][:look.Length]
 				factor := scale
 				if l.Bias != nil {
-					bias := l.Bias[(h+r)*l.Reach:][:look.Length]
+					bias := l.Bias[(h+r)*l.Reach+look.Offset:][:look.Length]
 					for t := range seen {
 						seen[t] = seen[t]*scale + bias[len(seen)-1-t]
 					}

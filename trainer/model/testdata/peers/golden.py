@@ -1,7 +1,8 @@
-"""Logits of small models of every family, as transformers computes them, for trainer/model/peers_test.go.
+"""Logits of small models of every family, as transformers computes them, for trainer/model/peers_test.go, and the texts that its generate()
+writes when it takes the likeliest token each time.
 
     go test ./trainer/model -run TestLogitsAgainstTransformers -update    # writes models.json
-    python golden.py                                                      # reads it, writes logits.json
+    python golden.py                                                      # reads it, writes logits.json and texts.json
 
 Made with transformers 5.23.0 and torch 2.15.0 on a CPU. Weights are not stored: both sides compute them from the tensor's name.
 """
@@ -37,7 +38,7 @@ CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "mistral": "M
            "qwen3": "Qwen3ForCausalLM", "bert": "BertForMaskedLM", "t5": "T5ForConditionalGeneration"}
 
 
-def logits(case):
+def built(case):
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "config.json"), "w") as f:
             json.dump(case["config"], f)
@@ -54,6 +55,27 @@ def logits(case):
             assert list(p.shape) == case["tensors"][name], name
             p.copy_(values(name, p.shape))
         model.tie_weights() if config.model_type != "t5" else None
+    return model, config
+
+
+def texts(case):
+    model, config = built(case)
+    if config.model_type == "bert" or (case["config"].get("rope_scaling") or {}).get("rope_type") == "dynamic":
+        return []  # it writes nothing; its length changes the place of every token
+    out = []
+    for row in case["source" if config.model_type == "t5" else "ids"]:
+        start = {"decoder_start_token_id": 0} if config.model_type == "t5" else {}
+        ids = torch.tensor([row])
+        with torch.no_grad():
+            said = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12, eos_token_id=None, pad_token_id=0, use_cache=False, **start)[0].tolist()
+        out.append(said[1:] if start else said[len(row):])
+        assert len(out[-1]) == 12
+    return out
+
+
+def logits(case):
+    model, config = built(case)
+    with torch.no_grad():
         ids = torch.tensor(case["ids"])
         if config.model_type == "t5":
             source = torch.tensor(case["source"])
@@ -75,4 +97,9 @@ result = {name: [[[float("%.7g" % x) for x in row] for row in sequence] for sequ
 with open(os.path.join(HERE, "logits.json"), "w") as f:
     f.write("{\n")
     f.write(",\n".join('"%s": %s' % (name, json.dumps(rows, separators=(",", ":"))) for name, rows in result.items()))
+    f.write("\n}\n")
+result = {name: texts(case) for name, case in cases.items()}
+with open(os.path.join(HERE, "texts.json"), "w") as f:
+    f.write("{\n")
+    f.write(",\n".join('"%s": %s' % (name, json.dumps(rows, separators=(",", ":"))) for name, rows in result.items() if rows))
     f.write("\n}\n")
