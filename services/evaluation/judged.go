@@ -7,11 +7,20 @@ import (
 
 	"millrace/evaluator"
 	"millrace/trainer/model"
+	"millrace/trainer/token"
 )
 
 // judged adapts a checkpoint's model to what the evaluator asks of one. Each text is computed alone, so that no score depends
 // on its neighbours.
 type judged struct{ net *model.Model }
+
+// words is the tokenizer of what a model writes: an encoder-decoder has sentinels behind its dataset's vocabulary.
+func words(tok token.Tokenizer, net *model.Model) token.Tokenizer {
+	if c := net.Config(); c.Arch.Kind() == model.EncoderDecoder && c.VocabSize > tok.VocabSize() {
+		return token.WithSentinels(tok, c.VocabSize)
+	}
+	return tok
+}
 
 // Context is the most tokens the model sees at once.
 func (j judged) Context() int { return j.net.Config().Context }

@@ -20,14 +20,14 @@ func TestEveryKindIsJudged(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, arch := range []model.Arch{model.GPT2, model.Llama, model.BERT, model.T5} {
-		net, err := model.New(model.Config{Arch: arch, NLayer: 1, NHead: 2, DModel: 16, Context: 24, VocabSize: tok.VocabSize() + 1}, cpu.Reference(), 1)
+		net, err := model.New(model.Config{Arch: arch, NLayer: 1, NHead: 2, DModel: 16, Context: 24, VocabSize: tok.VocabSize() + 40}, cpu.Reference(), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		suite := evaluator.Suite{Format: evaluator.SuiteFormat, Name: "s", Version: 1, Tasks: []evaluator.Task{
 			{Name: "text", Kind: evaluator.Perplexity}, {Name: "more", Kind: evaluator.Generate, Prompts: []string{"To be"}, MaxTokens: 3, TopK: 1},
 		}}
-		r, err := evaluator.Evaluator{}.Score(context.Background(), judged{net}, tok, text, suite)
+		r, err := evaluator.Evaluator{}.Score(context.Background(), judged{net}, words(tok, net), text, suite)
 		if err != nil {
 			t.Errorf("%s: %v", arch, err)
 			continue

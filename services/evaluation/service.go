@@ -153,7 +153,7 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 		left := time.Duration(float64(s.Now().Sub(began)) * float64(total-done) / float64(max(done, 1)))
 		j.Progress("score", done, total, "tokens", left)
 	}}
-	result, err := scorer.Score(ctx, judged{net}, tok, heldOut, suite)
+	result, err := scorer.Score(ctx, judged{net}, words(tok, net), heldOut, suite)
 	if err != nil {
 		if ctx.Err() != nil {
 			return job.Outcome{}, err
