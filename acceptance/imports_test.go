@@ -47,8 +47,8 @@ var rooms = []room{
 	{"services/api", []string{"graph", "services/tracker", "services/compat", "web"}, "one door"},
 	{"services/node", []string{"services", "graph", "storage", "trainer/engine", "event", "web"}, "wires everything"},
 	{"client", []string{"event"}, "what other programs import"},
-	{"cmd", []string{"services/node", "services/serving", "services/api", "services/meter", "client", "event", "cost", "trainer", "curator"}, "flags and tables; estimates, tokenizers and architectures are told without a node, a tracked command is measured by its own tracker, and a document is looked up in a dataset's own record"},
-	{"acceptance/bench", []string{"client", "event", "trainer", "curator"}, "a program; it measures the curator's parts on one core, beside their peers, and the trainer's steps in processes of their own"},
+	{"cmd", []string{"services/node", "services/serving", "services/api", "services/meter", "client", "event", "cost", "trainer", "curator", "evaluator/metric"}, "flags and tables; estimates, tokenizers and architectures are told without a node, a tracked command is measured by its own tracker, and a document is looked up in a dataset's own record"},
+	{"acceptance/bench", []string{"client", "event", "trainer", "curator", "evaluator"}, "a program; it measures the curator's parts on one core, beside their peers, and the trainer's steps in processes of their own"},
 	{"acceptance", []string{"services/node", "client", "event"}, "from outside"},
 }
 

@@ -114,6 +114,7 @@ type cli struct {
 	Classifier classifierCmd `cmd:"" help:"Teach and use a classifier of good and bad documents, without a node."`
 	Ngram      ngramCmd      `cmd:"" help:"Train and use n-gram models, for perplexity, without a node."`
 	Model      modelCmd      `cmd:"" help:"Describe architectures, without a node."`
+	Score      scoreCmd      `cmd:"" help:"Compare files of texts by BLEU, chrF, ROUGE or exact match, without a node."`
 	S3         s3Cmd         `cmd:"" name:"s3" help:"Serve only the embedded S3 store, for nodes elsewhere."`
 	Completion completionCmd `cmd:"" help:"Print a shell completion script."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
@@ -185,7 +186,7 @@ func plain(err error) string {
 	for {
 		room, rest, ok := strings.Cut(s, ": ")
 		switch room {
-		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "trainer", "curator", "evaluator", "classify", "ngram", "cost", "serving", "exchange", "safetensors", "gguf", "llmc":
+		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "trainer", "curator", "evaluator", "classify", "ngram", "metric", "rating", "cost", "serving", "exchange", "safetensors", "gguf", "llmc":
 			if ok {
 				s = rest
 				continue
