@@ -16,6 +16,9 @@ type (
 	RunID        string
 	ExperimentID string
 	RuleID       string
+	// FiringID names one decision of a rule, NotificationID one message to people.
+	FiringID       string
+	NotificationID string
 	// WriterID names who writes points of a run: a training attempt, an evaluator, a rank of a foreign script.
 	WriterID string
 	// WorkerID names a process that does jobs.

@@ -135,6 +135,7 @@ type AliasSet struct {
 	Step       int64        `json:"step"`
 	Checkpoint Digest       `json:"checkpoint"`
 	By         string       `json:"by,omitempty"`
+	Depth      int          `json:"depth,omitempty"` // as RunRequested.Depth
 }
 
 // EvaluationCompleted carries the scores of one checkpoint on one suite. An evaluation is a run of its own (Run); Of is the run judged.

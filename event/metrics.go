@@ -124,6 +124,8 @@ type AlertRaised struct {
 	Text  string `json:"text,omitempty"`
 	// Key, where there is one, makes alerts of a run the same: the first counts. A resumed run repeats its steps.
 	Key string `json:"key,omitempty"`
+	// Depth is that of RunRequested.
+	Depth int `json:"depth,omitempty"`
 }
 
 func (MetricsLogged) Type() Type  { return "metrics.logged" }

@@ -198,6 +198,8 @@ type RunRequested struct {
 	Pins       []SuitePin        `json:"pins,omitempty"`
 	// GivesWay lets an evaluation that nobody has begun end when its run saves a newer checkpoint that is judged on the same suite.
 	GivesWay bool `json:"gives_way,omitempty"`
+	// Depth is how many rules stand between the run and a person, each having acted on what the one before had caused; 0: none.
+	Depth int `json:"depth,omitempty"`
 }
 
 // RunStarted says that a worker took the job; Attempt counts from 1 and grows with every redelivery.

@@ -92,49 +92,14 @@ type PriceSet struct {
 	PurchaseHigh Number `json:"purchase_high,omitempty"`
 }
 
-// RuleSaved creates or replaces an automation: on an event type, when an expression holds, do an action.
-type RuleSaved struct {
-	Rule    RuleID  `json:"rule"`
-	Name    string  `json:"name"`
-	On      Type    `json:"on"`
-	When    string  `json:"when"` // expression over the event and the run's state
-	Then    RawJSON `json:"then"` // the action and its arguments
-	Enabled bool    `json:"enabled"`
-	By      string  `json:"by,omitempty"`
-}
-
-// RuleRemoved ends an automation.
-type RuleRemoved struct {
-	Rule RuleID `json:"rule"`
-}
-
-// RuleFired records what an automation did, and about which fact of the log.
-type RuleFired struct {
-	Rule    RuleID   `json:"rule"`
-	Seq     uint64   `json:"seq"`
-	Run     RunID    `json:"run,omitempty"`
-	Action  string   `json:"action"`
-	Result  string   `json:"result,omitempty"`
-	Failure *Failure `json:"failure,omitempty"`
-}
-
 func (UsageSampled) Type() Type   { return "run.usage_sampled" }
 func (ResourcesSpent) Type() Type { return "run.resources_spent" }
 func (PriceSet) Type() Type       { return "price.set" }
-func (RuleSaved) Type() Type      { return "rule.saved" }
-func (RuleRemoved) Type() Type    { return "rule.removed" }
-func (RuleFired) Type() Type      { return "rule.fired" }
 
 func (e UsageSampled) Subject() string   { return runSubject(e.Run, "usage_sampled") }
 func (e ResourcesSpent) Subject() string { return runSubject(e.Run, "resources_spent") }
 func (PriceSet) Subject() string         { return Prefix + "price.book.set" }
-func (e RuleSaved) Subject() string      { return Prefix + "rule." + string(e.Rule) + ".saved" }
-func (e RuleRemoved) Subject() string    { return Prefix + "rule." + string(e.Rule) + ".removed" }
-func (e RuleFired) Subject() string      { return Prefix + "rule." + string(e.Rule) + ".fired" }
 
 func (UsageSampled) sealed()   {}
 func (ResourcesSpent) sealed() {}
 func (PriceSet) sealed()       {}
-func (RuleSaved) sealed()      {}
-func (RuleRemoved) sealed()    {}
-func (RuleFired) sealed()      {}

@@ -182,5 +182,6 @@ func Set() []Event {
 		CollectionSaved{}, CollectionRemoved{}, VersionSaved{}, VersionAliased{}, VersionRemoved{}, InputLogged{}, SummaryLogged{}, SpansLogged{},
 		ContestOpened{}, ContestClosed{}, VoteCast{},
 		SuiteSaved{},
+		RuleActed{}, NotificationRequested{}, NotificationDelivered{}, NotificationFailed{},
 	}
 }

@@ -182,6 +182,14 @@ func (f *fold) applyOne() error {
 		return f.ruleRemoved(e)
 	case event.RuleFired:
 		return f.ruleFired(e)
+	case event.RuleActed:
+		return f.ruleActed(e)
+	case event.NotificationRequested:
+		return f.told(e.Rule, e.Seq, func(n *Notification) { n.NotificationRequested, n.RequestedAt = e, f.at })
+	case event.NotificationDelivered:
+		return f.told(e.Rule, e.Seq, func(n *Notification) { n.Delivered, n.DeliveredAt = &e, f.at })
+	case event.NotificationFailed:
+		return f.told(e.Rule, e.Seq, func(n *Notification) { n.Failed, n.FailedAt = &e, f.at })
 	case event.SnapshotTaken:
 		return f.snapshotTaken(e)
 	case event.LogArchived:

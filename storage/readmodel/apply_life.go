@@ -15,6 +15,7 @@ func (f *fold) runResumed(e event.RunRequested) error {
 			return
 		}
 		r.Resume, r.Status, r.EndedAt, r.Failure, r.Stop = e.Resume, event.Pending, time.Time{}, nil, nil
+		r.Depth = max(r.Depth, e.Depth)
 		// The checkpoint where it stood still is a step on its way now, not what it made.
 		r.Outputs = slices.DeleteFunc(slices.Clone(r.Outputs), func(out event.Input) bool { return out.Role == "checkpoint" })
 		if len(r.Outputs) == 0 {

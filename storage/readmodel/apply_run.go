@@ -132,7 +132,7 @@ func (f *fold) runRequested(e event.RunRequested) error {
 		if r.Note == "" {
 			r.Note = e.Note
 		}
-		r.From, r.SaveAt, r.Resume = e.From, e.SaveAt, e.Resume
+		r.From, r.SaveAt, r.Resume, r.Depth = e.From, e.SaveAt, e.Resume, e.Depth
 		r.Evaluation, r.Pins, r.GivesWay = e.Evaluation, e.Pins, e.GivesWay
 		if e.Budget != nil && r.Budget == nil { // one that was set before the request came is newer than the request
 			r.Budget = someBudget(*e.Budget)

@@ -44,6 +44,7 @@ const (
 	tableRule
 	tableFiring
 	tableFiringOrder
+	tableFired
 	tableKept
 	tableCollection
 	tableVersion
@@ -106,6 +107,7 @@ var layout = [tableCount]struct {
 	tableContest:      {"contest", "", "contest", "JSON Contest", false},
 	tableVote:         {"vote", "contest", "judge, rater, vote", "JSON Vote", false},
 	tableSuite:        {"suite", "", "name, version", "JSON Suite", false},
+	tableFired:        {"fired", "rule", "run, version", "JSON Fired: how often the version fired for the run, and when last", false},
 	tableKept:         {"kept", "snapshot, archive, retention or gone", "place and layout; nothing; experiment; kind and name", "JSON Snapshot, Archive, Policy; nothing", false},
 }
 

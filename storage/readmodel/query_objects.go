@@ -57,7 +57,7 @@ func (o *objects) all() error {
 		switch t {
 		case tableCheckpoint, tableDataset, tableKept:
 		case tableMeta, tableLive, tableGone, tableSeries, tableLast, tableChunk, tableBlock, tableLine, tableAlert, tableAlertOrder, tableCheckpointOf,
-			tableEvaluationOf, tableEdge, tableFiring, tableFiringOrder, tableStored, tableVote: // they tell of what has a record elsewhere
+			tableEvaluationOf, tableEdge, tableFiring, tableFiringOrder, tableFired, tableStored, tableVote: // they tell of what has a record elsewhere
 		case tableAlias:
 			err = o.each(t, func(_ string, _, value []byte) error {
 				a, err := decode[Alias](value)

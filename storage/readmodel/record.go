@@ -68,6 +68,8 @@ type Run struct {
 	// Budget bounds what it may spend, Reached is the last line of it that was crossed.
 	Budget  *event.Budget  `json:"budget,omitempty"`
 	Reached *event.Reached `json:"reached,omitempty"`
+	// Depth is how many rules stand between the run and a person.
+	Depth int `json:"depth,omitempty"`
 
 	Reproduction *event.ReproductionVerified `json:"reproduction,omitempty"`
 	// Usage is the newest sample; its numbers over time are series named "system/…".
@@ -174,23 +176,6 @@ type Alias struct {
 	event.AliasSet
 	Seq uint64    `json:"seq"`
 	At  time.Time `json:"at"`
-}
-
-// Rule is an automation as it was last saved.
-type Rule struct {
-	event.RuleSaved
-	Seq       uint64    `json:"seq"` // of its first save
-	CreatedAt time.Time `json:"created_at"`
-	UpdatedAt time.Time `json:"updated_at"`
-	Firings   int64     `json:"firings,omitempty"`
-	LastFired time.Time `json:"last_fired,omitzero"`
-}
-
-// Firing is one deed of a rule. FiredSeq is its own place in the log; RuleFired.Seq is the place of the fact it answered.
-type Firing struct {
-	event.RuleFired
-	FiredSeq uint64    `json:"fired_seq"`
-	At       time.Time `json:"at"`
 }
 
 // Line is one console line.
