@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"slices"
-	"strings"
 
+	"millrace/evaluator/read"
 	"millrace/event"
 	"millrace/trainer/token"
 )
@@ -61,13 +59,18 @@ type Evaluator struct {
 // <|endoftext|>; it may be empty when no task needs it. Errors of the model come as they are. A task that cannot be asked is in
 // Result.Failed; when none could be, there is an error as well.
 //
-// A perplexity task gives four scores, over the N windows that Task.Stride and PerDocument plan:
+// A perplexity task of the held-out text gives four scores (and word_perplexity, when asked for), over the N windows that Task.Stride and
+// PerDocument plan:
 //
 //   - loss: -Σ ln p / tokens, in nats, <|endoftext|> counted like any token (the loss of training);
 //   - perplexity: exp(loss);
 //   - bits_per_byte: -Σ ln p / (ln 2 · bytes), over the tokens that stand for text, bytes being those of the tokens
 //     (nanochat's bpb: special tokens have no bytes and their ln p does not count);
-//   - byte_perplexity: 2^bits_per_byte (lm-eval's, for text it detokenises to).
+//   - byte_perplexity: 2^bits_per_byte (lm-eval's, for text it detokenises to);
+//   - word_perplexity: exp(-Σ ln p / words), over the same tokens, a word being a run without white space, counted with the token that it
+//     begins in.
+//
+// Of a source see work.documents, of choices work.choose, of texts that are generated work.generate.
 //
 // Standard errors take the windows as the sample (see ratio.stderr) and go through exp and 2^x by their derivative.
 func (e Evaluator) Score(ctx context.Context, m Model, tok token.Tokenizer, heldOut []int32, s Suite) (Result, error) {
@@ -85,22 +88,31 @@ func (e Evaluator) Score(ctx context.Context, m Model, tok token.Tokenizer, held
 			return Result{}, fmt.Errorf("%w: held-out token %d is %d, the tokenizer has %d: this is another tokenizer's text", token.ErrUnknownID, i, id, tok.VocabSize())
 		}
 	}
-	w := &work{Evaluator: e, model: m, tok: tok, lengths: token.ByteLengths(tok), heldOut: heldOut}
+	w := &work{Evaluator: e, ask: byTokens{m, tok}, model: m, tok: tok, lengths: token.ByteLengths(tok), heldOut: heldOut}
 	for _, t := range s.Tasks {
 		w.total += w.cost(t)
 	}
+	ask := func(ctx context.Context, t Task) error {
+		switch {
+		case t.Kind == MultipleChoice:
+			return w.choose(ctx, t)
+		case t.Kind == Generate:
+			return w.generate(ctx, t)
+		case t.Source != nil:
+			return w.documents(ctx, t)
+		}
+		return w.perplexity(ctx, t)
+	}
+	return w.all(ctx, s, ask)
+}
+
+// all asks every task. What fails one is in the result, and the others go on.
+func (w *work) all(ctx context.Context, s Suite, ask func(context.Context, Task) error) (Result, error) {
 	w.result = Result{Suite: s.Name, SuiteDigest: s.Digest()}
 	var first error
 	for _, t := range s.Tasks {
-		var err error
-		switch t.Kind {
-		case Perplexity:
-			err = w.perplexity(ctx, t)
-		case MultipleChoice:
-			err = fail(CodeUnable, errors.New("multiple choice cannot be asked yet"))
-		case Generate:
-			err = w.generate(ctx, t)
-		}
+		before := w.result
+		err := ask(ctx, t)
 		if err == nil {
 			continue
 		}
@@ -109,6 +121,8 @@ func (e Evaluator) Score(ctx context.Context, m Model, tok token.Tokenizer, held
 		if !ok {
 			return Result{}, err
 		}
+		before.PromptTokens, before.Tokens = w.result.PromptTokens, w.result.Tokens
+		w.result = before // nothing of a task that failed
 		w.result.Failed = append(w.result.Failed, f)
 		if first == nil {
 			first = err
@@ -123,18 +137,22 @@ func (e Evaluator) Score(ctx context.Context, m Model, tok token.Tokenizer, held
 // work is one Score.
 type work struct {
 	Evaluator
-	model       Model
-	tok         token.Tokenizer
-	lengths     []int32 // bytes of each id
+	ask         asker
+	model       Model           // nil when the model is only reachable by text, as the next three
+	tok         token.Tokenizer //
+	lengths     []int32         // bytes of each id
 	heldOut     []int32
 	done, total int64
 	result      Result
 }
 
-// cost is how many tokens a task asks for.
+// cost is how many tokens a task asks for, as far as that is known before its source is read.
 func (w *work) cost(t Task) int64 {
-	if t.Kind == Generate {
-		return t.MaxTokens * int64(len(t.Prompts))
+	switch {
+	case t.Source != nil:
+		return 0
+	case t.Kind == Generate:
+		return t.MaxTokens * int64(len(t.Prompts)*max(t.Repeats, 1))
 	}
 	return int64(len(w.text(t)))
 }
@@ -146,135 +164,22 @@ func (w *work) advance(tokens int64) {
 	}
 }
 
-// text is the held-out tokens a task looks at.
-func (w *work) text(t Task) []int32 {
-	if t.MaxTokens > 0 {
-		return w.heldOut[:min(t.MaxTokens, int64(len(w.heldOut)))]
-	}
-	return w.heldOut
-}
-
-// sequences are what a task scores, each beginning with a <|endoftext|> that is only context: the whole text, or document
-// by document.
-func (w *work) sequences(t Task) []sequence {
-	eot := w.tok.EndOfText()
-	text, counts := w.text(t), w.Counts
-	if counts == nil {
-		counts = slices.Repeat([]bool{true}, len(text))
-	}
-	if !t.PerDocument {
-		return []sequence{{append([]int32{eot}, text...), append([]bool{false}, counts[:len(text)]...)}}
-	}
-	var all []sequence
-	begin := func() sequence { return sequence{[]int32{eot}, []bool{false}} }
-	doc := begin()
-	for i, id := range text {
-		doc.ids, doc.counts = append(doc.ids, id), append(doc.counts, counts[i])
-		if id == eot {
-			all = append(all, doc)
-			doc = begin()
+// meter adds examples to the total, each about as many tokens as it has, and tells of them as they are done, in order.
+func (w *work) meter(examples []read.Example, more int64) func(n int) {
+	costs := make([]int64, len(examples))
+	for i, e := range examples {
+		size := len(e.Text)
+		for _, v := range e.Fields {
+			size += len(v)
 		}
+		costs[i] = int64(size/4) + 1 + more
+		w.total += costs[i]
 	}
-	if len(doc.ids) > 1 {
-		all = append(all, doc)
-	}
-	return all
-}
-
-// sequence is ids, and which of them are judged.
-type sequence struct {
-	ids    []int32
-	counts []bool
-}
-
-func (w *work) perplexity(ctx context.Context, t Task) error {
-	if len(w.text(t)) == 0 {
-		return fail(CodeNoHeldOut, fmt.Errorf("%w: curate the dataset with held_out above 0", ErrNoHeldOut))
-	}
-	var perToken, perByte ratio
-	for _, sequence := range w.sequences(t) {
-		for win := range windows(len(sequence.ids), w.model.Context(), t.Stride) {
-			tokens, counts := sequence.ids[win.start:win.end], sequence.counts[win.start+win.from:win.end]
-			if !slices.Contains(counts, true) {
-				w.advance(int64(len(counts)))
-				continue
-			}
-			scores, err := w.model.Score(ctx, tokens, win.from)
-			if err != nil {
-				return err
-			}
-			targets := tokens[win.from:]
-			if len(scores) != len(targets) {
-				return fmt.Errorf("%w: asked for %d scores, it gave %d", ErrModel, len(targets), len(scores))
-			}
-			var nats, textNats float64
-			var size, judged int64
-			for i, id := range targets {
-				if !counts[i] {
-					continue
-				}
-				judged++
-				nats -= scores[i].LogProb
-				if n := w.lengths[id]; n > 0 {
-					textNats -= scores[i].LogProb
-					size += int64(n)
-				}
-			}
-			perToken.add(nats, float64(judged))
-			perByte.add(textNats/math.Ln2, float64(size))
-			w.advance(int64(len(targets)))
+	return func(n int) {
+		for _, c := range costs[:n] {
+			w.done += c
 		}
+		costs = costs[n:]
+		w.advance(0)
 	}
-	if len(perToken.x) == 0 {
-		return fail(CodeNoHeldOut, fmt.Errorf("%w: no token of it counts in the loss", ErrNoHeldOut))
-	}
-	loss, bits := perToken.value(), perByte.value()
-	w.score(t, "loss", loss, 1, &perToken)
-	w.score(t, "perplexity", math.Exp(loss), math.Exp(loss), &perToken)
-	w.score(t, "bits_per_byte", bits, 1, &perByte)
-	w.score(t, "byte_perplexity", math.Exp2(bits), math.Ln2*math.Exp2(bits), &perByte)
-	return nil
-}
-
-// score records a metric that is a function of r with that derivative.
-func (w *work) score(t Task, metric string, value, derivative float64, r *ratio) {
-	s := event.Score{Task: t.Name, Metric: metric, Value: event.Number(value), N: int64(len(r.x))}
-	if se, ok := r.stderr(); ok {
-		n := event.Number(se * derivative)
-		s.Stderr = &n
-	}
-	w.result.Scores = append(w.result.Scores, s)
-}
-
-func (w *work) generate(ctx context.Context, t Task) error {
-	eot := w.tok.EndOfText()
-	for i, prompt := range t.Prompts {
-		ids, err := w.tok.Append([]int32{eot}, prompt)
-		if errors.Is(err, token.ErrUnknownText) {
-			w.result.Skipped = append(w.result.Skipped, Skip{t.Name, prompt, err.Error()})
-			w.advance(t.MaxTokens)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		s := Sampling{Temperature: t.Temperature, TopK: t.TopK, Seed: uint64(t.Seed) + uint64(i), Stop: []int32{eot}}
-		out, err := w.model.Generate(ctx, ids, int(t.MaxTokens), s)
-		if errors.Is(err, ErrUnable) {
-			w.result.Skipped = append(w.result.Skipped, Skip{t.Name, prompt, err.Error()})
-			w.advance(t.MaxTokens)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		text, err := token.Decode(w.tok, out)
-		if err != nil {
-			return fmt.Errorf("%w: it generated a token that is none: %w", ErrModel, err)
-		}
-		// A token may end inside a character.
-		w.result.Samples = append(w.result.Samples, event.Sample{Task: t.Name, Prompt: prompt, Text: strings.ToValidUTF8(string(text), "\uFFFD")})
-		w.advance(t.MaxTokens)
-	}
-	return nil
 }

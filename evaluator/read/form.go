@@ -30,6 +30,8 @@ type Form struct {
 	Kinds  []string // of tasks it serves
 	Fields []string // that templates may ask for, besides those of the data itself
 	About  string   // one line for people
+	// OneMore: lm-eval draws one more solved example than it shows, as for all benchmarks that it judges on their validation split.
+	OneMore bool
 }
 
 // Serves tells whether tasks of a kind can ask data of this form.
@@ -44,17 +46,18 @@ const (
 // Forms are the forms that can be read, by name.
 func Forms() map[string]Form {
 	return map[string]Form{
-		"jsonl":      {[]string{choice, generate, text}, nil, "JSON lines: {question, choices, answer} (answer an index, a letter or the text), {prompt, references} or {text}"},
-		"text":       {[]string{text}, nil, "one document of plain text"},
-		"wikitext":   {[]string{text}, nil, "WikiText: raw text with a line \" = Title = \" before each page, or JSON lines {page}; judged as lm-eval does, detokenised"},
-		"hellaswag":  {[]string{choice}, []string{"query"}, "HellaSwag: JSON lines {activity_label, ctx_a, ctx_b, endings, label}"},
-		"arc":        {[]string{choice}, []string{"question"}, "ARC, OpenBookQA: JSON lines {question: {stem, choices: [{text, label}]}, answerKey}, or {question, choices: {text, label}, answerKey}"},
-		"mmlu":       {[]string{choice}, []string{"question", "subject", "A", "B", "C", "D"}, "MMLU: a tar of dev/<subject>_dev.csv and test/<subject>_test.csv, one such CSV, or JSON lines {question, subject, choices, answer}"},
-		"truthfulqa": {[]string{choice}, []string{"question"}, "TruthfulQA: mc_task.json, or JSON lines {question, mc1_targets, mc2_targets}"},
-		"lambada":    {[]string{choice}, []string{"context", "word"}, "LAMBADA: JSON lines {text}, or a passage a line; the last word is what is asked"},
-		"piqa":       {[]string{choice}, []string{"goal"}, "PIQA: JSON lines {goal, sol1, sol2} with a file of labels, or with label"},
-		"winogrande": {[]string{choice}, []string{"before", "after"}, "WinoGrande: JSON lines {sentence, option1, option2, answer}"},
-		"humaneval":  {[]string{generate}, []string{"prompt"}, "HumanEval: JSON lines {task_id, prompt, test, entry_point}; answers are run as Python"},
+		"jsonl":          {[]string{choice, generate, text}, nil, "JSON lines: {question, choices, answer} (answer an index, a letter or the text), {prompt, references} or {text}", false},
+		"text":           {[]string{text}, nil, "one document of plain text", false},
+		"wikitext":       {[]string{text}, nil, "WikiText: raw text with a line \" = Title = \" before each page, or JSON lines {page}; judged as lm-eval does, detokenised", false},
+		"hellaswag":      {[]string{choice}, []string{"query"}, "HellaSwag: JSON lines {activity_label, ctx_a, ctx_b, endings, label}", true},
+		"arc":            {[]string{choice}, []string{"question"}, "ARC, OpenBookQA: JSON lines {question: {stem, choices: [{text, label}]}, answerKey}, or {question, choices: {text, label}, answerKey}", false},
+		"mmlu":           {[]string{choice}, []string{"question", "subject", "A", "B", "C", "D"}, "MMLU: a tar of dev/<subject>_dev.csv and test/<subject>_test.csv, one such CSV, or JSON lines {question, subject, choices, answer}", false},
+		"truthfulqa_mc1": {[]string{choice}, []string{"question"}, "TruthfulQA, one right answer: mc_task.json, or JSON lines {question, mc1_targets}", false},
+		"truthfulqa_mc2": {[]string{choice}, []string{"question"}, "TruthfulQA, all right answers: mc_task.json, or JSON lines {question, mc2_targets}", false},
+		"lambada":        {[]string{choice}, []string{"context", "word"}, "LAMBADA: JSON lines {text}, or a passage a line; the last word is what is asked", false},
+		"piqa":           {[]string{choice}, []string{"goal"}, "PIQA: JSON lines {goal, sol1, sol2} with a file of labels, or with label", true},
+		"winogrande":     {[]string{choice}, []string{"before", "after"}, "WinoGrande: JSON lines {sentence, option1, option2, answer}", true},
+		"humaneval":      {[]string{generate}, []string{"prompt"}, "HumanEval: JSON lines {task_id, prompt, test, entry_point}; answers are run as Python", false},
 	}
 }
 
