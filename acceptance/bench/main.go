@@ -55,6 +55,7 @@ func groups() []group {
 		{"curator", []func(context.Context, *bench) ([]Row, error){curation}},
 		{"tracker", []func(context.Context, *bench) ([]Row, error){tracking}},
 		{"trainer", []func(context.Context, *bench) ([]Row, error){trainers}},
+		{"evaluator", []func(context.Context, *bench) ([]Row, error){evaluators}},
 	}
 }
 
