@@ -137,6 +137,12 @@ func (l *log) Submit(_ context.Context, wish event.Event) (event.Envelope, error
 		}
 		w.Experiment = event.ExperimentID(id)
 		wish = w
+	case event.ContestOpened:
+		w.Contest, w.Overlap, w.DailyVotes = event.ContestID(id), max(1, w.Overlap), 100
+		wish = w
+	case event.VoteCast:
+		w.Judge, w.Vote = event.Human, event.HumanVote(w.Contest, w.Rater, w.Item, w.A, w.B)
+		wish = w
 	case event.AliasSet:
 		if w.Checkpoint == "" {
 			return event.Envelope{}, refusal{code: "NOT_FOUND", text: "no such checkpoint", field: []string{"step"}}

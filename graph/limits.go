@@ -101,6 +101,11 @@ func setComplexity(c *gen.ComplexityRoot) {
 	c.Lineage.Children, c.Lineage.Parents, c.Lineage.EvaluatedBy, c.Lineage.Datasets = few, few, few, few
 	c.Experiment.Aliases = few
 	c.Run.LoggedInputs, c.Run.MetricDefinitions, c.Collection.Aliases = few, few, few
+	c.Query.Contests = func(child int, first *int, _ *string) int { return page(first, child) }
+	c.Contest.Tally = func(child int, _ *gen.VotesOf, _ *string) int { return 500 + child }
+	c.Query.NextComparison = func(child int, _, _ string) int { return 500 + child }
+	places := func(child int) int { return 100 + maxPlacesOf*child }
+	c.Run.Contests, c.Comparison.Contests = places, places
 	setPagesComplexity(c, page)
 	setCompareComplexity(c)
 }

@@ -4,5 +4,6 @@ package graph
 type resolver struct {
 	Config
 	live       *lives
+	desk       *desk
 	redeciding chan struct{} // holds one for each that goes on
 }

@@ -106,7 +106,7 @@ type Server struct {
 func Handler(c Config) *Server {
 	c = c.withDefaults()
 	live := newLives()
-	root := &resolver{Config: c, live: live, redeciding: make(chan struct{}, maxRedeciding)}
+	root := &resolver{Config: c, live: live, desk: &desk{}, redeciding: make(chan struct{}, maxRedeciding)}
 	gql := handler.New(asOf{executable(root), root})
 	gql.AddTransport(transport.Websocket{
 		Implementation:   sockets{log: c.Log, timeout: c.WriteTimeout, live: live},

@@ -51,6 +51,7 @@ func made(t testing.TB, mode string, entries, items, overlap int) contest.Contes
 	})
 	require.NoError(t, err)
 	require.Len(t, got.List, items)
+	c.Items = int64(items)
 	return contest.Contest{ContestOpened: c, Items: got}
 }
 

@@ -85,7 +85,7 @@ const scores = 5
 
 // Count says what votes amount to. Each is one that counts, and about the contest; which count for ratings says of.
 func (c Contest) Count(votes []event.VoteCast, of Of) (Tally, error) {
-	t := Tally{Raters: raters(votes), Questions: int64(len(c.Pairs()) * len(c.Items.List))}
+	t := Tally{Raters: raters(votes), Questions: int64(len(c.Pairs())) * c.ContestOpened.Items}
 	people, judges := c.verdicts(votes)
 	byQuestion := map[asked]int64{}
 	for _, v := range people {

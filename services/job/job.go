@@ -98,6 +98,13 @@ func (j *Job) Spend(flops float64, tokens, stored, moved int64) {
 	j.mu.Unlock()
 }
 
+// Pay adds what others are paid for what no device here does, in US dollars.
+func (j *Job) Pay(dollars float64) {
+	j.mu.Lock()
+	j.spent.Paid += event.Number(dollars)
+	j.mu.Unlock()
+}
+
 // Measure makes a meter say from now on what the run consumes, instead of the worker's own: that of a command and all that it starts. Once it
 // sees them in GPUs, they are what is charged for. nil: the worker's again.
 func (j *Job) Measure(m *meter.Meter) {

@@ -188,6 +188,7 @@ func (n *Node) openTracker(ctx context.Context) error {
 				return training.ResolveFinetune(ctx, n.blobs, spec)
 			},
 			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: evaluation.Resolve, event.External: external.Resolve,
+			event.Judge: n.resolveJudge,
 		},
 		Stored: n.stored,
 	}
@@ -266,7 +267,7 @@ func (n *Node) openWorkers(ctx context.Context) error {
 		s := &evaluation.Service{
 			Jobs: n.runner(Evaluation, device(k.Info())), Bus: n.bus, Blobs: n.blobs, Kernels: k, Code: n.code, Now: time.Now, Log: n.log,
 		}
-		n.jobs = append(n.jobs, s.Run)
+		n.jobs = append(n.jobs, s.Run, n.judges(s.Jobs).Run)
 	}
 	if n.config.plays(External) {
 		return n.openExternal(ctx)
@@ -299,7 +300,7 @@ func Guard(args []string) int { return external.Guard(args) }
 
 // environmentOf is what a run of a kind finds itself on in this process, nil when it does none.
 func (n *Node) environmentOf(kind event.RunKind) *event.Environment {
-	role := map[event.RunKind]Role{event.Curate: Curation, event.Train: Training, event.Finetune: Training, event.Evaluate: Evaluation, event.External: External}[kind]
+	role := map[event.RunKind]Role{event.Curate: Curation, event.Train: Training, event.Finetune: Training, event.Evaluate: Evaluation, event.Judge: Evaluation, event.External: External}[kind]
 	on, ok := n.devices[role]
 	if !ok {
 		return nil

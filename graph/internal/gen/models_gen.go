@@ -88,6 +88,44 @@ type BudgetInput struct {
 	DeviceSeconds *float64 `json:"deviceSeconds,omitempty"`
 }
 
+// A person's answer to a question.
+type CastVoteInput struct {
+	// The contest's id or name.
+	Contest string `json:"contest"`
+	// The person's name.
+	Rater string `json:"rater"`
+	// As the question has it.
+	Item string `json:"item"`
+	// As the question has it.
+	Key string `json:"key"`
+	// Which answer is better, of a pair.
+	Choice *VoteChoice `json:"choice,omitempty"`
+	// How good the answer is, 1 to 5, of a scale.
+	Score *int `json:"score,omitempty"`
+	// How long the person looked.
+	Seconds *event.Number `json:"seconds,omitempty"`
+	// What the person says about it.
+	Comment *string `json:"comment,omitempty"`
+}
+
+// What a person is asked after a vote was cast or taken back.
+type CastVotePayload struct {
+	// The next question, after a vote that was taken back the same one again; null when everything is answered, or it was refused.
+	Question *JudgeQuestion `json:"question,omitempty"`
+	// How far the person is; null when it was refused.
+	Progress *RaterProgress `json:"progress,omitempty"`
+	// Why it was refused; empty when it was not.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Which contest ends.
+type CloseContestInput struct {
+	// Its id or name.
+	Contest string `json:"contest"`
+	// Who asks, for the record.
+	By *string `json:"by,omitempty"`
+}
+
 // How to collect.
 type CollectGarbageInput struct {
 	// Objects younger than so many hours stay, also when nothing refers to them: what is uploaded just now is named later. 24 when left out.
@@ -112,6 +150,104 @@ type ConfigFilter struct {
 	Number *NumberFilter `json:"number,omitempty"`
 	// Compared as text.
 	Text *StringFilter `json:"text,omitempty"`
+}
+
+// How one entry did against another.
+type ContestMatch struct {
+	// The one.
+	Entry int `json:"entry"`
+	// The other.
+	Against int `json:"against"`
+	// Verdicts for the one.
+	Won int64 `json:"won"`
+	// Verdicts for the other.
+	Lost int64 `json:"lost"`
+	// Verdicts between.
+	Tied int64 `json:"tied"`
+}
+
+// A contest, or why there is none.
+type ContestPayload struct {
+	// The contest as it stands; null when it was refused.
+	Contest *view.Contest `json:"contest,omitempty"`
+	// Why it was refused; empty when it was not.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Where some runs stand in a contest.
+type ContestPlaces struct {
+	// The contest.
+	Contest *view.Contest `json:"contest"`
+	// Standings of the runs' entries by all votes, best first.
+	Standings []ContestStanding `json:"standings"`
+}
+
+// One person, or one run of a judging model.
+type ContestRater struct {
+	// The person's name, or the model's.
+	Name string `json:"name"`
+	// Whether it is a model.
+	Model bool `json:"model"`
+	// The run of kind judge; null of a person.
+	Run *string `json:"run,omitempty"`
+	// How many votes count.
+	Votes int64 `json:"votes"`
+	// How many of them have no verdict.
+	Undecided int64 `json:"undecided"`
+	// How many of them are for one side.
+	Sided int64 `json:"sided"`
+	// Share of those that are for the side shown left or first: 0.5 where the order does not matter; null without any.
+	FirstShare *event.Number `json:"firstShare,omitempty"`
+	// Questions that a model has answered in both orders.
+	BothOrders int64 `json:"bothOrders"`
+	// Share of those whose verdict turned with the order; null without any.
+	TurnedShare *event.Number `json:"turnedShare,omitempty"`
+	// How far a model agrees with most people; null without common questions.
+	Humans *RaterAgreement `json:"humans,omitempty"`
+}
+
+// Where an entry stands.
+type ContestStanding struct {
+	// Its place among the contest's entries, from 0.
+	Entry int `json:"entry"`
+	// What it is called in the contest.
+	Label string `json:"label"`
+	// Verdicts for it. A model's verdicts on a pair in both orders are one.
+	Won int64 `json:"won"`
+	// Verdicts against it.
+	Lost int64 `json:"lost"`
+	// Verdicts between: both good, both bad, or turning with the order.
+	Tied int64 `json:"tied"`
+	// Bradley-Terry rating as Chatbot Arena has it: 400 points more are ten times the chances, 1,000 is the middle; null without matches.
+	Rating *event.Number `json:"rating,omitempty"`
+	// Lower end of the rating's 95 % bootstrap interval.
+	Low *event.Number `json:"low,omitempty"`
+	// Upper end of the rating's 95 % bootstrap interval.
+	High *event.Number `json:"high,omitempty"`
+	// Mean score of a scale; null of pairs, and without votes.
+	Mean *event.Number `json:"mean,omitempty"`
+	// Standard error of the mean; null with fewer than two votes.
+	Stderr *event.Number `json:"stderr,omitempty"`
+	// Verdicts about it.
+	Votes int64 `json:"votes"`
+}
+
+// What the votes of a contest amount to.
+type ContestTally struct {
+	// Where the entries stand, best first.
+	Standings []ContestStanding `json:"standings"`
+	// How entries did against each other, of every pair that met both ways round; empty of a scale.
+	Matches []ContestMatch `json:"matches"`
+	// Who has voted: people first, then models.
+	Raters []ContestRater `json:"raters"`
+	// How far people agree with each other; null with fewer than two of them on the same question.
+	People *RaterAgreement `json:"people,omitempty"`
+	// How many different questions there are.
+	Questions int64 `json:"questions"`
+	// How many of them a person has answered.
+	Begun int64 `json:"begun"`
+	// How many of them as many people have answered as are wanted.
+	Done int64 `json:"done"`
 }
 
 // What compared runs have spent.
@@ -382,6 +518,20 @@ type InputRef struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// What a rater is asked. It does not say who has answered.
+type JudgeQuestion struct {
+	// The item it is about.
+	Item string `json:"item"`
+	// Goes back with the vote.
+	Key string `json:"key"`
+	// What the models were asked.
+	Prompt string `json:"prompt"`
+	// The answer on the left; of a scale the only one. May be empty.
+	Left string `json:"left"`
+	// The answer on the right; null of a scale.
+	Right *string `json:"right,omitempty"`
+}
+
 // Objects of one kind.
 type KeptObjects struct {
 	// dataset, checkpoint, artifact, text, evaluation, alias, run, snapshot, archive or young.
@@ -572,6 +722,30 @@ type NumberFilter struct {
 	Gte *event.Number `json:"gte,omitempty"`
 }
 
+// What is judged, and how.
+type OpenContestInput struct {
+	// What people call it; unique among open ones.
+	Name string `json:"name"`
+	// What raters do; PAIR when left out.
+	Mode *view.ContestMode `json:"mode,omitempty"`
+	// What raters are to look at.
+	Guidelines *string `json:"guidelines,omitempty"`
+	// Evaluations of one suite whose answers are kept, or runs: then the newest such evaluation of each.
+	Evaluations []string `json:"evaluations"`
+	// What the entries are called, in the order of evaluations; run and step when left out.
+	Labels []string `json:"labels,omitempty"`
+	// The one task whose answers are judged; every one with answers when left out.
+	Task *string `json:"task,omitempty"`
+	// The one suite to look for evaluations of, by name, where runs are given.
+	Suite *string `json:"suite,omitempty"`
+	// By how many people a question is answered before the next one is begun; 2 when left out.
+	Overlap *int64 `json:"overlap,omitempty"`
+	// How many votes one person may cast in a day (UTC); 500 when left out.
+	DailyVotes *int64 `json:"dailyVotes,omitempty"`
+	// Who asks, for the record.
+	By *string `json:"by,omitempty"`
+}
+
 // What openRun takes.
 type OpenRunInput struct {
 	// Its id, made by the script, e.g. a ULID; one is made when left out.
@@ -646,6 +820,32 @@ type RaiseAlertInput struct {
 	Title string `json:"title"`
 	// More about it.
 	Text *string `json:"text,omitempty"`
+}
+
+// How far raters agree beyond chance.
+type RaterAgreement struct {
+	// "cohen" of two raters, "fleiss" of more.
+	Kind string `json:"kind"`
+	// 1 is full agreement, 0 that of chance; null where every vote is the same, so that chance explains all.
+	Kappa *event.Number `json:"kappa,omitempty"`
+	// How many raters.
+	Raters int `json:"raters"`
+	// Questions that count.
+	Items int64 `json:"items"`
+	// Share of agreeing pairs of votes, chance included.
+	Same event.Number `json:"same"`
+}
+
+// How far one person is in a contest.
+type RaterProgress struct {
+	// Votes cast so far.
+	Votes int64 `json:"votes"`
+	// Questions there are.
+	Questions int64 `json:"questions"`
+	// Votes cast today (UTC).
+	Today int64 `json:"today"`
+	// What may be cast in a day.
+	DailyVotes int64 `json:"dailyVotes"`
 }
 
 // What removeAlias takes.
@@ -1240,6 +1440,18 @@ type UserError struct {
 	Code ErrorCode `json:"code"`
 }
 
+// Which vote is taken back.
+type WithdrawVoteInput struct {
+	// The contest's id or name.
+	Contest string `json:"contest"`
+	// The person's name.
+	Rater string `json:"rater"`
+	// As the question had it.
+	Item string `json:"item"`
+	// As the question had it.
+	Key string `json:"key"`
+}
+
 // How urgent an alert is.
 type AlertLevel string
 
@@ -1783,6 +1995,131 @@ func (e *RunField) UnmarshalJSON(b []byte) error {
 }
 
 func (e RunField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a person says between two answers.
+type VoteChoice string
+
+const (
+	// The left one is better.
+	VoteChoiceLeft VoteChoice = "LEFT"
+	// The right one is better.
+	VoteChoiceRight VoteChoice = "RIGHT"
+	// Both are equally good.
+	VoteChoiceTie VoteChoice = "TIE"
+	// Both are equally bad.
+	VoteChoiceBothBad VoteChoice = "BOTH_BAD"
+)
+
+var AllVoteChoice = []VoteChoice{
+	VoteChoiceLeft,
+	VoteChoiceRight,
+	VoteChoiceTie,
+	VoteChoiceBothBad,
+}
+
+func (e VoteChoice) IsValid() bool {
+	switch e {
+	case VoteChoiceLeft, VoteChoiceRight, VoteChoiceTie, VoteChoiceBothBad:
+		return true
+	}
+	return false
+}
+
+func (e VoteChoice) String() string {
+	return string(e)
+}
+
+func (e *VoteChoice) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = VoteChoice(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid VoteChoice", str)
+	}
+	return nil
+}
+
+func (e VoteChoice) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *VoteChoice) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e VoteChoice) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Whose votes count.
+type VotesOf string
+
+const (
+	// People's and models'.
+	VotesOfAll VotesOf = "ALL"
+	// People's.
+	VotesOfHumans VotesOf = "HUMANS"
+	// Models'.
+	VotesOfModels VotesOf = "MODELS"
+)
+
+var AllVotesOf = []VotesOf{
+	VotesOfAll,
+	VotesOfHumans,
+	VotesOfModels,
+}
+
+func (e VotesOf) IsValid() bool {
+	switch e {
+	case VotesOfAll, VotesOfHumans, VotesOfModels:
+		return true
+	}
+	return false
+}
+
+func (e VotesOf) String() string {
+	return string(e)
+}
+
+func (e *VotesOf) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = VotesOf(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid VotesOf", str)
+	}
+	return nil
+}
+
+func (e VotesOf) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *VotesOf) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e VotesOf) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

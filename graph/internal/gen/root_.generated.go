@@ -31,6 +31,8 @@ type ResolverRoot interface {
 	Collection() CollectionResolver
 	CollectionVersion() CollectionVersionResolver
 	Comparison() ComparisonResolver
+	Contest() ContestResolver
+	ContestEntry() ContestEntryResolver
 	Dataset() DatasetResolver
 	DatasetComparison() DatasetComparisonResolver
 	Evaluation() EvaluationResolver
@@ -132,6 +134,12 @@ type ComplexityRoot struct {
 		DeviceSeconds func(childComplexity int) int
 		Dollars       func(childComplexity int) int
 		Percent       func(childComplexity int) int
+	}
+
+	CastVotePayload struct {
+		Progress   func(childComplexity int) int
+		Question   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Checkpoint struct {
@@ -241,6 +249,7 @@ type ComplexityRoot struct {
 		Code          func(childComplexity int) int
 		Config        func(childComplexity int) int
 		ConfigTree    func(childComplexity int) int
+		Contests      func(childComplexity int) int
 		Costs         func(childComplexity int) int
 		Datasets      func(childComplexity int) int
 		Environment   func(childComplexity int) int
@@ -277,6 +286,103 @@ type ComplexityRoot struct {
 	ConsoleLineEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	Contest struct {
+		By          func(childComplexity int) int
+		ClosedAt    func(childComplexity int) int
+		DailyVotes  func(childComplexity int) int
+		Entries     func(childComplexity int) int
+		Guidelines  func(childComplexity int) int
+		HumanVotes  func(childComplexity int) int
+		ID          func(childComplexity int) int
+		Items       func(childComplexity int) int
+		Missing     func(childComplexity int) int
+		Mode        func(childComplexity int) int
+		ModelVotes  func(childComplexity int) int
+		Name        func(childComplexity int) int
+		OpenedAt    func(childComplexity int) int
+		Overlap     func(childComplexity int) int
+		Progress    func(childComplexity int, rater string) int
+		Suite       func(childComplexity int) int
+		SuiteDigest func(childComplexity int) int
+		Tally       func(childComplexity int, of *VotesOf, judge *string) int
+		Task        func(childComplexity int) int
+	}
+
+	ContestConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ContestEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	ContestEntry struct {
+		Evaluation func(childComplexity int) int
+		Label      func(childComplexity int) int
+		Results    func(childComplexity int) int
+		Run        func(childComplexity int) int
+		Step       func(childComplexity int) int
+	}
+
+	ContestMatch struct {
+		Against func(childComplexity int) int
+		Entry   func(childComplexity int) int
+		Lost    func(childComplexity int) int
+		Tied    func(childComplexity int) int
+		Won     func(childComplexity int) int
+	}
+
+	ContestPayload struct {
+		Contest    func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ContestPlaces struct {
+		Contest   func(childComplexity int) int
+		Standings func(childComplexity int) int
+	}
+
+	ContestRater struct {
+		BothOrders  func(childComplexity int) int
+		FirstShare  func(childComplexity int) int
+		Humans      func(childComplexity int) int
+		Model       func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Run         func(childComplexity int) int
+		Sided       func(childComplexity int) int
+		TurnedShare func(childComplexity int) int
+		Undecided   func(childComplexity int) int
+		Votes       func(childComplexity int) int
+	}
+
+	ContestStanding struct {
+		Entry  func(childComplexity int) int
+		High   func(childComplexity int) int
+		Label  func(childComplexity int) int
+		Lost   func(childComplexity int) int
+		Low    func(childComplexity int) int
+		Mean   func(childComplexity int) int
+		Rating func(childComplexity int) int
+		Stderr func(childComplexity int) int
+		Tied   func(childComplexity int) int
+		Votes  func(childComplexity int) int
+		Won    func(childComplexity int) int
+	}
+
+	ContestTally struct {
+		Begun     func(childComplexity int) int
+		Done      func(childComplexity int) int
+		Matches   func(childComplexity int) int
+		People    func(childComplexity int) int
+		Questions func(childComplexity int) int
+		Raters    func(childComplexity int) int
+		Standings func(childComplexity int) int
 	}
 
 	Cost struct {
@@ -663,6 +769,14 @@ type ComplexityRoot struct {
 		Waiting func(childComplexity int, first *int) int
 	}
 
+	JudgeQuestion struct {
+		Item   func(childComplexity int) int
+		Key    func(childComplexity int) int
+		Left   func(childComplexity int) int
+		Prompt func(childComplexity int) int
+		Right  func(childComplexity int) int
+	}
+
 	KeptObjects struct {
 		Bytes   func(childComplexity int) int
 		Kind    func(childComplexity int) int
@@ -840,6 +954,8 @@ type ComplexityRoot struct {
 	Mutation struct {
 		ApplyRetention     func(childComplexity int, input ApplyRetentionInput) int
 		ArchiveRun         func(childComplexity int, input ArchiveRunInput) int
+		CastVote           func(childComplexity int, input CastVoteInput) int
+		CloseContest       func(childComplexity int, input CloseContestInput) int
 		CollectGarbage     func(childComplexity int, input CollectGarbageInput) int
 		CreateExperiment   func(childComplexity int, input CreateExperimentInput) int
 		DeleteCheckpoint   func(childComplexity int, input DeleteCheckpointInput) int
@@ -855,6 +971,7 @@ type ComplexityRoot struct {
 		LogPoints          func(childComplexity int, input LogPointsInput) int
 		LogText            func(childComplexity int, input LogTextInput) int
 		NoteRun            func(childComplexity int, input NoteRunInput) int
+		OpenContest        func(childComplexity int, input OpenContestInput) int
 		OpenRun            func(childComplexity int, input OpenRunInput) int
 		PauseRun           func(childComplexity int, input PauseRunInput) int
 		RaiseAlert         func(childComplexity int, input RaiseAlertInput) int
@@ -874,6 +991,7 @@ type ComplexityRoot struct {
 		TakeSnapshot       func(childComplexity int, input TakeSnapshotInput) int
 		TrimLog            func(childComplexity int, input TrimLogInput) int
 		UpdateExperiment   func(childComplexity int, input UpdateExperimentInput) int
+		WithdrawVote       func(childComplexity int, input WithdrawVoteInput) int
 	}
 
 	NumberSpread struct {
@@ -962,6 +1080,8 @@ type ComplexityRoot struct {
 		Collection      func(childComplexity int, id string) int
 		Collections     func(childComplexity int, kind *string, experiment *string, first *int, after *string) int
 		CompareRuns     func(childComplexity int, ids []string) int
+		Contest         func(childComplexity int, id string) int
+		Contests        func(childComplexity int, first *int, after *string) int
 		CostEstimate    func(childComplexity int, input CostEstimateInput) int
 		CostOptions     func(childComplexity int, input CostOptionsInput) int
 		CostPlan        func(childComplexity int, input CostPlanInput) int
@@ -974,6 +1094,7 @@ type ComplexityRoot struct {
 		LossFit         func(childComplexity int, input LossFitInput) int
 		MetricSeries    func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int, fromTime *time.Time, toTime *time.Time, axis *readmodel.Axis, smooth *SmoothInput) int
 		ModelPresets    func(childComplexity int) int
+		NextComparison  func(childComplexity int, contest string, rater string) int
 		Node            func(childComplexity int, id string) int
 		Nodes           func(childComplexity int, ids []string) int
 		PriceBook       func(childComplexity int) int
@@ -990,6 +1111,21 @@ type ComplexityRoot struct {
 		Alert func(childComplexity int) int
 		Run   func(childComplexity int) int
 		RunID func(childComplexity int) int
+	}
+
+	RaterAgreement struct {
+		Items  func(childComplexity int) int
+		Kappa  func(childComplexity int) int
+		Kind   func(childComplexity int) int
+		Raters func(childComplexity int) int
+		Same   func(childComplexity int) int
+	}
+
+	RaterProgress struct {
+		DailyVotes func(childComplexity int) int
+		Questions  func(childComplexity int) int
+		Today      func(childComplexity int) int
+		Votes      func(childComplexity int) int
 	}
 
 	Redecision struct {
@@ -1109,6 +1245,7 @@ type ComplexityRoot struct {
 		Config            func(childComplexity int) int
 		Console           func(childComplexity int, stream *string, last *int) int
 		ConsolePage       func(childComplexity int, stream string, first *int, after *string) int
+		Contests          func(childComplexity int) int
 		Cost              func(childComplexity int) int
 		CreatedAt         func(childComplexity int) int
 		Damaged           func(childComplexity int) int
@@ -1768,6 +1905,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.BudgetReached.Percent(childComplexity), true
 
+	case "CastVotePayload.progress":
+		if e.ComplexityRoot.CastVotePayload.Progress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CastVotePayload.Progress(childComplexity), true
+	case "CastVotePayload.question":
+		if e.ComplexityRoot.CastVotePayload.Question == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CastVotePayload.Question(childComplexity), true
+	case "CastVotePayload.userErrors":
+		if e.ComplexityRoot.CastVotePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CastVotePayload.UserErrors(childComplexity), true
+
 	case "Checkpoint.datasetDigest":
 		if e.ComplexityRoot.Checkpoint.DatasetDigest == nil {
 			break
@@ -2210,6 +2366,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Comparison.ConfigTree(childComplexity), true
+	case "Comparison.contests":
+		if e.ComplexityRoot.Comparison.Contests == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Comparison.Contests(childComplexity), true
 	case "Comparison.costs":
 		if e.ComplexityRoot.Comparison.Costs == nil {
 			break
@@ -2363,6 +2525,428 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ConsoleLineEdge.Node(childComplexity), true
+
+	case "Contest.by":
+		if e.ComplexityRoot.Contest.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.By(childComplexity), true
+	case "Contest.closedAt":
+		if e.ComplexityRoot.Contest.ClosedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.ClosedAt(childComplexity), true
+	case "Contest.dailyVotes":
+		if e.ComplexityRoot.Contest.DailyVotes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.DailyVotes(childComplexity), true
+	case "Contest.entries":
+		if e.ComplexityRoot.Contest.Entries == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.Entries(childComplexity), true
+	case "Contest.guidelines":
+		if e.ComplexityRoot.Contest.Guidelines == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.Guidelines(childComplexity), true
+	case "Contest.humanVotes":
+		if e.ComplexityRoot.Contest.HumanVotes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.HumanVotes(childComplexity), true
+	case "Contest.id":
+		if e.ComplexityRoot.Contest.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.ID(childComplexity), true
+	case "Contest.items":
+		if e.ComplexityRoot.Contest.Items == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.Items(childComplexity), true
+	case "Contest.missing":
+		if e.ComplexityRoot.Contest.Missing == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.Missing(childComplexity), true
+	case "Contest.mode":
+		if e.ComplexityRoot.Contest.Mode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.Mode(childComplexity), true
+	case "Contest.modelVotes":
+		if e.ComplexityRoot.Contest.ModelVotes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.ModelVotes(childComplexity), true
+	case "Contest.name":
+		if e.ComplexityRoot.Contest.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.Name(childComplexity), true
+	case "Contest.openedAt":
+		if e.ComplexityRoot.Contest.OpenedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.OpenedAt(childComplexity), true
+	case "Contest.overlap":
+		if e.ComplexityRoot.Contest.Overlap == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.Overlap(childComplexity), true
+	case "Contest.progress":
+		if e.ComplexityRoot.Contest.Progress == nil {
+			break
+		}
+
+		args, err := ec.field_Contest_progress_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Contest.Progress(childComplexity, args["rater"].(string)), true
+	case "Contest.suite":
+		if e.ComplexityRoot.Contest.Suite == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.Suite(childComplexity), true
+	case "Contest.suiteDigest":
+		if e.ComplexityRoot.Contest.SuiteDigest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.SuiteDigest(childComplexity), true
+	case "Contest.tally":
+		if e.ComplexityRoot.Contest.Tally == nil {
+			break
+		}
+
+		args, err := ec.field_Contest_tally_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Contest.Tally(childComplexity, args["of"].(*VotesOf), args["judge"].(*string)), true
+	case "Contest.task":
+		if e.ComplexityRoot.Contest.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Contest.Task(childComplexity), true
+
+	case "ContestConnection.edges":
+		if e.ComplexityRoot.ContestConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestConnection.Edges(childComplexity), true
+	case "ContestConnection.nodes":
+		if e.ComplexityRoot.ContestConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestConnection.Nodes(childComplexity), true
+	case "ContestConnection.pageInfo":
+		if e.ComplexityRoot.ContestConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestConnection.PageInfo(childComplexity), true
+	case "ContestConnection.totalCount":
+		if e.ComplexityRoot.ContestConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestConnection.TotalCount(childComplexity), true
+
+	case "ContestEdge.cursor":
+		if e.ComplexityRoot.ContestEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestEdge.Cursor(childComplexity), true
+	case "ContestEdge.node":
+		if e.ComplexityRoot.ContestEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestEdge.Node(childComplexity), true
+
+	case "ContestEntry.evaluation":
+		if e.ComplexityRoot.ContestEntry.Evaluation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestEntry.Evaluation(childComplexity), true
+	case "ContestEntry.label":
+		if e.ComplexityRoot.ContestEntry.Label == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestEntry.Label(childComplexity), true
+	case "ContestEntry.results":
+		if e.ComplexityRoot.ContestEntry.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestEntry.Results(childComplexity), true
+	case "ContestEntry.run":
+		if e.ComplexityRoot.ContestEntry.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestEntry.Run(childComplexity), true
+	case "ContestEntry.step":
+		if e.ComplexityRoot.ContestEntry.Step == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestEntry.Step(childComplexity), true
+
+	case "ContestMatch.against":
+		if e.ComplexityRoot.ContestMatch.Against == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestMatch.Against(childComplexity), true
+	case "ContestMatch.entry":
+		if e.ComplexityRoot.ContestMatch.Entry == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestMatch.Entry(childComplexity), true
+	case "ContestMatch.lost":
+		if e.ComplexityRoot.ContestMatch.Lost == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestMatch.Lost(childComplexity), true
+	case "ContestMatch.tied":
+		if e.ComplexityRoot.ContestMatch.Tied == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestMatch.Tied(childComplexity), true
+	case "ContestMatch.won":
+		if e.ComplexityRoot.ContestMatch.Won == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestMatch.Won(childComplexity), true
+
+	case "ContestPayload.contest":
+		if e.ComplexityRoot.ContestPayload.Contest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestPayload.Contest(childComplexity), true
+	case "ContestPayload.userErrors":
+		if e.ComplexityRoot.ContestPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestPayload.UserErrors(childComplexity), true
+
+	case "ContestPlaces.contest":
+		if e.ComplexityRoot.ContestPlaces.Contest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestPlaces.Contest(childComplexity), true
+	case "ContestPlaces.standings":
+		if e.ComplexityRoot.ContestPlaces.Standings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestPlaces.Standings(childComplexity), true
+
+	case "ContestRater.bothOrders":
+		if e.ComplexityRoot.ContestRater.BothOrders == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.BothOrders(childComplexity), true
+	case "ContestRater.firstShare":
+		if e.ComplexityRoot.ContestRater.FirstShare == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.FirstShare(childComplexity), true
+	case "ContestRater.humans":
+		if e.ComplexityRoot.ContestRater.Humans == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.Humans(childComplexity), true
+	case "ContestRater.model":
+		if e.ComplexityRoot.ContestRater.Model == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.Model(childComplexity), true
+	case "ContestRater.name":
+		if e.ComplexityRoot.ContestRater.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.Name(childComplexity), true
+	case "ContestRater.run":
+		if e.ComplexityRoot.ContestRater.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.Run(childComplexity), true
+	case "ContestRater.sided":
+		if e.ComplexityRoot.ContestRater.Sided == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.Sided(childComplexity), true
+	case "ContestRater.turnedShare":
+		if e.ComplexityRoot.ContestRater.TurnedShare == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.TurnedShare(childComplexity), true
+	case "ContestRater.undecided":
+		if e.ComplexityRoot.ContestRater.Undecided == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.Undecided(childComplexity), true
+	case "ContestRater.votes":
+		if e.ComplexityRoot.ContestRater.Votes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestRater.Votes(childComplexity), true
+
+	case "ContestStanding.entry":
+		if e.ComplexityRoot.ContestStanding.Entry == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Entry(childComplexity), true
+	case "ContestStanding.high":
+		if e.ComplexityRoot.ContestStanding.High == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.High(childComplexity), true
+	case "ContestStanding.label":
+		if e.ComplexityRoot.ContestStanding.Label == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Label(childComplexity), true
+	case "ContestStanding.lost":
+		if e.ComplexityRoot.ContestStanding.Lost == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Lost(childComplexity), true
+	case "ContestStanding.low":
+		if e.ComplexityRoot.ContestStanding.Low == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Low(childComplexity), true
+	case "ContestStanding.mean":
+		if e.ComplexityRoot.ContestStanding.Mean == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Mean(childComplexity), true
+	case "ContestStanding.rating":
+		if e.ComplexityRoot.ContestStanding.Rating == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Rating(childComplexity), true
+	case "ContestStanding.stderr":
+		if e.ComplexityRoot.ContestStanding.Stderr == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Stderr(childComplexity), true
+	case "ContestStanding.tied":
+		if e.ComplexityRoot.ContestStanding.Tied == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Tied(childComplexity), true
+	case "ContestStanding.votes":
+		if e.ComplexityRoot.ContestStanding.Votes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Votes(childComplexity), true
+	case "ContestStanding.won":
+		if e.ComplexityRoot.ContestStanding.Won == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestStanding.Won(childComplexity), true
+
+	case "ContestTally.begun":
+		if e.ComplexityRoot.ContestTally.Begun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestTally.Begun(childComplexity), true
+	case "ContestTally.done":
+		if e.ComplexityRoot.ContestTally.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestTally.Done(childComplexity), true
+	case "ContestTally.matches":
+		if e.ComplexityRoot.ContestTally.Matches == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestTally.Matches(childComplexity), true
+	case "ContestTally.people":
+		if e.ComplexityRoot.ContestTally.People == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestTally.People(childComplexity), true
+	case "ContestTally.questions":
+		if e.ComplexityRoot.ContestTally.Questions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestTally.Questions(childComplexity), true
+	case "ContestTally.raters":
+		if e.ComplexityRoot.ContestTally.Raters == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestTally.Raters(childComplexity), true
+	case "ContestTally.standings":
+		if e.ComplexityRoot.ContestTally.Standings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ContestTally.Standings(childComplexity), true
 
 	case "Cost.deviceDollars":
 		if e.ComplexityRoot.Cost.DeviceDollars == nil {
@@ -3955,6 +4539,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.JobQueue.Waiting(childComplexity, args["first"].(*int)), true
 
+	case "JudgeQuestion.item":
+		if e.ComplexityRoot.JudgeQuestion.Item == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JudgeQuestion.Item(childComplexity), true
+	case "JudgeQuestion.key":
+		if e.ComplexityRoot.JudgeQuestion.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JudgeQuestion.Key(childComplexity), true
+	case "JudgeQuestion.left":
+		if e.ComplexityRoot.JudgeQuestion.Left == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JudgeQuestion.Left(childComplexity), true
+	case "JudgeQuestion.prompt":
+		if e.ComplexityRoot.JudgeQuestion.Prompt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JudgeQuestion.Prompt(childComplexity), true
+	case "JudgeQuestion.right":
+		if e.ComplexityRoot.JudgeQuestion.Right == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JudgeQuestion.Right(childComplexity), true
+
 	case "KeptObjects.bytes":
 		if e.ComplexityRoot.KeptObjects.Bytes == nil {
 			break
@@ -4669,6 +5284,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ArchiveRun(childComplexity, args["input"].(ArchiveRunInput)), true
+	case "Mutation.castVote":
+		if e.ComplexityRoot.Mutation.CastVote == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_castVote_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CastVote(childComplexity, args["input"].(CastVoteInput)), true
+	case "Mutation.closeContest":
+		if e.ComplexityRoot.Mutation.CloseContest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_closeContest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CloseContest(childComplexity, args["input"].(CloseContestInput)), true
 	case "Mutation.collectGarbage":
 		if e.ComplexityRoot.Mutation.CollectGarbage == nil {
 			break
@@ -4834,6 +5471,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.NoteRun(childComplexity, args["input"].(NoteRunInput)), true
+	case "Mutation.openContest":
+		if e.ComplexityRoot.Mutation.OpenContest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_openContest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.OpenContest(childComplexity, args["input"].(OpenContestInput)), true
 	case "Mutation.openRun":
 		if e.ComplexityRoot.Mutation.OpenRun == nil {
 			break
@@ -5043,6 +5691,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateExperiment(childComplexity, args["input"].(UpdateExperimentInput)), true
+	case "Mutation.withdrawVote":
+		if e.ComplexityRoot.Mutation.WithdrawVote == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_withdrawVote_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WithdrawVote(childComplexity, args["input"].(WithdrawVoteInput)), true
 
 	case "NumberSpread.count":
 		if e.ComplexityRoot.NumberSpread.Count == nil {
@@ -5436,6 +6095,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.CompareRuns(childComplexity, args["ids"].([]string)), true
+	case "Query.contest":
+		if e.ComplexityRoot.Query.Contest == nil {
+			break
+		}
+
+		args, err := ec.field_Query_contest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Contest(childComplexity, args["id"].(string)), true
+	case "Query.contests":
+		if e.ComplexityRoot.Query.Contests == nil {
+			break
+		}
+
+		args, err := ec.field_Query_contests_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Contests(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Query.costEstimate":
 		if e.ComplexityRoot.Query.CostEstimate == nil {
 			break
@@ -5559,6 +6240,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.ModelPresets(childComplexity), true
+	case "Query.nextComparison":
+		if e.ComplexityRoot.Query.NextComparison == nil {
+			break
+		}
+
+		args, err := ec.field_Query_nextComparison_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.NextComparison(childComplexity, args["contest"].(string), args["rater"].(string)), true
 	case "Query.node":
 		if e.ComplexityRoot.Query.Node == nil {
 			break
@@ -5668,6 +6360,62 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RaisedAlert.RunID(childComplexity), true
+
+	case "RaterAgreement.items":
+		if e.ComplexityRoot.RaterAgreement.Items == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaterAgreement.Items(childComplexity), true
+	case "RaterAgreement.kappa":
+		if e.ComplexityRoot.RaterAgreement.Kappa == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaterAgreement.Kappa(childComplexity), true
+	case "RaterAgreement.kind":
+		if e.ComplexityRoot.RaterAgreement.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaterAgreement.Kind(childComplexity), true
+	case "RaterAgreement.raters":
+		if e.ComplexityRoot.RaterAgreement.Raters == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaterAgreement.Raters(childComplexity), true
+	case "RaterAgreement.same":
+		if e.ComplexityRoot.RaterAgreement.Same == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaterAgreement.Same(childComplexity), true
+
+	case "RaterProgress.dailyVotes":
+		if e.ComplexityRoot.RaterProgress.DailyVotes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaterProgress.DailyVotes(childComplexity), true
+	case "RaterProgress.questions":
+		if e.ComplexityRoot.RaterProgress.Questions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaterProgress.Questions(childComplexity), true
+	case "RaterProgress.today":
+		if e.ComplexityRoot.RaterProgress.Today == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaterProgress.Today(childComplexity), true
+	case "RaterProgress.votes":
+		if e.ComplexityRoot.RaterProgress.Votes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RaterProgress.Votes(childComplexity), true
 
 	case "Redecision.all":
 		if e.ComplexityRoot.Redecision.All == nil {
@@ -6152,6 +6900,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.ConsolePage(childComplexity, args["stream"].(string), args["first"].(*int), args["after"].(*string)), true
+	case "Run.contests":
+		if e.ComplexityRoot.Run.Contests == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.Contests(childComplexity), true
 	case "Run.cost":
 		if e.ComplexityRoot.Run.Cost == nil {
 			break
@@ -7729,6 +8483,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputArchiveRunInput,
 		ec.unmarshalInputBreakEvenInput,
 		ec.unmarshalInputBudgetInput,
+		ec.unmarshalInputCastVoteInput,
+		ec.unmarshalInputCloseContestInput,
 		ec.unmarshalInputCollectGarbageInput,
 		ec.unmarshalInputConfigFilter,
 		ec.unmarshalInputCostEstimateInput,
@@ -7759,6 +8515,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputNoteRunInput,
 		ec.unmarshalInputNumberFilter,
 		ec.unmarshalInputObjectiveInput,
+		ec.unmarshalInputOpenContestInput,
 		ec.unmarshalInputOpenRunInput,
 		ec.unmarshalInputPauseRunInput,
 		ec.unmarshalInputPointInput,
@@ -7788,6 +8545,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputTimeFilter,
 		ec.unmarshalInputTrimLogInput,
 		ec.unmarshalInputUpdateExperimentInput,
+		ec.unmarshalInputWithdrawVoteInput,
 	)
 	first := true
 
@@ -8233,6 +8991,387 @@ type ReproducedPair {
   run: Run!
   "How it compares with the other one, which is among the compared runs too."
   verdict: Reproduction!
+}
+`, BuiltIn: false},
+	{Name: "../../schema/contests.graphqls", Input: `"What raters of a contest do."
+enum ContestMode {
+  "Say which of two answers to one prompt is better."
+  PAIR
+  "Say how good one answer is, from 1 to 5."
+  SCALE
+}
+
+"What a person says between two answers."
+enum VoteChoice {
+  "The left one is better."
+  LEFT
+  "The right one is better."
+  RIGHT
+  "Both are equally good."
+  TIE
+  "Both are equally bad."
+  BOTH_BAD
+}
+
+"Whose votes count."
+enum VotesOf {
+  "People's and models'."
+  ALL
+  "People's."
+  HUMANS
+  "Models'."
+  MODELS
+}
+
+"Raters, people and models, compare what checkpoints answered in evaluations of one suite."
+type Contest {
+  "Its id."
+  id: ID!
+  "What people call it."
+  name: String!
+  "What raters do."
+  mode: ContestMode!
+  "What raters are to look at."
+  guidelines: String!
+  "The suite whose answers are judged."
+  suite: String!
+  "Digest of that suite."
+  suiteDigest: String!
+  "The one task whose answers are judged; null for every task with answers."
+  task: String
+  "What is judged."
+  entries: [ContestEntry!]!
+  "Prompts that every entry has an answer to."
+  items: Int64!
+  "Prompts that only some entries have an answer to: they are left out."
+  missing: Int64!
+  "By how many people a question is answered before the next one is begun."
+  overlap: Int64!
+  "How many votes one person may cast in a day (UTC)."
+  dailyVotes: Int64!
+  "When it was opened."
+  openedAt: Time!
+  "Who opened it."
+  by: String!
+  "When it was closed; null while it is open."
+  closedAt: Time
+  "Votes of people that count."
+  humanVotes: Int64!
+  "Votes of models that count, those without a verdict too."
+  modelVotes: Int64!
+  "What the votes amount to."
+  tally(
+    "Whose votes count for ratings and matches; all when left out."
+    of: VotesOf
+    "Of models' votes only those of this run of kind judge."
+    judge: ID
+  ): ContestTally!
+  "How far one person is."
+  progress(
+    "The person's name."
+    rater: String!
+  ): RaterProgress!
+}
+
+"One that is judged in a contest."
+type ContestEntry {
+  "What it is called there."
+  label: String!
+  "The run whose checkpoint answered; null for a model elsewhere, and when it was deleted."
+  run: Run
+  "The checkpoint's step; null without one."
+  step: Int64
+  "Id of the evaluation in which it answered."
+  evaluation: ID!
+  "Digest of its answers."
+  results: String!
+}
+
+"What the votes of a contest amount to."
+type ContestTally {
+  "Where the entries stand, best first."
+  standings: [ContestStanding!]!
+  "How entries did against each other, of every pair that met both ways round; empty of a scale."
+  matches: [ContestMatch!]!
+  "Who has voted: people first, then models."
+  raters: [ContestRater!]!
+  "How far people agree with each other; null with fewer than two of them on the same question."
+  people: RaterAgreement
+  "How many different questions there are."
+  questions: Int64!
+  "How many of them a person has answered."
+  begun: Int64!
+  "How many of them as many people have answered as are wanted."
+  done: Int64!
+}
+
+"Where an entry stands."
+type ContestStanding {
+  "Its place among the contest's entries, from 0."
+  entry: Int!
+  "What it is called in the contest."
+  label: String!
+  "Verdicts for it. A model's verdicts on a pair in both orders are one."
+  won: Int64!
+  "Verdicts against it."
+  lost: Int64!
+  "Verdicts between: both good, both bad, or turning with the order."
+  tied: Int64!
+  "Bradley-Terry rating as Chatbot Arena has it: 400 points more are ten times the chances, 1,000 is the middle; null without matches."
+  rating: Number
+  "Lower end of the rating's 95 % bootstrap interval."
+  low: Number
+  "Upper end of the rating's 95 % bootstrap interval."
+  high: Number
+  "Mean score of a scale; null of pairs, and without votes."
+  mean: Number
+  "Standard error of the mean; null with fewer than two votes."
+  stderr: Number
+  "Verdicts about it."
+  votes: Int64!
+}
+
+"How one entry did against another."
+type ContestMatch {
+  "The one."
+  entry: Int!
+  "The other."
+  against: Int!
+  "Verdicts for the one."
+  won: Int64!
+  "Verdicts for the other."
+  lost: Int64!
+  "Verdicts between."
+  tied: Int64!
+}
+
+"One person, or one run of a judging model."
+type ContestRater {
+  "The person's name, or the model's."
+  name: String!
+  "Whether it is a model."
+  model: Boolean!
+  "The run of kind judge; null of a person."
+  run: ID
+  "How many votes count."
+  votes: Int64!
+  "How many of them have no verdict."
+  undecided: Int64!
+  "How many of them are for one side."
+  sided: Int64!
+  "Share of those that are for the side shown left or first: 0.5 where the order does not matter; null without any."
+  firstShare: Number
+  "Questions that a model has answered in both orders."
+  bothOrders: Int64!
+  "Share of those whose verdict turned with the order; null without any."
+  turnedShare: Number
+  "How far a model agrees with most people; null without common questions."
+  humans: RaterAgreement
+}
+
+"How far raters agree beyond chance."
+type RaterAgreement {
+  "\"cohen\" of two raters, \"fleiss\" of more."
+  kind: String!
+  "1 is full agreement, 0 that of chance; null where every vote is the same, so that chance explains all."
+  kappa: Number
+  "How many raters."
+  raters: Int!
+  "Questions that count."
+  items: Int64!
+  "Share of agreeing pairs of votes, chance included."
+  same: Number!
+}
+
+"How far one person is in a contest."
+type RaterProgress {
+  "Votes cast so far."
+  votes: Int64!
+  "Questions there are."
+  questions: Int64!
+  "Votes cast today (UTC)."
+  today: Int64!
+  "What may be cast in a day."
+  dailyVotes: Int64!
+}
+
+"What a rater is asked. It does not say who has answered."
+type JudgeQuestion {
+  "The item it is about."
+  item: ID!
+  "Goes back with the vote."
+  key: ID!
+  "What the models were asked."
+  prompt: String!
+  "The answer on the left; of a scale the only one. May be empty."
+  left: String!
+  "The answer on the right; null of a scale."
+  right: String
+}
+
+"A row of contests."
+type ContestConnection {
+  "Contests with cursors."
+  edges: [ContestEdge!]!
+  "The contests."
+  nodes: [Contest!]!
+  "Whether there are more."
+  pageInfo: PageInfo!
+  "How many there are."
+  totalCount: Int!
+}
+
+"A contest with its cursor."
+type ContestEdge {
+  "Names the place in the list."
+  cursor: String!
+  "The contest."
+  node: Contest!
+}
+
+"Where some runs stand in a contest."
+type ContestPlaces {
+  "The contest."
+  contest: Contest!
+  "Standings of the runs' entries by all votes, best first."
+  standings: [ContestStanding!]!
+}
+
+extend type Query {
+  "Contests, newest first."
+  contests(
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "A cursor of this list: what follows it."
+    after: String
+  ): ContestConnection!
+  "A contest by its id or name; null when there is none."
+  contest(
+    "Its id or name."
+    id: ID!
+  ): Contest
+  "What a person is asked next in an open contest; null when everything is answered."
+  nextComparison(
+    "The contest's id or name."
+    contest: ID!
+    "The person's name."
+    rater: String!
+  ): JudgeQuestion
+}
+
+extend type Run {
+  "Contests in which its checkpoints are judged, newest first, at most 20, and where they stand there."
+  contests: [ContestPlaces!]!
+}
+
+extend type Comparison {
+  "Contests in which one of these runs is judged, newest first, at most 20, and where these runs stand there."
+  contests: [ContestPlaces!]!
+}
+
+extend type Mutation {
+  "Opens a contest between what evaluations of one suite have heard."
+  openContest(
+    "What is judged, and how."
+    input: OpenContestInput!
+  ): ContestPayload!
+  "Casts a person's vote. The same question answered again replaces the vote."
+  castVote(
+    "The answer to a question."
+    input: CastVoteInput!
+  ): CastVotePayload!
+  "Takes a person's vote back."
+  withdrawVote(
+    "Which one."
+    input: WithdrawVoteInput!
+  ): CastVotePayload!
+  "Ends the voting in a contest. What was said stays."
+  closeContest(
+    "Which one."
+    input: CloseContestInput!
+  ): ContestPayload!
+}
+
+"What is judged, and how."
+input OpenContestInput {
+  "What people call it; unique among open ones."
+  name: String!
+  "What raters do; PAIR when left out."
+  mode: ContestMode
+  "What raters are to look at."
+  guidelines: String
+  "Evaluations of one suite whose answers are kept, or runs: then the newest such evaluation of each."
+  evaluations: [ID!]!
+  "What the entries are called, in the order of evaluations; run and step when left out."
+  labels: [String!]
+  "The one task whose answers are judged; every one with answers when left out."
+  task: String
+  "The one suite to look for evaluations of, by name, where runs are given."
+  suite: String
+  "By how many people a question is answered before the next one is begun; 2 when left out."
+  overlap: Int64
+  "How many votes one person may cast in a day (UTC); 500 when left out."
+  dailyVotes: Int64
+  "Who asks, for the record."
+  by: String
+}
+
+"A contest, or why there is none."
+type ContestPayload {
+  "The contest as it stands; null when it was refused."
+  contest: Contest
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+"A person's answer to a question."
+input CastVoteInput {
+  "The contest's id or name."
+  contest: ID!
+  "The person's name."
+  rater: String!
+  "As the question has it."
+  item: ID!
+  "As the question has it."
+  key: ID!
+  "Which answer is better, of a pair."
+  choice: VoteChoice
+  "How good the answer is, 1 to 5, of a scale."
+  score: Int
+  "How long the person looked."
+  seconds: Number
+  "What the person says about it."
+  comment: String
+}
+
+"Which vote is taken back."
+input WithdrawVoteInput {
+  "The contest's id or name."
+  contest: ID!
+  "The person's name."
+  rater: String!
+  "As the question had it."
+  item: ID!
+  "As the question had it."
+  key: ID!
+}
+
+"What a person is asked after a vote was cast or taken back."
+type CastVotePayload {
+  "The next question, after a vote that was taken back the same one again; null when everything is answered, or it was refused."
+  question: JudgeQuestion
+  "How far the person is; null when it was refused."
+  progress: RaterProgress
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+"Which contest ends."
+input CloseContestInput {
+  "Its id or name."
+  contest: ID!
+  "Who asks, for the record."
+  by: String
 }
 `, BuiltIn: false},
 	{Name: "../../schema/cost.graphqls", Input: `"A figure that nobody knows exactly: what is typical, and what it may be at the ends. An end that is never reached is \"Infinity\"."
@@ -11107,6 +12246,8 @@ enum RunKind {
   EVALUATE
   "Somebody else's training script."
   EXTERNAL
+  "Lets a model vote in a contest."
+  JUDGE
 }
 
 "Where a run stands."
@@ -12193,6 +13334,18 @@ func (ec *executionContext) childFields_BudgetReached(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type BudgetReached", field.Name)
 }
 
+func (ec *executionContext) childFields_CastVotePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "question":
+		return ec.fieldContext_CastVotePayload_question(ctx, field)
+	case "progress":
+		return ec.fieldContext_CastVotePayload_progress(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CastVotePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CastVotePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Checkpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "run":
@@ -12433,6 +13586,8 @@ func (ec *executionContext) childFields_Comparison(ctx context.Context, field gr
 		return ec.fieldContext_Comparison_samples(ctx, field)
 	case "reproductions":
 		return ec.fieldContext_Comparison_reproductions(ctx, field)
+	case "contests":
+		return ec.fieldContext_Comparison_contests(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Comparison", field.Name)
 }
@@ -12481,6 +13636,200 @@ func (ec *executionContext) childFields_ConsoleLineEdge(ctx context.Context, fie
 		return ec.fieldContext_ConsoleLineEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ConsoleLineEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Contest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Contest_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Contest_name(ctx, field)
+	case "mode":
+		return ec.fieldContext_Contest_mode(ctx, field)
+	case "guidelines":
+		return ec.fieldContext_Contest_guidelines(ctx, field)
+	case "suite":
+		return ec.fieldContext_Contest_suite(ctx, field)
+	case "suiteDigest":
+		return ec.fieldContext_Contest_suiteDigest(ctx, field)
+	case "task":
+		return ec.fieldContext_Contest_task(ctx, field)
+	case "entries":
+		return ec.fieldContext_Contest_entries(ctx, field)
+	case "items":
+		return ec.fieldContext_Contest_items(ctx, field)
+	case "missing":
+		return ec.fieldContext_Contest_missing(ctx, field)
+	case "overlap":
+		return ec.fieldContext_Contest_overlap(ctx, field)
+	case "dailyVotes":
+		return ec.fieldContext_Contest_dailyVotes(ctx, field)
+	case "openedAt":
+		return ec.fieldContext_Contest_openedAt(ctx, field)
+	case "by":
+		return ec.fieldContext_Contest_by(ctx, field)
+	case "closedAt":
+		return ec.fieldContext_Contest_closedAt(ctx, field)
+	case "humanVotes":
+		return ec.fieldContext_Contest_humanVotes(ctx, field)
+	case "modelVotes":
+		return ec.fieldContext_Contest_modelVotes(ctx, field)
+	case "tally":
+		return ec.fieldContext_Contest_tally(ctx, field)
+	case "progress":
+		return ec.fieldContext_Contest_progress(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Contest", field.Name)
+}
+
+func (ec *executionContext) childFields_ContestConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ContestConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ContestConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ContestConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ContestConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContestConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ContestEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ContestEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ContestEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContestEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ContestEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "label":
+		return ec.fieldContext_ContestEntry_label(ctx, field)
+	case "run":
+		return ec.fieldContext_ContestEntry_run(ctx, field)
+	case "step":
+		return ec.fieldContext_ContestEntry_step(ctx, field)
+	case "evaluation":
+		return ec.fieldContext_ContestEntry_evaluation(ctx, field)
+	case "results":
+		return ec.fieldContext_ContestEntry_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContestEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_ContestMatch(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entry":
+		return ec.fieldContext_ContestMatch_entry(ctx, field)
+	case "against":
+		return ec.fieldContext_ContestMatch_against(ctx, field)
+	case "won":
+		return ec.fieldContext_ContestMatch_won(ctx, field)
+	case "lost":
+		return ec.fieldContext_ContestMatch_lost(ctx, field)
+	case "tied":
+		return ec.fieldContext_ContestMatch_tied(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContestMatch", field.Name)
+}
+
+func (ec *executionContext) childFields_ContestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "contest":
+		return ec.fieldContext_ContestPayload_contest(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ContestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContestPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ContestPlaces(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "contest":
+		return ec.fieldContext_ContestPlaces_contest(ctx, field)
+	case "standings":
+		return ec.fieldContext_ContestPlaces_standings(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContestPlaces", field.Name)
+}
+
+func (ec *executionContext) childFields_ContestRater(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_ContestRater_name(ctx, field)
+	case "model":
+		return ec.fieldContext_ContestRater_model(ctx, field)
+	case "run":
+		return ec.fieldContext_ContestRater_run(ctx, field)
+	case "votes":
+		return ec.fieldContext_ContestRater_votes(ctx, field)
+	case "undecided":
+		return ec.fieldContext_ContestRater_undecided(ctx, field)
+	case "sided":
+		return ec.fieldContext_ContestRater_sided(ctx, field)
+	case "firstShare":
+		return ec.fieldContext_ContestRater_firstShare(ctx, field)
+	case "bothOrders":
+		return ec.fieldContext_ContestRater_bothOrders(ctx, field)
+	case "turnedShare":
+		return ec.fieldContext_ContestRater_turnedShare(ctx, field)
+	case "humans":
+		return ec.fieldContext_ContestRater_humans(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContestRater", field.Name)
+}
+
+func (ec *executionContext) childFields_ContestStanding(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "entry":
+		return ec.fieldContext_ContestStanding_entry(ctx, field)
+	case "label":
+		return ec.fieldContext_ContestStanding_label(ctx, field)
+	case "won":
+		return ec.fieldContext_ContestStanding_won(ctx, field)
+	case "lost":
+		return ec.fieldContext_ContestStanding_lost(ctx, field)
+	case "tied":
+		return ec.fieldContext_ContestStanding_tied(ctx, field)
+	case "rating":
+		return ec.fieldContext_ContestStanding_rating(ctx, field)
+	case "low":
+		return ec.fieldContext_ContestStanding_low(ctx, field)
+	case "high":
+		return ec.fieldContext_ContestStanding_high(ctx, field)
+	case "mean":
+		return ec.fieldContext_ContestStanding_mean(ctx, field)
+	case "stderr":
+		return ec.fieldContext_ContestStanding_stderr(ctx, field)
+	case "votes":
+		return ec.fieldContext_ContestStanding_votes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContestStanding", field.Name)
+}
+
+func (ec *executionContext) childFields_ContestTally(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "standings":
+		return ec.fieldContext_ContestTally_standings(ctx, field)
+	case "matches":
+		return ec.fieldContext_ContestTally_matches(ctx, field)
+	case "raters":
+		return ec.fieldContext_ContestTally_raters(ctx, field)
+	case "people":
+		return ec.fieldContext_ContestTally_people(ctx, field)
+	case "questions":
+		return ec.fieldContext_ContestTally_questions(ctx, field)
+	case "begun":
+		return ec.fieldContext_ContestTally_begun(ctx, field)
+	case "done":
+		return ec.fieldContext_ContestTally_done(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContestTally", field.Name)
 }
 
 func (ec *executionContext) childFields_Cost(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -13251,6 +14600,22 @@ func (ec *executionContext) childFields_JobQueue(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type JobQueue", field.Name)
 }
 
+func (ec *executionContext) childFields_JudgeQuestion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "item":
+		return ec.fieldContext_JudgeQuestion_item(ctx, field)
+	case "key":
+		return ec.fieldContext_JudgeQuestion_key(ctx, field)
+	case "prompt":
+		return ec.fieldContext_JudgeQuestion_prompt(ctx, field)
+	case "left":
+		return ec.fieldContext_JudgeQuestion_left(ctx, field)
+	case "right":
+		return ec.fieldContext_JudgeQuestion_right(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JudgeQuestion", field.Name)
+}
+
 func (ec *executionContext) childFields_KeptObjects(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "kind":
@@ -13767,6 +15132,36 @@ func (ec *executionContext) childFields_RaisedAlert(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type RaisedAlert", field.Name)
 }
 
+func (ec *executionContext) childFields_RaterAgreement(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_RaterAgreement_kind(ctx, field)
+	case "kappa":
+		return ec.fieldContext_RaterAgreement_kappa(ctx, field)
+	case "raters":
+		return ec.fieldContext_RaterAgreement_raters(ctx, field)
+	case "items":
+		return ec.fieldContext_RaterAgreement_items(ctx, field)
+	case "same":
+		return ec.fieldContext_RaterAgreement_same(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RaterAgreement", field.Name)
+}
+
+func (ec *executionContext) childFields_RaterProgress(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "votes":
+		return ec.fieldContext_RaterProgress_votes(ctx, field)
+	case "questions":
+		return ec.fieldContext_RaterProgress_questions(ctx, field)
+	case "today":
+		return ec.fieldContext_RaterProgress_today(ctx, field)
+	case "dailyVotes":
+		return ec.fieldContext_RaterProgress_dailyVotes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RaterProgress", field.Name)
+}
+
 func (ec *executionContext) childFields_Redecision(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "recipeDigest":
@@ -14049,6 +15444,8 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_reproduction(ctx, field)
 	case "lineage":
 		return ec.fieldContext_Run_lineage(ctx, field)
+	case "contests":
+		return ec.fieldContext_Run_contests(ctx, field)
 	case "forecast":
 		return ec.fieldContext_Run_forecast(ctx, field)
 	case "budgetLeft":
