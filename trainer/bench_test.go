@@ -70,6 +70,7 @@ func (s starter) Checkpoint(context.Context, trainer.Checkpoint) error {
 type idle struct{ engine.Kernels }
 
 func (idle) Linear(_, _, _, _ []float32, _, _, _ int, _ bool)               {}
+func (idle) LinearGradient(_, _, _ []float32, _, _, _ int, _ bool)          {}
 func (idle) LinearBackward(_, _, _, _, _, _ []float32, _, _, _ int, _ bool) {}
 func (idle) Embed(_, _, _ []float32, _ []int32, _, _, _ int)                {}
 func (idle) EmbedBackward(_, _, _ []float32, _ []int32, _, _, _ int)        {}

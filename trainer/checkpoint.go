@@ -60,6 +60,7 @@ func (r *run) checkpoint() (Checkpoint, error) {
 		name string
 		file safetensors.File
 	}
+	r.optimizer.Await()
 	files := []tensorFile{{ModelFile, r.model.File()}, {OptimizerFile, r.optimizer.File()}}
 	if r.model.LoRA() != (model.LoRA{}) {
 		adapters := r.model.AdapterConfig("")

@@ -50,7 +50,7 @@ const (
 	KeyMFU             = "mfu"               // FLOPs of the step over what the machine's measured peak would have done in its time
 	KeyDataSeconds     = "time/data"         // of the step: waiting for text
 	KeyComputeSeconds  = "time/compute"      // of the step: forward and backward
-	KeyUpdateSeconds   = "time/update"       // of the step: gradient norm and optimizer
+	KeyUpdateSeconds   = "time/update"       // of the step: gradient norm and optimizer, where it is not beside the next step
 	KeySavingSeconds   = "time/checkpoint"   // by which a checkpoint held up the training since the step before
 	KeyEvalSeconds     = "time/evaluation"   // of the evaluation after the step
 )

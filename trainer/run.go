@@ -75,6 +75,7 @@ type run struct {
 	scale     *lossScale // nil where float32's range is enough
 	clock     stopwatch
 	peak      float64 // FLOP/s that products reach on the device; 0: unknown
+	perToken  float64 // FLOPs that a token takes
 	layers    *layers // nil without
 	step      int64
 	skipped   int64 // of the steps, what weights and moments do not hold
@@ -94,6 +95,7 @@ func Run(ctx context.Context, j Job) (Result, error) {
 	if err != nil {
 		return Result{Loss: math.NaN(), ValLoss: math.NaN()}, err
 	}
+	defer r.optimizer.Await()
 	err = r.loop(ctx)
 	if e := r.saver.wait(); err == nil {
 		err = e
@@ -126,7 +128,7 @@ func begin(j Job) (*run, error) {
 		return nil, err
 	}
 	if p, ok := products.(interface{ PeakFLOPS() float64 }); ok {
-		r.peak = p.PeakFLOPS()
+		r.peak, r.perToken = p.PeakFLOPS(), r.config.Model.FLOPsPerToken(r.config.Model.Context)
 	}
 	if err := r.build(products); err != nil {
 		return nil, err
@@ -287,7 +289,6 @@ func (r *run) advance(ctx context.Context) error {
 
 // tell collects the points of a step.
 func (r *run) tell(step int64, loss, norm float64) {
-	c := r.config
 	tokens, size := float64(r.tokens(step)), float64(r.tokens(step)-r.tokens(step-1))
 	seconds := r.clock.since()
 	r.points = append(r.points[:0], Point{KeyLoss, loss}, Point{KeyGradNorm, norm}, Point{KeyLR, r.rate(step)},
@@ -295,7 +296,7 @@ func (r *run) tell(step int64, loss, norm float64) {
 	if seconds > 0 {
 		r.points = append(r.points, Point{KeyTokensPerSecond, size / seconds})
 		if r.peak > 0 {
-			r.points = append(r.points, Point{KeyMFU, size * c.Model.FLOPsPerToken(c.Model.Context) / seconds / r.peak})
+			r.points = append(r.points, Point{KeyMFU, size * r.perToken / seconds / r.peak})
 		}
 	}
 	r.points = append(r.points, r.clock.point(KeyDataSeconds), r.clock.point(KeyComputeSeconds), r.clock.point(KeyUpdateSeconds), r.clock.point(KeySavingSeconds))
@@ -347,7 +348,7 @@ func (r *run) learn(step int64) (loss, norm float64, err error) {
 // update changes the parameters by a step's gradient, which is scale times as large as it should be.
 func (r *run) update(step int64, norm, scale float64) {
 	c := r.config
-	u := optim.Update{Step: r.warm + step - r.skipped, Rate: c.Schedule.Rate(step, c.Steps), Norm: norm, Clip: c.Clip, Scale: scale}
+	u := optim.Update{Step: r.warm + step - r.skipped, Rate: c.Schedule.Rate(step, c.Steps), Norm: norm, Clip: c.Clip, Scale: scale, Later: true}
 	if r.layers != nil && step%c.LayerStats == 0 {
 		u.Around = r.layers.around
 	}

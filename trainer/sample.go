@@ -72,6 +72,7 @@ func (r *run) sample(ctx context.Context) error {
 	if len(prompt) == 0 {
 		prompt = []int32{tok.EndOfText()}
 	}
+	r.optimizer.Await()
 	ids, err := r.model.Generate(ctx, prompt, s.Tokens, model.Sampling{
 		Temperature: s.Temperature, Seed: random.Mix(r.config.Seed, uint64(r.step)), Stop: stop,
 	})

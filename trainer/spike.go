@@ -47,6 +47,7 @@ func (r *run) rollback() error {
 	if err := r.saver.wait(); err != nil {
 		return err
 	}
+	r.optimizer.Await()
 	return r.load(r.saver.last.open)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -277,6 +278,47 @@ func TestRunAllocatesNothing(t *testing.T) {
 		}
 	}); n > 0 {
 		t.Errorf("%.0f allocations a run", n)
+	}
+}
+
+// Gradients that are forgotten come out as those that were cleared, whatever they held and whoever adds to them first.
+func TestForgottenGradientsCountAsZero(t *testing.T) {
+	f := newFixture(t, 6)
+	table, pos, gain := f.param("table", 0, 6, 6), f.param("pos", 0, 3, 6), f.param("gain", 1, 6)
+	weight, bias, unused := f.param("weight", 0, 6, 6), f.param("bias", 0, 6), f.param("unused", 0, 4)
+	params := []*engine.Parameter{table, pos, gain, weight, bias, unused}
+	p, err := engine.Build(f.k, true, func(g *engine.Graph) *engine.Tensor {
+		x := g.LayerNorm("ln", g.Embed("embed", table, pos, f.ids, 3), gain, nil, 1e-5)
+		x = g.Linear("again", g.Linear("linear", x, weight, bias, false), weight, nil, true)
+		return g.CrossEntropy("loss", g.Linear("head", x, table, nil, true), f.targets)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var want [][]float32
+	for _, forget := range []bool{false, true} {
+		for _, p := range params {
+			if f.k.Zero(p.Grad); forget {
+				for i := range p.Grad {
+					p.Grad[i] = float32(math.NaN())
+				}
+				p.Forget()
+			}
+		}
+		for range 2 {
+			if err := p.Run(0.5); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, p := range params {
+			p.Settle(f.k)
+			if !forget {
+				want = append(want, append([]float32(nil), p.Grad...))
+			} else if !slices.Equal(p.Grad, want[i]) {
+				t.Errorf("%s: %v, want %v", p.Name, p.Grad, want[i])
+			}
+		}
 	}
 }
 

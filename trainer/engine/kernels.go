@@ -29,6 +29,8 @@ type Kernels interface {
 	Linear(y, x, w, b []float32, m, k, n int, transposed bool)
 	// LinearBackward: dx = dy·wᵀ; dw adds xᵀ·dy (in w's layout); db adds the column sums of dy.
 	LinearBackward(dx, dw, db, dy, x, w []float32, m, k, n int, transposed bool)
+	// LinearGradient: dw = xᵀ·dy (in w's layout), overwritten: the first gradient of a step needs no zeros to be added to.
+	LinearGradient(dw, dy, x []float32, m, k, n int, transposed bool)
 
 	// Embed: y[b·t, c] = table[ids[i], c] + pos[i mod t, c]. pos may be nil.
 	Embed(y, table, pos []float32, ids []int32, b, t, c int)
@@ -100,6 +102,14 @@ type Kernels interface {
 	// SGD updates p and m in place, as PyTorch does: with g += decay·p, m = momentum·m + g, p -= lr·m, or lr·(g + momentum·m)
 	// with Nesterov. m may be nil where Momentum is 0.
 	SGD(p, m, g []float32, h SGD)
+}
+
+// Sharer is what Kernels may be too: a device that does one thing beside another.
+type Sharer interface {
+	// Alone returns the same device with operations on one thread, whose results are the same; nil where there is no other.
+	Alone() Kernels
+	// Beside calls do, which is made of Alone's operations, while all others go without one thread.
+	Beside(do func())
 }
 
 // AdamW holds one step's hyper-parameters. Step counts from 1 (bias correction).

@@ -29,8 +29,10 @@ type operation struct {
 
 	// run computes y from in. backward overwrites dx, of every input, and adds to the parameters' gradients, given the gradient
 	// dy of y. A nil backward passes dy on to every input, as addition does.
-	run      func()
-	backward func(dx [][]float32, dy []float32)
+	run        func()
+	backward   func(dx [][]float32, dy []float32)
+	rowsOf     []int32 // of the first parameter, the only ones that run reads; nil: all
+	overwrites bool    // backward sees to parameters whose gradients are forgotten; otherwise they are zero when it runs
 	// What backward reads besides dy and kept.
 	readsInputs, readsOutput bool
 	// Memory that may be taken over from what nobody reads later: by y that of an input, by the first kept that of the first
@@ -65,7 +67,17 @@ func (op *operation) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
 
 // forward notes a forward operation's turn.
 func (op *operation) forward([]gorgonia.Value) error {
-	s := step{name: op.name, run: op.run, bind: op.bind, writes: append([]*buffer{op.out}, op.keeping...)}
+	run := func() {
+		for i, p := range op.params {
+			if i == 0 && op.rowsOf != nil {
+				p.awaitRows(op.rowsOf)
+			} else {
+				p.Await()
+			}
+		}
+		op.run()
+	}
+	s := step{name: op.name, run: run, bind: op.bind, writes: append([]*buffer{op.out}, op.keeping...)}
 	for _, in := range op.inputs {
 		s.reads = append(s.reads, in.op.out)
 		if op.overInputs {
@@ -148,7 +160,17 @@ func (op *operation) recordBackward(outs []*buffer, token gorgonia.Value) error 
 			dx[i] = b.data()
 		}
 	}
-	s.run = func() { op.backward(dx, dy.data()) }
+	s.run = func() {
+		for _, p := range op.params {
+			p.Await()
+		}
+		if !op.overwrites {
+			for _, p := range op.params {
+				p.Settle(op.graph.k)
+			}
+		}
+		op.backward(dx, dy.data())
+	}
 	op.graph.steps = append(op.graph.steps, s)
 	return nil
 }

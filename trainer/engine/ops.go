@@ -17,8 +17,15 @@ func (g *Graph) Linear(name string, x *Tensor, w, b *Parameter, transposed bool)
 		if w.Grad != nil {
 			in = op.in[0]
 		}
-		g.k.LinearBackward(dx[0], w.Grad, b.gradient(), dy, in, w.Value, m, k, n, transposed)
+		dw := w.Grad
+		if w.forgotten {
+			g.k.LinearGradient(dw, dy, in, m, k, n, transposed)
+			w.forgotten, dw, in = false, nil, nil
+		}
+		b.Settle(g.k)
+		g.k.LinearBackward(dx[0], dw, b.gradient(), dy, in, w.Value, m, k, n, transposed)
 	}
+	op.overwrites = true
 	return g.apply(op)
 }
 
@@ -33,7 +40,7 @@ func (g *Graph) Embed(name string, table, pos *Parameter, ids []int32, t int) *T
 		g.fail("%s: sequences of %d are longer than the position table %v", name, t, pos.Shape)
 	}
 	b := len(ids) / max(t, 1)
-	op := &operation{name: name, rows: len(ids), cols: c, params: []*Parameter{table, pos}}
+	op := &operation{name: name, rows: len(ids), cols: c, params: []*Parameter{table, pos}, rowsOf: ids}
 	op.run = func() { g.k.Embed(op.y, table.Value, pos.values(), ids, b, t, c) }
 	op.backward = func(_ [][]float32, dy []float32) {
 		g.k.EmbedBackward(table.Grad, pos.gradient(), dy, ids, b, t, c)

@@ -1,9 +1,12 @@
 package optim
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
+	"slices"
+	"sync"
 
 	"millrace/trainer/engine"
 	"millrace/trainer/model/safetensors"
@@ -17,6 +20,13 @@ type Optimizer struct {
 	params  []*engine.Parameter
 	methods []method      // of each parameter
 	kept    [][][]float32 // by parameter and slot
+
+	// Of updates beside the training, see beside.go; nil where the method or the device has none.
+	beside        []method
+	owed          []owed
+	order         []int
+	making, hurry func()
+	busy          sync.WaitGroup
 }
 
 // method is one way of changing a parameter by its gradient.
@@ -62,7 +72,35 @@ func New(c Config, k engine.Kernels, params []*engine.Parameter) (*Optimizer, er
 		}
 		o.methods, o.kept = append(o.methods, m), append(o.kept, kept)
 	}
+	o.share()
 	return o, nil
+}
+
+// share prepares updates beside the training, where the device can and every value's update is its own.
+func (o *Optimizer) share() {
+	s, ok := o.k.(engine.Sharer)
+	if !ok || o.config.Name == nameMuon {
+		return
+	}
+	k := s.Alone()
+	if k == nil {
+		return
+	}
+	m := o.config.method(k, o.params)
+	for i := range o.params {
+		o.beside, o.owed, o.order = append(o.beside, m), append(o.owed, owed{o: o, i: i}), append(o.order, i)
+	}
+	largest := slices.MaxFunc(o.order, func(i, j int) int { return cmp.Compare(len(o.params[i].Value), len(o.params[j].Value)) })
+	o.order = append(slices.Delete(o.order, largest, largest+1), largest)
+	o.making = func() {
+		defer o.busy.Done()
+		s.Beside(o.hurry)
+	}
+	o.hurry = func() {
+		for _, i := range o.order {
+			o.params[i].Hurry()
+		}
+	}
 }
 
 // method is what the name says.
@@ -80,10 +118,11 @@ func (c Config) method(k engine.Kernels, params []*engine.Parameter) method {
 	return adam{c, k, false}
 }
 
-// ZeroGrad clears every gradient.
+// ZeroGrad makes every gradient count as zero: the first to add to it overwrites it. GradNorm, which comes before Step, clears what nobody
+// added to.
 func (o *Optimizer) ZeroGrad() {
 	for _, p := range o.params {
-		o.k.Zero(p.Grad)
+		p.Forget()
 	}
 }
 
@@ -91,6 +130,8 @@ func (o *Optimizer) ZeroGrad() {
 func (o *Optimizer) GradNorm() float64 {
 	total := 0.0
 	for _, p := range o.params {
+		p.Await()
+		p.Settle(o.k)
 		total += o.k.SumSquares(p.Grad)
 	}
 	return math.Sqrt(total)
@@ -106,6 +147,8 @@ type Update struct {
 	Scale float64
 	// Around, when not nil, is called for every parameter in the place of its update, and calls it.
 	Around func(p *engine.Parameter, update func())
+	// Later allows updates to be made beside what follows, up to the next GradNorm or Await; not with Around.
+	Later bool
 }
 
 // Step updates every parameter. The gradients are of no more use after it.
@@ -117,16 +160,26 @@ func (o *Optimizer) Step(u Update) {
 	if u.Scale != 0 {
 		s.scale /= u.Scale
 	}
+	o.Await()
+	later := u.Later && u.Around == nil && o.beside != nil
 	for i, p := range o.params {
+		p.Settle(o.k)
 		s := s
 		if o.config.decayed(p) {
 			s.decay = o.config.WeightDecay
+		}
+		if later {
+			o.owed[i].step = s
+			continue
 		}
 		if u.Around == nil {
 			o.methods[i].update(p, o.kept[i], s)
 			continue
 		}
 		u.Around(p, func() { o.methods[i].update(p, o.kept[i], s) })
+	}
+	if later {
+		o.putOff()
 	}
 }
 

@@ -10,17 +10,24 @@ import (
 // and not with its square.
 const queryBlock = 128
 
+// attends is what Attention and its backward pass work on.
+type attends struct {
+	y, lse, q, key, v, bias []float32
+	dq, dk, dv, dbias, dy   []float32
+	s                       engine.Shape
+}
+
 // attended is one query head of one sequence: its parts of q, k, v and y (or of their gradients), from the head's first value
 // on, and the keys its queries see, which are always the first so many.
 type attended struct {
-	s           engine.Shape
+	s           *engine.Shape
 	batch, head int
 	scale       float32
 	bias, lse   []float32 // [TQ,TK] or nil, [TQ]; lse is nil where it is known
 }
 
-func newAttended(s engine.Shape, batch, head int, bias, lse []float32) attended {
-	a := attended{s: s, batch: batch, head: head, scale: float32(attentionScale(s))}
+func newAttended(s *engine.Shape, batch, head int, bias, lse []float32) attended {
+	a := attended{s: s, batch: batch, head: head, scale: float32(attentionScale(*s))}
 	if lse != nil {
 		a.lse = lse[(batch*s.Heads.Q+head)*s.TQ:][:s.TQ]
 	}
@@ -30,20 +37,20 @@ func newAttended(s engine.Shape, batch, head int, bias, lse []float32) attended 
 	return a
 }
 
-func (a attended) queries(q []float32) []float32 {
+func (a *attended) queries(q []float32) []float32 {
 	return q[a.batch*a.s.TQ*a.s.QStride+a.head*a.s.Heads.Dim:]
 }
 
-func (a attended) keys(k []float32) []float32 {
+func (a *attended) keys(k []float32) []float32 {
 	h := a.s.Heads
 	return k[a.batch*a.s.TK*a.s.KVStride+a.head/(h.Q/h.KV)*h.Dim:]
 }
 
-func (a attended) out(y []float32) []float32 {
+func (a *attended) out(y []float32) []float32 {
 	return y[a.batch*a.s.TQ*a.s.YStride+a.head*a.s.Heads.Dim:]
 }
 
-func (a attended) seen(i int) int { return a.s.Seen(a.batch, i) }
+func (a *attended) seen(i int) int { return a.s.Seen(a.batch, i) }
 
 // scoreRow is how far rows of scores are apart: one cache line more than they need, lest rows of a power of two of keys fall
 // into the same few sets of the cache.
@@ -51,7 +58,7 @@ func scoreRow(tk int) int { return (tk+15)/16*16 + 16 }
 
 // adjust adds what is not a product to scaled scores of query i; without bias and slopes there is nothing to do, and the
 // scores are left unscaled for softmax to scale.
-func (a attended) adjust(row []float32, i int) (rate float32) {
+func (a *attended) adjust(row []float32, i int) (rate float32) {
 	if a.bias == nil && a.s.Slopes == nil {
 		return a.scale
 	}
@@ -72,17 +79,20 @@ func (a attended) adjust(row []float32, i int) (rate float32) {
 // row sees.
 func (k *fast) Attention(y, lse, q, key, v, bias []float32, s engine.Shape) {
 	attentionShapes(y, lse, q, key, v, bias, s)
-	dim, tk := s.Heads.Dim, s.TK
-	k.crew.each(s.B*s.Heads.Q, func(sc *scratch, index int) {
-		a := newAttended(s, index/s.Heads.Q, index%s.Heads.Q, bias, lse)
+	each(k, s.B*s.Heads.Q, attends{y: y, lse: lse, q: q, key: key, v: v, bias: bias, s: s}, func(k *fast, x *attends, sc *scratch, index int) {
+		s := &x.s
+		dim, tk := s.Heads.Dim, s.TK
+		a := newAttended(s, index/s.Heads.Q, index%s.Heads.Q, x.bias, x.lse)
 		room := grow(&sc.panels, k.room(tk, dim)+k.room(dim, tk))
-		keys := k.columnPanels(room, a.keys(key), s.KVStride, tk, dim)
-		values := k.rowPanels(room[k.room(tk, dim):], a.keys(v), s.KVStride, tk, dim)
+		keys := k.columnPanels(room, a.keys(x.key), s.KVStride, tk, dim)
+		values := k.rowPanels(room[k.room(tk, dim):], a.keys(x.v), s.KVStride, tk, dim)
 		row := scoreRow(tk)
 		probs := grow(&sc.scores, k.tileRows*row)
-		for from, to := range k.tiles(0, s.TQ) {
-			most := k.probabilities(probs, a, q, keys, from, to)
-			out := a.out(y)[from*s.YStride:]
+		count := k.tiles(s.TQ)
+		for t := range count {
+			from, to := s.TQ*t/count, s.TQ*(t+1)/count
+			most := k.probabilities(probs, &a, x.q, keys, from, to)
+			out := a.out(x.y)[from*s.YStride:]
 			if most == 0 {
 				for i := range to - from {
 					clear(out[i*s.YStride:][:dim])
@@ -96,7 +106,7 @@ func (k *fast) Attention(y, lse, q, key, v, bias []float32, s engine.Shape) {
 
 // probabilities sets the rows of probs, scoreRow apart, to what queries from..to make of the packed keys, and lse, unless it is
 // nil, to the logarithms of their sums. It returns how many keys the one that sees most sees; rows that see fewer end in zeros.
-func (k *fast) probabilities(probs []float32, a attended, q, keys []float32, from, to int) int {
+func (k *fast) probabilities(probs []float32, a *attended, q, keys []float32, from, to int) int {
 	most := a.seen(to - 1)
 	stride, dim := scoreRow(a.s.TK), a.s.Heads.Dim
 	if most > 0 {
@@ -123,18 +133,22 @@ func (k *fast) probabilities(probs []float32, a attended, q, keys []float32, fro
 func (k *fast) AttentionBackward(dq, dk, dv, dbias, dy, y, lse, q, key, v, bias []float32, s engine.Shape) {
 	attentionBackwardShapes(dq, dk, dv, dbias, dy, y, lse, q, key, v, bias, s)
 	clear(dbias)
-	batches := 1 // of a task
+	x := attends{q: q, key: key, v: v, bias: bias, dq: dq, dk: dk, dv: dv, dbias: dbias, dy: dy, s: s}
 	if dbias != nil {
-		batches = s.B
+		each(k, s.Heads.KV, x, func(k *fast, x *attends, sc *scratch, kv int) {
+			for batch := range x.s.B {
+				k.attentionBackward(sc, batch, kv, x)
+			}
+		})
+		return
 	}
-	k.crew.each(s.B*s.Heads.KV/batches, func(sc *scratch, index int) {
-		for batch := index / s.Heads.KV; batch < index/s.Heads.KV+batches; batch++ {
-			k.attentionBackward(sc, batch, index%s.Heads.KV, dq, dk, dv, dbias, dy, q, key, v, bias, s)
-		}
+	each(k, s.B*s.Heads.KV, x, func(k *fast, x *attends, sc *scratch, index int) {
+		k.attentionBackward(sc, index/x.s.Heads.KV, index%x.s.Heads.KV, x)
 	})
 }
 
-func (k *fast) attentionBackward(sc *scratch, batch, kv int, dq, dk, dv, dbias, dy, q, key, v, bias []float32, s engine.Shape) {
+func (k *fast) attentionBackward(sc *scratch, batch, kv int, x *attends) {
+	dq, dk, dv, dbias, dy, q, key, v, bias, s := x.dq, x.dk, x.dv, x.dbias, x.dy, x.q, x.key, x.v, x.bias, &x.s
 	dim, tq, tk, group := s.Heads.Dim, s.TQ, s.TK, s.Heads.Q/s.Heads.KV
 	a := newAttended(s, batch, kv*group, bias, nil)
 	keyGrad, valueGrad := a.keys(dk), a.keys(dv)
@@ -157,9 +171,11 @@ func (k *fast) attentionBackward(sc *scratch, batch, kv int, dq, dk, dv, dbias, 
 		grads := k.rowPanels(room[2*wide+tall+high:], a.out(dy), s.YStride, tq, dim)
 		for first := 0; first < tq; first += queryBlock {
 			last := min(tq, first+queryBlock)
-			for from, to := range k.tiles(first, last) {
+			count := k.tiles(last - first)
+			for t := range count {
+				from, to := first+(last-first)*t/count, first+(last-first)*(t+1)/count
 				p, d := probs[(from-first)*row:], ds[(from-first)*row:]
-				k.scoreGradients(p, d, a, dbias, dy, q, keys, values, from, to)
+				k.scoreGradients(p, d, &a, dbias, dy, q, keys, values, from, to)
 				out := a.queries(dq)[from*s.QStride:]
 				if most := a.seen(to - 1); most > 0 {
 					k.times(out, s.QStride, d, row, 1, keyRows, tk, to-from, dim, 0, most, false)
@@ -169,7 +185,10 @@ func (k *fast) attentionBackward(sc *scratch, batch, kv int, dq, dk, dv, dbias, 
 					}
 				}
 			}
-			for from, to := range k.tiles(0, a.seen(last-1)) {
+			most := a.seen(last - 1)
+			count = k.tiles(most)
+			for t := range count {
+				from, to := most*t/count, most*(t+1)/count
 				since := first // queries before the first that sees the first of these keys see none of them
 				for a.seen(since) <= from {
 					since++
@@ -184,7 +203,7 @@ func (k *fast) attentionBackward(sc *scratch, batch, kv int, dq, dk, dv, dbias, 
 
 // scoreGradients sets rows of p to the probabilities of queries from..to, and of d to the gradients of the products q·k. Both
 // are zero from the last key seen up to the block's end, that products may run over them.
-func (k *fast) scoreGradients(p, d []float32, a attended, dbias, dy, q, keys, values []float32, from, to int) {
+func (k *fast) scoreGradients(p, d []float32, a *attended, dbias, dy, q, keys, values []float32, from, to int) {
 	tk, dim, s, stride := a.s.TK, a.s.Heads.Dim, a.s, scoreRow(a.s.TK)
 	end := a.seen(min(s.TQ, from/queryBlock*queryBlock+queryBlock) - 1)
 	most := a.seen(to - 1)
@@ -207,33 +226,23 @@ func (k *fast) scoreGradients(p, d []float32, a attended, dbias, dy, q, keys, va
 	}
 }
 
-// tiles cuts rows from..to into tiles of even height.
-func (k *fast) tiles(from, to int) func(yield func(from, to int) bool) {
-	rows := to - from
-	count := (rows + k.tileRows - 1) / k.tileRows
-	return func(yield func(from, to int) bool) {
-		for t := range count {
-			if !yield(from+rows*t/count, from+rows*(t+1)/count) {
-				return
-			}
-		}
-	}
-}
+// tiles is into how many tiles of even height so many rows are cut.
+func (k *fast) tiles(rows int) int { return (rows + k.tileRows - 1) / k.tileRows }
 
 // room is the size of packed B[deep,n] with n columns.
 func (k *fast) room(n, deep int) int { return (n + k.panel - 1) / k.panel * k.panel * deep }
 
 // rowPanels packs deep rows of n columns, ld apart.
 func (k *fast) rowPanels(dst, src []float32, ld, deep, n int) []float32 {
-	return k.packAll(dst, product{b: src, bRow: ld, bCol: 1, n: n, k: deep})
+	return k.packAll(dst, &product{b: src, bRow: ld, bCol: 1, n: n, k: deep})
 }
 
 // columnPanels packs the transpose of n rows of deep values, ld apart.
 func (k *fast) columnPanels(dst, src []float32, ld, n, deep int) []float32 {
-	return k.packAll(dst, product{b: src, bRow: 1, bCol: ld, n: n, k: deep})
+	return k.packAll(dst, &product{b: src, bRow: 1, bCol: ld, n: n, k: deep})
 }
 
-func (k *fast) packAll(dst []float32, p product) []float32 {
+func (k *fast) packAll(dst []float32, p *product) []float32 {
 	k.pack(dst, p.k*k.panel, p, 0, p.k, 0, p.n)
 	return dst
 }

@@ -73,26 +73,35 @@ func (k *fast) bfBlock(p bfPart, shared *scratch, top, bottom int) {
 	aPanels, bPanels := (bottom-top+bfSide-1)/bfSide, (p.n+bfSide-1)/bfSide
 	a := grow(&shared.a, aPanels*cell)
 	group := min(4, (aPanels+k.crew.threads-1)/k.crew.threads)
-	k.crew.each((aPanels+group-1)/group, func(s *scratch, task int) {
-		first, last := task*group, min(aPanels, (task+1)*group)
-		k.bfPackA(a[first*cell:], p, s, top+first*bfSide, min(bottom, top+last*bfSide))
+	work := bfWork{bfPart: p, a: a, top: top, bottom: bottom, cell: cell, group: group}
+	each(k, (aPanels+group-1)/group, work, func(k *fast, w *bfWork, s *scratch, task int) {
+		first := task * w.group
+		k.bfPackA(w.a[first*w.cell:], &w.bfPart, s, w.top+first*bfSide, min(w.bottom, w.top+(first+w.group)*bfSide))
 	})
 	group = bfWide
 	for group > 1 && (bPanels+group-1)/group < 4*k.crew.threads {
 		group--
 	}
-	k.crew.each((bPanels+group-1)/group, func(s *scratch, task int) {
-		from, to := task*group*bfSide, min(p.n, (task+1)*group*bfSide)
-		b := grow(&s.b, group*cell)
-		k.bfPackB(b, p, s, from, to)
+	work.group = group
+	each(k, (bPanels+group-1)/group, work, func(k *fast, w *bfWork, s *scratch, task int) {
+		from, to := task*w.group*bfSide, min(w.n, (task+1)*w.group*bfSide)
+		b := grow(&s.b, w.group*w.cell)
+		k.bfPackB(b, &w.bfPart, s, from, to)
 		for column := from; column < to; column += bfSide {
-			k.bfPanel(p, s, a, b[(column-from)/bfSide*cell:], top, bottom, column, min(to, column+bfSide))
+			k.bfPanel(&w.bfPart, s, w.a, b[(column-from)/bfSide*w.cell:], w.top, w.bottom, column, min(to, column+bfSide))
 		}
 	})
 }
 
+// bfWork is a block of rows top..bottom of C: panels of A, packed or to be packed, of cell words each, a group of A's or B's to a task.
+type bfWork struct {
+	bfPart
+	a                        []uint32
+	top, bottom, cell, group int
+}
+
 // bfPanel computes rows top..bottom of columns from..to, one panel of B: whole panels where they lie, edges beside C.
-func (k *fast) bfPanel(p bfPart, s *scratch, a, b []uint32, top, bottom, from, to int) {
+func (k *fast) bfPanel(p *bfPart, s *scratch, a, b []uint32, top, bottom, from, to int) {
 	bias := p.bias
 	if p.start == fromBias {
 		bias = bias[from:]
@@ -131,7 +140,7 @@ func (k *fast) bfPanel(p bfPart, s *scratch, a, b []uint32, top, bottom, from, t
 }
 
 // bfPackA packs rows from..to, whole panels of them but for the last.
-func (k *fast) bfPackA(dst []uint32, p bfPart, s *scratch, from, to int) {
+func (k *fast) bfPackA(dst []uint32, p *bfPart, s *scratch, from, to int) {
 	cell := p.tiles * bfCell
 	panels, blocks := (to-from)/bfSide, p.deep/bfSide // whole ones
 	if p.aCol == 1 {
@@ -167,7 +176,7 @@ func (k *fast) bfPackA(dst []uint32, p bfPart, s *scratch, from, to int) {
 }
 
 // bfPackB packs columns from..to, whole panels of them but for the last.
-func (k *fast) bfPackB(dst []uint32, p bfPart, s *scratch, from, to int) {
+func (k *fast) bfPackB(dst []uint32, p *bfPart, s *scratch, from, to int) {
 	cell := p.tiles * bfCell
 	panels, blocks := (to-from)/bfSide, p.deep/bfSide
 	switch {

@@ -54,6 +54,13 @@ func linearShapes(y, x, w, b []float32, m, k, n int) {
 	needOrNil("Linear b", b, n)
 }
 
+func linearGradientShapes(dw, dy, x []float32, m, k, n int) {
+	needPositive("LinearGradient", m, k, n)
+	need("LinearGradient dw", dw, k*n)
+	need("LinearGradient dy", dy, m*n)
+	need("LinearGradient x", x, m*k)
+}
+
 func linearBackwardShapes(dx, dw, db, dy, x, w []float32, m, k, n int) {
 	needPositive("LinearBackward", m, k, n)
 	needOrNil("LinearBackward dx", dx, m*k)

@@ -21,5 +21,5 @@ func newFast(l level, threads int) *fast {
 	if threads < 1 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return &fast{level: l, crew: &crew{threads: threads}, name: processorName(), precision: engine.F32}
+	return &fast{level: l, crew: newCrew(threads), name: processorName(), precision: engine.F32}
 }

@@ -41,19 +41,25 @@ func (k *fast) product(p product) {
 		k.productBF16(p)
 		return
 	}
-	panels := (p.n + k.panel - 1) / k.panel
-	rows, group := k.grid(p, panels)
-	blocks := (p.m + rows - 1) / rows
-	groups := (panels + group - 1) / group
-	k.crew.each(blocks*groups, func(s *scratch, task int) {
-		fromRow, fromPanel := task%blocks*rows, task/blocks*group
-		k.block(p, s, fromRow, min(p.m, fromRow+rows), fromPanel, min(panels, fromPanel+group))
+	g := grid{product: p, panels: (p.n + k.panel - 1) / k.panel}
+	g.rows, g.group = k.grid(p, g.panels)
+	g.blocks = (p.m + g.rows - 1) / g.rows
+	groups := (g.panels + g.group - 1) / g.group
+	each(k, g.blocks*groups, g, func(k *fast, g *grid, s *scratch, task int) {
+		fromRow, fromPanel := task%g.blocks*g.rows, task/g.blocks*g.group
+		k.block(&g.product, s, fromRow, min(g.m, fromRow+g.rows), fromPanel, min(g.panels, fromPanel+g.group))
 	})
 }
 
+// grid is a product cut into blocks of rows of C by groups of panels, of so many.
+type grid struct {
+	product
+	rows, blocks, group, panels int
+}
+
 // packsA and packsB say which operands are brought together before use.
-func (p product) packsA() bool { return p.aCol >= far }
-func (p product) packsB() bool { return p.bCol != 1 || p.bRow >= far }
+func (p *product) packsA() bool { return p.aCol >= far }
+func (p *product) packsB() bool { return p.bCol != 1 || p.bRow >= far }
 
 // grid returns how many rows and panels a task takes: as many as stay in the second-level cache, fewer until there are
 // tasks enough to keep all threads busy to the end. Every group of panels packs A anew and every block of rows B, so the
@@ -87,7 +93,7 @@ func (k *fast) grid(p product, panels int) (rows, group int) {
 const strip = 128
 
 // block computes rows fromRow..toRow of C in panels fromPanel..toPanel.
-func (k *fast) block(p product, s *scratch, fromRow, toRow, fromPanel, toPanel int) {
+func (k *fast) block(p *product, s *scratch, fromRow, toRow, fromPanel, toPanel int) {
 	deep := depths(p.k)
 	stride := deep * k.panel // from packed panel to packed panel
 	from, to := fromPanel*k.panel, min(p.n, toPanel*k.panel)
@@ -139,7 +145,7 @@ func (k *fast) block(p product, s *scratch, fromRow, toRow, fromPanel, toPanel i
 
 // pack copies length rows from start of columns from..to of B into panels that lie stride apart; a last panel that is not
 // whole is filled up with zeros.
-func (k *fast) pack(dst []float32, stride int, p product, start, length, from, to int) {
+func (k *fast) pack(dst []float32, stride int, p *product, start, length, from, to int) {
 	if from >= to {
 		return
 	}
@@ -167,7 +173,7 @@ func (k *fast) pack(dst []float32, stride int, p product, start, length, from, t
 }
 
 // packHalf packs one vector's width of the transpose of rows in memory: whole squares by shuffling, the rest one by one.
-func (k *fast) packHalf(dst []float32, p product, start, length, column, cols int) {
+func (k *fast) packHalf(dst []float32, p *product, start, length, column, cols int) {
 	width := k.panel / 2
 	done := 0
 	if cols == width {

@@ -197,25 +197,33 @@ const readTask = 1 << 15
 
 func (k *fast) Multiply(y, x []float32, w engine.Weights, b []float32, m int) {
 	p := multiplyShapes(y, x, w, b, m)
-	v := vecmatsOf(k.level.name)
 	// A task has a multiple of 64 columns; with many rows its weights stay in the second-level cache from row to row.
 	columns := max(64, min((p.n/(8*k.crew.threads)+63)/64*64, (1<<18/p.k)/64*64), (readTask/p.k+63)/64*64)
-	k.crew.spans(p.n, columns, func(s *scratch, from, to int) {
-		for row := 0; row < m; row += v.rows {
-			rows := min(v.rows, m-row)
-			k.multiply(v, s, y[row*p.n+from:], x[row*p.k:], p, rows, from, to)
+	spans(k, p.n, columns, reads{vecmatsOf(k.level.name), p, y, x, b, m}, func(k *fast, a *reads, s *scratch, from, to int) {
+		n := a.p.n
+		for row := 0; row < a.m; row += a.v.rows {
+			rows := min(a.v.rows, a.m-row)
+			k.multiply(&a.v, s, a.y[row*n+from:], a.x[row*a.p.k:], a.p, rows, from, to)
 		}
-		if b != nil {
-			for row := range m {
-				out := y[row*p.n+from : row*p.n+to]
-				k.add(out, out, b[from:to])
+		if a.b != nil {
+			for row := range a.m {
+				out := a.y[row*n+from : row*n+to]
+				k.add(out, out, a.b[from:to])
 			}
 		}
 	})
 }
 
+// reads is what Multiply works on.
+type reads struct {
+	v       vecmats
+	p       *weights
+	y, x, b []float32
+	m       int
+}
+
 // multiply computes columns from..to of a few rows; from is a multiple of four.
-func (k *fast) multiply(v vecmats, s *scratch, y, x []float32, p *weights, rows, from, to int) {
+func (k *fast) multiply(v *vecmats, s *scratch, y, x []float32, p *weights, rows, from, to int) {
 	cols := to - from
 	if p.f32 != nil && !p.transposed {
 		v.vecmat(y, p.n, x, p.k, p.f32[from:], p.n, rows, cols, p.k)
@@ -262,45 +270,56 @@ func (*fast) Copy(dst, src engine.Past, n, heads, dim int) { copyPast(dst, src, 
 // Attend takes row by row and, of a row, one group of query heads that share a key head in a task.
 func (k *fast) Attend(y, q []float32, looks []engine.Look, l engine.Looking) {
 	attendShapes(y, q, looks, l)
-	v := vecmatsOf(k.level.name)
-	scale, group := scaleOf(l), l.Query/l.KV
-	work := func(s *scratch, task int) {
-		row, kv := task/l.KV, task%l.KV
-		look := looks[row]
-		p := look.Past
-		n := (look.Length + 15) / 16 * 16 // what is read beyond is there, and cut off
-		keys, values := p.Keys[kv*l.Dim*p.Capacity:], p.Values[kv*l.Dim*p.Capacity:]
-		for first := 0; first < group; first += v.rows {
-			rows := min(v.rows, group-first)
-			h := kv*group + first
-			scores := grow(&s.scores, n*v.rows)
-			v.vecmat(scores, n, q[row*l.QStride+h*l.Dim:], l.Dim, keys, p.Capacity, rows, n, l.Dim)
-			for r := range rows {
-				seen := scores[r*n:][:look.Length]
-				factor := scale
-				if l.Bias != nil {
-					bias := l.Bias[(h+r)*l.Reach+look.Offset:][:look.Length]
-					for t := range seen {
-						seen[t] = seen[t]*scale + bias[len(seen)-1-t]
-					}
-					factor = 1
-				}
-				k.softmax(seen, seen, factor)
-			}
-			v.vecmat(y[row*l.YStride+h*l.Dim:], l.Dim, scores, n, values, l.Dim, rows, l.Dim, look.Length)
-		}
-	}
 	tasks, total := len(looks)*l.KV, 0
 	for _, o := range looks {
 		total += o.Length
 	}
-	if total*l.Query*l.Dim < smallProduct {
-		s := k.crew.take()
-		defer k.crew.give(s)
-		for task := range tasks {
-			work(s, task)
-		}
+	args := looked{vecmatsOf(k.level.name), y, q, looks, l}
+	if total*l.Query*l.Dim < smallProduct { // not worth another thread
+		spans(k, tasks, tasks, args, func(k *fast, a *looked, s *scratch, from, to int) {
+			for task := from; task < to; task++ {
+				k.attend(a, s, task)
+			}
+		})
 		return
 	}
-	k.crew.each(tasks, work)
+	each(k, tasks, args, (*fast).attend)
+}
+
+// looked is what Attend works on.
+type looked struct {
+	v     vecmats
+	y, q  []float32
+	looks []engine.Look
+	l     engine.Looking
+}
+
+// attend is one row and the query heads that share one key head.
+func (k *fast) attend(a *looked, s *scratch, task int) {
+	v, y, q, l := &a.v, a.y, a.q, &a.l
+	scale, group := scaleOf(*l), l.Query/l.KV
+	row, kv := task/l.KV, task%l.KV
+	look := a.looks[row]
+	p := look.Past
+	n := (look.Length + 15) / 16 * 16 // what is read beyond is there, and cut off
+	keys, values := p.Keys[kv*l.Dim*p.Capacity:], p.Values[kv*l.Dim*p.Capacity:]
+	for first := 0; first < group; first += v.rows {
+		rows := min(v.rows, group-first)
+		h := kv*group + first
+		scores := grow(&s.scores, n*v.rows)
+		v.vecmat(scores, n, q[row*l.QStride+h*l.Dim:], l.Dim, keys, p.Capacity, rows, n, l.Dim)
+		for r := range rows {
+			seen := scores[r*n:][:look.Length]
+			factor := scale
+			if l.Bias != nil {
+				bias := l.Bias[(h+r)*l.Reach+look.Offset:][:look.Length]
+				for t := range seen {
+					seen[t] = seen[t]*scale + bias[len(seen)-1-t]
+				}
+				factor = 1
+			}
+			k.softmax(seen, seen, factor)
+		}
+		v.vecmat(y[row*l.YStride+h*l.Dim:], l.Dim, scores, n, values, l.Dim, rows, l.Dim, look.Length)
+	}
 }

@@ -73,6 +73,12 @@ func (kernels reference) Linear(y, x, w, b []float32, m, k, n int, transposed bo
 	}
 }
 
+func (kernels reference) LinearGradient(dw, dy, x []float32, m, k, n int, transposed bool) {
+	linearGradientShapes(dw, dy, x, m, k, n)
+	clear(dw)
+	kernels.LinearBackward(nil, dw, nil, dy, x, nil, m, k, n, transposed)
+}
+
 func (kernels reference) LinearBackward(dx, dw, db, dy, x, w []float32, m, k, n int, transposed bool) {
 	linearBackwardShapes(dx, dw, db, dy, x, w, m, k, n)
 	rowStride, colStride := n, 1

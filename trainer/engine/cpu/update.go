@@ -4,19 +4,25 @@ import "millrace/trainer/engine"
 
 func (k *fast) Mix(dst, a, b []float32, alpha, beta float32) {
 	mixShapes(dst, a, b)
-	k.crew.spans(len(dst), span, func(_ *scratch, from, to int) {
-		if b == nil {
-			k.level.scale(dst[from:to], a[from:to], alpha)
+	spans(k, len(dst), span, vectors{dst, a, b, alpha, beta}, func(k *fast, v *vectors, _ *scratch, from, to int) {
+		if v.b == nil {
+			k.level.scale(v.dst[from:to], v.a[from:to], v.x)
 			return
 		}
-		k.mix(dst[from:to], a[from:to], b[from:to], alpha, beta)
+		k.mix(v.dst[from:to], v.a[from:to], v.b[from:to], v.x, v.y)
 	})
 }
 
 func (k *fast) Lion(p, m, g []float32, h engine.Lion) {
 	lionShapes(p, m, g)
-	coefficients := lionCoefficients(h)
-	k.crew.spans(len(p), span, func(_ *scratch, from, to int) { k.lion(p[from:to], m[from:to], g[from:to], &coefficients) })
+	spans(k, len(p), span, lionArgs{p, m, g, lionCoefficients(h)}, func(k *fast, a *lionArgs, _ *scratch, from, to int) {
+		k.lion(a.p[from:to], a.m[from:to], a.g[from:to], &a.by)
+	})
+}
+
+type lionArgs struct {
+	p, m, g []float32
+	by      [7]float32
 }
 
 func lionCoefficients(h engine.Lion) [7]float32 {
@@ -27,14 +33,18 @@ func lionCoefficients(h engine.Lion) [7]float32 {
 
 func (k *fast) SGD(p, m, g []float32, h engine.SGD) {
 	sgdShapes(p, m, g, h)
-	coefficients := sgdCoefficients(h)
-	k.crew.spans(len(p), span, func(_ *scratch, from, to int) {
-		if m == nil { // p - lr·(scale·g + decay·p)
-			k.mix(p[from:to], p[from:to], g[from:to], 1-h.LR*h.WeightDecay, -h.LR*h.GradScale)
-			return
-		}
-		k.sgd(p[from:to], m[from:to], g[from:to], &coefficients)
+	if m == nil { // p - lr·(scale·g + decay·p)
+		k.Mix(p, p, g, 1-h.LR*h.WeightDecay, -h.LR*h.GradScale)
+		return
+	}
+	spans(k, len(p), span, sgdArgs{p, m, g, sgdCoefficients(h)}, func(k *fast, a *sgdArgs, _ *scratch, from, to int) {
+		k.sgd(a.p[from:to], a.m[from:to], a.g[from:to], &a.by)
 	})
+}
+
+type sgdArgs struct {
+	p, m, g []float32
+	by      [6]float32
 }
 
 func sgdCoefficients(h engine.SGD) [6]float32 {

@@ -128,6 +128,10 @@ func checkLinear(t TB, kernels engine.Kernels, seed uint64, m, k, n int, transpo
 	r.near("LinearBackward dw", dw, plus(hadW, wantW), tolerance, root(m))
 	r.near("LinearBackward db", db, plus(hadB, wantB), tolerance, root(m))
 
+	dw = r.out(k * n)
+	kernels.LinearGradient(dw, dyd, xd, m, k, n, transposed)
+	r.near("LinearGradient", dw, wantW, tolerance, root(m))
+
 	dx, dw, db = r.out(m*k), r.inout(hadW), r.inout(hadB)
 	kernels.LinearBackward(dx, nil, nil, dyd, nil, wd, m, k, n, transposed)
 	kernels.LinearBackward(nil, dw, nil, dyd, xd, nil, m, k, n, transposed)

@@ -145,8 +145,11 @@ func testPrecision(t *rapid.T, k engine.Kernels) {
 	_, _, wantB := linearBackward(wide(dy), x2, w2, m, kk, n, transposed) // no product
 	hadW, hadB := r.normal(kk*n, 1), r.normal(n, 1)
 	dx, dw, db := r.out(m*kk), r.inout(hadW), r.inout(hadB)
+	alone := r.out(kk * n)
+	half.LinearGradient(alone, dyd, xd, m, kk, n, transposed)
 	half.LinearBackward(dx, dw, db, dyd, xd, wd, m, kk, n, transposed)
 	r.near("LinearBackward dx in bf16", dx, wantX, tolerance, root(n))
+	r.near("LinearGradient in bf16", alone, wantW, tolerance, root(m))
 	r.near("LinearBackward dw in bf16", dw, plus(hadW, wantW), tolerance, root(m))
 	r.near("LinearBackward db in bf16", db, plus(hadB, wantB), tolerance, root(m))
 	r.done("Linear in bf16")

@@ -68,6 +68,7 @@ func testShapes(t *testing.T, k engine.Kernels) {
 		{"Linear", func() { k.Linear(right, right, square, column, m, n, n, false) }},
 		{"Linear", func() { k.Linear(right, nil, nil, nil, m, 0, n, false) }},
 		{"LinearBackward", func() { k.LinearBackward(right, square, row, short, right, square, m, n, n, false) }},
+		{"LinearGradient", func() { k.LinearGradient(square, right, short, m, n, n, false) }},
 		{"LinearBackward", func() { k.LinearBackward(nil, square, nil, right, nil, nil, m, n, n, false) }},
 		{"Embed", func() { k.Embed(short, square, nil, ids, 1, m, n) }},
 		{"Embed", func() { k.Embed(right, square, row, ids, 1, m, n) }},
