@@ -21,7 +21,7 @@ import (
 // exportCmd takes a checkpoint to other programs.
 type exportCmd struct {
 	Checkpoint string `arg:"" help:"RUN (its last checkpoint), RUN@STEP, RUN@ALIAS, EXPERIMENT:ALIAS, an alias such as best, or a digest."`
-	Format     string `help:"For whom: hf (a folder for transformers), gguf (llama.cpp) or llmc (llm.c)." enum:"hf,gguf,llmc" default:"hf"`
+	Format     string `help:"For whom: hf (a folder for transformers), gguf (llama.cpp), llmc (llm.c), or peft (the adapters alone of a fine-tuning with LoRA)." enum:"hf,gguf,llmc,peft" default:"hf"`
 	DType      string `name:"dtype" help:"Format of the weights: f32, f16, bf16, q8_0 (gguf), or keep." enum:"keep,f32,f16,bf16,q8_0" default:"keep"`
 	Out        string `required:"" short:"o" help:"Folder to write into; it is made." type:"path" placeholder:"DIR"`
 	Name       string `help:"What the model is called, in a GGUF and its file's name (default: the run's name)."`
@@ -53,6 +53,9 @@ func (cmd *exportCmd) Run(ctx context.Context, g *Global) (err error) {
 			name = run.Name
 		}
 	}
+	if cmd.Format == "peft" {
+		return cmd.adapters(ctx, g, c, place, name)
+	}
 	if err := os.MkdirAll(cmd.Out, 0o755); err != nil {
 		return err
 	}
@@ -79,6 +82,35 @@ func (cmd *exportCmd) Run(ctx context.Context, g *Global) (err error) {
 		for _, n := range out.Notes {
 			fmt.Fprintln(os.Stderr, "note:", n)
 		}
+		_, err := fmt.Fprintln(w, strings.Join(out.Files, "\n"))
+		return err
+	})
+}
+
+// adapters writes the two files of a checkpoint that PEFT reads beside the base.
+func (cmd *exportCmd) adapters(ctx context.Context, g *Global, c *client.Client, place client.CheckpointPlace, name string) error {
+	if cmd.DType != "keep" {
+		return fmt.Errorf("--dtype: adapters stay as they were learnt; leave it out")
+	}
+	var files []event.File
+	for _, n := range []string{exchange.AdapterConfigFile, exchange.AdapterFile} {
+		f, ok := place.File(n)
+		if !ok {
+			return &exitError{exitRefused, fmt.Errorf("checkpoint %s has no %s: it was not fine-tuned with LoRA; use --format hf", place.Digest.Short(), n)}
+		}
+		files = append(files, f)
+	}
+	if err := os.MkdirAll(cmd.Out, 0o755); err != nil {
+		return err
+	}
+	if err := fetchFiles(ctx, c, files, cmd.Out, name, g.JSON); err != nil {
+		return err
+	}
+	out := exported{Checkpoint: string(place.Digest), Format: cmd.Format}
+	for _, f := range files {
+		out.Files = append(out.Files, filepath.Join(cmd.Out, f.Name))
+	}
+	return g.print(out, func(w io.Writer) error {
 		_, err := fmt.Fprintln(w, strings.Join(out.Files, "\n"))
 		return err
 	})
@@ -129,7 +161,7 @@ func plainName(name string) string {
 }
 
 // fetchModel brings the files of a checkpoint into a folder: what other programs know of it, and its tokenizer, which is its dataset's where it
-// carries none. Every file is compared with its digest.
+// carries none.
 func fetchModel(ctx context.Context, c *client.Client, place client.CheckpointPlace, dir, name string, quiet bool) error {
 	var wanted []event.File
 	for _, n := range append([]string{exchange.ConfigFile, safetensors.ModelFile, exchange.TokenizerFile}, exchange.Beside()...) {
@@ -143,6 +175,11 @@ func fetchModel(ctx context.Context, c *client.Client, place client.CheckpointPl
 			wanted = append(wanted, event.File{Name: n, Digest: place.Tokenizer})
 		}
 	}
+	return fetchFiles(ctx, c, wanted, dir, name, quiet)
+}
+
+// fetchFiles brings files into a folder, each compared with its digest.
+func fetchFiles(ctx context.Context, c *client.Client, wanted []event.File, dir, name string, quiet bool) error {
 	var done, total int64
 	for _, f := range wanted {
 		total += f.Size

@@ -21,6 +21,7 @@ type importCmd struct {
 	Name       string   `help:"Name of the run that stands for it (default: the path's last part)."`
 	Experiment string   `short:"e" help:"Experiment it belongs to; a new name opens one."`
 	Tokenizer  string   `help:"Its tokenizer.json, where it has none or another." type:"existingfile" placeholder:"FILE"`
+	Adapter    string   `help:"A LoRA of it, the folder that PEFT saved: it is merged." type:"existingdir" placeholder:"DIR"`
 	Dataset    string   `help:"Dataset whose held-out text it is judged on: its name or digest."`
 	Suites     []string `help:"Suites to judge it on now." placeholder:"NAME,…"`
 }
@@ -52,6 +53,11 @@ func (cmd *importCmd) Run(ctx context.Context, g *Global) (err error) {
 			return unusable(fmt.Errorf("%s: %w", cmd.Tokenizer, err))
 		}
 	}
+	if cmd.Adapter != "" {
+		if err := m.Adapt(cmd.Adapter); err != nil {
+			return unusable(err)
+		}
+	}
 	config, err := m.Check()
 	if err != nil {
 		return unusable(err)
@@ -74,6 +80,9 @@ func (cmd *importCmd) Run(ctx context.Context, g *Global) (err error) {
 		what.Name = strings.TrimSuffix(base, filepath.Ext(base))
 	}
 	source := map[string]any{"format": m.From, "source": filepath.Base(filepath.Clean(cmd.Path)), "dtype": m.Tensors[0].DType}
+	if cmd.Adapter != "" {
+		source["adapter"] = filepath.Base(filepath.Clean(cmd.Adapter))
+	}
 	if what.Config, err = json.Marshal(map[string]any{"import": source, "model": config}); err != nil {
 		return err
 	}

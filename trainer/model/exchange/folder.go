@@ -102,6 +102,9 @@ func openFolder(dir string) (_ *Model, err error) {
 		return nil, err
 	}
 	if m.Config == nil {
+		if raw, err := small(dir, AdapterConfigFile, maxConfig); err == nil && raw != nil {
+			return nil, wrong("%s is an adapter, not a model: millrace import BASE --adapter %s, BASE being the folder of the model that it adapts", dir, dir)
+		}
 		return nil, wrong("%s has no %s: name the folder of a model as transformers saves it, or a GGUF or .bin file", dir, ConfigFile)
 	}
 	if err = m.weights(dir); err != nil {
