@@ -47,6 +47,9 @@ func newModel(s Synthetic, f Fetcher) (*model, error) {
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = s.Concurrency
+	if s.Public { // a proxy would be asked instead of the address that is looked at
+		t.DialContext, t.Proxy = dialer(false), nil
+	}
 	m.client = &http.Client{
 		Transport: t, Timeout: time.Duration(s.Timeout * float64(time.Second)),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key is for this address
@@ -157,6 +160,9 @@ func (m *model) try(ctx context.Context, body []byte) (_ reply, again time.Durat
 	}
 	resp, err := m.client.Do(req)
 	if err != nil {
+		if errors.Is(err, errPrivate) {
+			return reply{}, -1, fmt.Errorf("%w: say that a private address is meant", m.fault(ctx, err))
+		}
 		return reply{}, 0, m.fault(ctx, err)
 	}
 	defer resp.Body.Close()

@@ -47,6 +47,8 @@ type Synthetic struct {
 	// Timeout is how many seconds a request may take.
 	Timeout float64 `json:"timeout"`
 	As      string  `json:"as"`
+	// Public refuses an endpoint whose address is not one of the public internet.
+	Public bool `json:"-"`
 }
 
 // Prompt is what a model is asked: the instruction, and what it is about.

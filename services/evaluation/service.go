@@ -30,6 +30,11 @@ type Service struct {
 	Jobs    *job.Runner
 	Bus     *bus.Bus
 	Blobs   *blob.Store
+	Library Library
+	// Temp is where results lie while they are written.
+	Temp string
+	// Pause is from which pause on a model behind an API is asked again; 0: 1 s.
+	Pause   time.Duration
 	Kernels engine.Kernels
 	Code    event.Code
 	Now     func() time.Time
@@ -47,75 +52,35 @@ func (s *Service) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// request turns one checkpoint into one request for each of its suites.
-func (s *Service) request(ctx context.Context, env event.Envelope, _ bus.Delivery) error {
-	c, ok := env.Event.(event.CheckpointSaved)
-	if !ok {
-		return bus.Poison(fmt.Errorf("evaluation: %s is not a checkpoint", env.Event.Type()))
-	}
-	for _, name := range c.Suites {
-		suite, err := suiteNamed(name)
-		if err != nil {
-			s.Log.Warn("a checkpoint names a suite that does not exist", "run", c.Run, "suite", name)
-			continue
-		}
-		req, err := event.EvaluationRequest(c, name, suite.Digest(), s.Code, "checkpoint.saved")
-		if err != nil {
-			return err
-		}
-		if _, err := s.Bus.PublishOnce(ctx, req); err != nil && !errors.Is(err, bus.ErrExists) {
-			return err
-		}
-	}
-	return nil
-}
-
 // settings is the configuration of an evaluate run.
 type settings struct {
 	Suite       string       `json:"suite"`
 	SuiteDigest event.Digest `json:"suite_digest"`
+	// API is the model, where it is none of this platform.
+	API *API `json:"api,omitempty"`
 }
 
 // Resolve finds the suite that an evaluation names, and pins its digest.
-func Resolve(_ context.Context, spec event.Spec) (event.Spec, error) {
+func (l Library) Resolve(ctx context.Context, spec event.Spec) (event.Spec, error) {
 	var c settings
 	dec := json.NewDecoder(bytes.NewReader(spec.Config))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
 		return spec, fmt.Errorf("evaluation: configuration: %w", err)
 	}
-	suite, err := suiteNamed(c.Suite)
+	if c.API != nil {
+		c.API.defaults()
+		if err := c.API.Check(); err != nil {
+			return spec, fmt.Errorf("evaluation: api: %w", err)
+		}
+	}
+	pin, err := l.Pin(ctx, c.Suite)
 	if err != nil {
 		return spec, err
 	}
-	c.SuiteDigest = suite.Digest()
+	c.SuiteDigest = pin.Digest
 	spec.Config, err = json.Marshal(c)
 	return spec, err
-}
-
-// Check refuses suites that do not exist, for whoever asks for a run that names them.
-func Check(names []string) error {
-	for _, n := range names {
-		if _, err := suiteNamed(n); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func suiteNamed(name string) (evaluator.Suite, error) {
-	suites, err := evaluator.Suites()
-	if err != nil {
-		return evaluator.Suite{}, err
-	}
-	var known []string
-	for _, s := range suites {
-		if s.Name == name {
-			return s, nil
-		}
-		known = append(known, s.Name)
-	}
-	return evaluator.Suite{}, fmt.Errorf("evaluation: there is no suite %q; there are %v", name, known)
 }
 
 // evaluate is one evaluation.
@@ -125,56 +90,102 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 	if err := json.Unmarshal(j.Request.Spec.Config, &c); err != nil {
 		return job.Outcome{}, job.Fail("bad_config", "", fmt.Errorf("evaluation: configuration: %w", err))
 	}
-	suite, err := suiteNamed(c.Suite)
+	suite, err := s.Library.Suite(ctx, c.SuiteDigest)
 	if err != nil {
-		return job.Outcome{}, job.Fail("unknown_suite", "this worker's version does not have it", err)
+		return job.Outcome{}, final(err)
 	}
-	if d := suite.Digest(); d != c.SuiteDigest {
-		return job.Outcome{}, job.Failf("other_suite", "run the evaluation with the version that asked for it", "evaluation: suite %s is %s here, %s was asked for", c.Suite, d.Short(), c.SuiteDigest.Short())
-	}
-	of, step, err := judgedBy(j.Request)
+	of, step, err := judgedBy(j.Request, c)
 	if err != nil {
 		return job.Outcome{}, err
 	}
-	j.Progress("load", 0, 1, "checkpoints", 0)
-	net, err := s.load(ctx, j.Request.Spec.Input("checkpoint"))
-	if err != nil {
-		return job.Outcome{}, final(err)
-	}
-	own, err := s.own(ctx, j.Request.Spec.Input("checkpoint"))
-	if err != nil {
-		return job.Outcome{}, final(err)
-	}
-	tok, heldOut, counts, err := s.text(ctx, j.Request.Spec.Input("dataset"), own)
-	if err != nil {
-		return job.Outcome{}, final(err)
-	}
-	scorer := evaluator.Evaluator{Counts: counts, Progress: func(done, total int64) {
-		left := time.Duration(float64(s.Now().Sub(began)) * float64(total-done) / float64(max(done, 1)))
-		j.Progress("score", done, total, "tokens", left)
-	}}
-	result, err := scorer.Score(ctx, judged{net}, words(tok, net), heldOut, suite)
-	if err != nil {
-		if ctx.Err() != nil {
+	if j.Request.GivesWay {
+		newer, err := s.newer(ctx, of, step, c.Suite)
+		if err != nil {
 			return job.Outcome{}, err
 		}
-		return job.Outcome{}, job.Fail("cannot_evaluate", "", err)
+		if newer {
+			return job.Outcome{}, job.GiveWay(event.Superseded, fmt.Errorf("evaluation: run %s has saved a newer checkpoint than that of step %d", of, step))
+		}
+	}
+	file, err := s.results(suite)
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	defer file.discard()
+	scorer := evaluator.Evaluator{Open: s.Library.open, Answer: file.answer}
+	done := event.EvaluationCompleted{
+		Run: j.Request.Run, Of: of, Step: step, Checkpoint: j.Request.Spec.Input("checkpoint"), Version: suite.Version,
+		SecondsWaited: event.Number(began.Sub(j.Requested).Seconds()),
+	}
+	var result evaluator.Result
+	if c.API != nil {
+		done.Model = c.API.Model
+		result, err = s.ask(ctx, j, *c.API, scorer, suite)
+	} else {
+		result, err = s.judge(ctx, j, scorer, suite)
+	}
+	if err != nil {
+		return job.Outcome{}, err
 	}
 	for _, skip := range result.Skipped {
 		j.Print(fmt.Sprintf("%s: the prompt %q was left out: %s", skip.Task, skip.Prompt, skip.Reason))
 	}
-	done := event.EvaluationCompleted{
-		Run: j.Request.Run, Of: of, Step: step, Checkpoint: j.Request.Spec.Input("checkpoint"),
-		Suite: result.Suite, SuiteDigest: result.SuiteDigest, Scores: result.Scores, Samples: result.Samples,
-		SecondsWaited: event.Number(began.Sub(j.Requested).Seconds()), Seconds: event.Number(s.Now().Sub(began).Seconds()),
+	for _, f := range result.Failed {
+		j.Print(fmt.Sprintf("%s has no scores (%s): %s", f.Task, f.Code, f.Message))
+		done.Failed = append(done.Failed, event.TaskFailure(f))
 	}
+	if done.Results, done.Answers, err = file.store(ctx, s.Library.Blobs); err != nil {
+		return job.Outcome{}, final(err)
+	}
+	done.Suite, done.SuiteDigest, done.Scores, done.Samples = result.Suite, result.SuiteDigest, result.Scores, result.Samples
+	done.Seconds = event.Number(s.Now().Sub(began).Seconds())
 	return job.Outcome{}, j.Publish(ctx, done)
+}
+
+// judge scores the checkpoint that a job names.
+func (s *Service) judge(ctx context.Context, j *job.Job, scorer evaluator.Evaluator, suite evaluator.Suite) (evaluator.Result, error) {
+	j.Progress("load", 0, 1, "checkpoints", 0)
+	net, err := s.load(ctx, j.Request.Spec.Input("checkpoint"))
+	if err != nil {
+		return evaluator.Result{}, final(err)
+	}
+	own, err := s.own(ctx, j.Request.Spec.Input("checkpoint"))
+	if err != nil {
+		return evaluator.Result{}, final(err)
+	}
+	tok, heldOut, counts, err := s.text(ctx, j.Request.Spec.Input("dataset"), own)
+	if err != nil {
+		return evaluator.Result{}, final(err)
+	}
+	scorer.Counts, scorer.Progress = counts, s.progress(j, "tokens")
+	result, err := scorer.Score(ctx, judged{net}, words(tok, net), heldOut, suite)
+	return result, unscored(ctx, err)
+}
+
+// progress tells how far a job is, and what it has left at its pace so far.
+func (s *Service) progress(j *job.Job, unit string) func(done, total int64) {
+	began := s.Now()
+	return func(done, total int64) {
+		left := time.Duration(float64(s.Now().Sub(began)) * float64(total-done) / float64(max(done, 1)))
+		j.Progress("score", done, total, unit, left)
+	}
+}
+
+// unscored marks why a suite as a whole has no scores.
+func unscored(ctx context.Context, err error) error {
+	var marked *job.Failed
+	if err == nil || ctx.Err() != nil || errors.As(err, &marked) {
+		return err
+	}
+	return job.Fail("cannot_evaluate", "", err)
 }
 
 // judgedBy is the run and step that an evaluation's scores are of. A reproduction judges the checkpoint again on its own account: its
 // scores are compared, and do not count for the checkpoint twice. The step is in the name of the checkpoint that its spec has.
-func judgedBy(req event.RunRequested) (event.RunID, int64, error) {
+func judgedBy(req event.RunRequested, c settings) (event.RunID, int64, error) {
 	switch {
+	case c.API != nil:
+		return req.Run, 0, nil
 	case req.Branch == nil:
 	case req.Branch.Kind != event.Reproduction:
 		return req.Branch.From, req.Branch.Step, nil

@@ -59,11 +59,20 @@ func (p *pickup) tell(err error) {
 	}
 }
 
+// number counts the run's checkpoints, also over attempts.
+func (p *pickup) number() int64 {
+	if c := p.j.Checkpoint; p.newest.Number == 0 && c != nil && c.Run == p.j.Request.Run {
+		return c.Number + 1
+	}
+	return p.newest.Number + 1
+}
+
 // take stores the files of a checkpoint, then says so.
 func (p *pickup) take(ctx context.Context, f found) error {
 	req := p.j.Request
 	saved := event.CheckpointSaved{
 		Run: req.Run, Experiment: req.Experiment, Step: f.step, Dataset: req.Spec.Input("dataset"), Suites: req.Suites,
+		Number: p.number(), Evaluation: req.Evaluation, Pins: req.Pins,
 	}
 	var entries []blob.Entry
 	var stored int64

@@ -64,7 +64,7 @@ func startWith(t testing.TB, maxBytes int64) *lab {
 	}
 	tr := &tracker.Tracker{
 		Bus: b, Model: m, Now: time.Now, Random: rand.Reader, Log: quiet,
-		Deterministic: func(string) bool { return true }, CheckSuites: func([]string) error { return nil },
+		Deterministic: func(string) bool { return true }, PinSuites: func(context.Context, []string) ([]event.SuitePin, error) { return nil, nil },
 	}
 	objects, err := s3embed.Open(t.Context(), s3embed.Config{Dir: filepath.Join(dir, "objects"), AccessKey: "test-key", SecretKey: "test-secret"})
 	if err != nil {

@@ -16,7 +16,9 @@ type Failed struct {
 	Passing bool
 	// Tries is how often a passing fault may come before it is the run's end; 0 is 5.
 	Tries int
-	Err   error
+	// Unwanted says that nobody wants any more what the run was for: it ends as stopped.
+	Unwanted bool
+	Err      error
 }
 
 func (f *Failed) Error() string { return f.Err.Error() }
@@ -29,6 +31,9 @@ func Fail(code, hint string, err error) error { return &Failed{Code: code, Hint:
 func Failf(code, hint, format string, args ...any) error {
 	return Fail(code, hint, fmt.Errorf(format, args...))
 }
+
+// GiveWay marks the end of a run that nobody wants any more: it is stopped, and the record says why.
+func GiveWay(code string, err error) error { return &Failed{Code: code, Err: err, Unwanted: true} }
 
 // Retry marks an error that may pass: the run is tried again, a few times.
 func Retry(code, hint string, err error) error {

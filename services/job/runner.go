@@ -169,6 +169,8 @@ func (j *Job) end(out Outcome, stop *event.RunStopRequested, err error) error {
 		if stop.Pause {
 			ended.Status = event.Paused
 		}
+	case errors.As(err, &failed) && failed.Unwanted:
+		ended.Status, ended.Failure = event.Stopped, failureOf(err)
 	default:
 		ended.Status, ended.Failure = event.Failed, failureOf(err)
 		j.runner.Log.Warn("run failed", "run", j.Request.Run, "code", ended.Failure.Code, "error", err)

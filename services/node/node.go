@@ -179,7 +179,7 @@ func (n *Node) openTracker(ctx context.Context) error {
 	n.tracker = &tracker.Tracker{
 		Bus: n.bus, Model: m, Code: n.code, Now: time.Now, Random: rand.Reader, Log: n.log, Deterministic: training.Deterministic,
 		Environment: n.environmentOf,
-		CheckSuites: evaluation.Check, Continues: training.Continues,
+		PinSuites:   n.library().PinAll, Continues: training.Continues,
 		Missing: func(ctx context.Context, spec event.Spec, from *event.CheckpointSaved) ([]string, error) {
 			return training.Missing(ctx, n.blobs, spec, from)
 		},
@@ -187,7 +187,7 @@ func (n *Node) openTracker(ctx context.Context) error {
 			event.Finetune: func(ctx context.Context, spec event.Spec) (event.Spec, error) {
 				return training.ResolveFinetune(ctx, n.blobs, spec)
 			},
-			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: evaluation.Resolve, event.External: external.Resolve,
+			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: n.library().Resolve, event.External: external.Resolve,
 			event.Judge: n.resolveJudge,
 		},
 		Stored: n.stored,
@@ -222,21 +222,14 @@ func (n *Node) openWorkers(ctx context.Context) error {
 	}
 	n.meter = meter.New(meter.Config{Dir: n.config.Data, Log: n.log})
 	n.closes = append(n.closes, n.meter.Close)
+	temp, err := n.temporary()
+	if err != nil {
+		return err
+	}
 	if n.config.plays(Curation) {
 		k, err := auto.Open("cpu-reference", 1) // curation computes nothing; the record still names the processor
 		if err != nil {
 			return fmt.Errorf("node: %w", err)
-		}
-		temp := filepath.Join(n.config.Data, "tmp") // on the disk that was given, not on one that may be memory
-		if err := os.MkdirAll(temp, 0o700); err != nil {
-			return fmt.Errorf("node: %w", err)
-		}
-		left, err := filepath.Glob(filepath.Join(temp, "millrace-*")) // of a node that was killed where open files keep their names
-		for _, file := range left {
-			err = errors.Join(err, os.Remove(file))
-		}
-		if err != nil {
-			return fmt.Errorf("node: temporary files of an earlier start: %w", err)
 		}
 		on := event.Environment{CPU: k.Info().Name, Threads: runtime.GOMAXPROCS(0)}
 		s := &curation.Service{Jobs: n.runner(Curation, on), Blobs: n.blobs, Temp: temp, Now: time.Now}
@@ -265,7 +258,7 @@ func (n *Node) openWorkers(ctx context.Context) error {
 		}
 		n.closeLater(k)
 		s := &evaluation.Service{
-			Jobs: n.runner(Evaluation, device(k.Info())), Bus: n.bus, Blobs: n.blobs, Kernels: k, Code: n.code, Now: time.Now, Log: n.log,
+			Jobs: n.runner(Evaluation, device(k.Info())), Bus: n.bus, Blobs: n.blobs, Library: n.library(), Temp: temp, Kernels: k, Code: n.code, Now: time.Now, Log: n.log,
 		}
 		n.jobs = append(n.jobs, s.Run, n.judges(s.Jobs).Run)
 	}
@@ -273,6 +266,22 @@ func (n *Node) openWorkers(ctx context.Context) error {
 		return n.openExternal(ctx)
 	}
 	return nil
+}
+
+// temporary is an empty folder for what workers write on the way, on the disk that was given, not on one that may be memory.
+func (n *Node) temporary() (string, error) {
+	temp := filepath.Join(n.config.Data, "tmp")
+	if err := os.MkdirAll(temp, 0o700); err != nil {
+		return "", fmt.Errorf("node: %w", err)
+	}
+	left, err := filepath.Glob(filepath.Join(temp, "millrace-*")) // of a node that was killed where open files keep their names
+	for _, file := range left {
+		err = errors.Join(err, os.Remove(file))
+	}
+	if err != nil {
+		return "", fmt.Errorf("node: temporary files of an earlier start: %w", err)
+	}
+	return temp, nil
 }
 
 // openExternal makes the role that starts other people's programs.

@@ -66,9 +66,9 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 		}
 		return w, false, err
 	case event.ExperimentCreated:
-		return t.admitExperiment(w)
+		return t.admitExperiment(ctx, w)
 	case event.ExperimentUpdated:
-		return w, false, t.admitUpdate(w)
+		return w, false, t.admitUpdate(ctx, w)
 	case event.AliasSet:
 		c, err := t.Model.Checkpoint(w.Run, w.Step)
 		if err != nil {
@@ -129,7 +129,7 @@ func (t *Tracker) admitTags(w event.RunTagged) error {
 	return err
 }
 
-func (t *Tracker) admitExperiment(w event.ExperimentCreated) (event.Event, bool, error) {
+func (t *Tracker) admitExperiment(ctx context.Context, w event.ExperimentCreated) (event.Event, bool, error) {
 	w.Name = strings.TrimSpace(w.Name)
 	if w.Name == "" || len(w.Name) > maxName {
 		return nil, false, refuse(Invalid, "name", "", "an experiment's name has 1-%d bytes", maxName)
@@ -137,7 +137,7 @@ func (t *Tracker) admitExperiment(w event.ExperimentCreated) (event.Event, bool,
 	if other, err := t.Model.ExperimentByName(w.Name); err == nil {
 		return nil, false, refuse(Conflict, "name", "", "experiment %q exists already: %s", w.Name, other.ID)
 	}
-	if err := cmp.Or(checkObjective(w.Objective), checkBudget(w.Budget), t.checkSuites(w.Suites)); err != nil {
+	if err := cmp.Or(checkObjective(w.Objective), checkBudget(w.Budget), t.checkSuites(ctx, w.Suites, w.Evaluation)); err != nil {
 		return nil, false, err
 	}
 	// The id follows from the name: two who create it at once create one.
@@ -147,7 +147,7 @@ func (t *Tracker) admitExperiment(w event.ExperimentCreated) (event.Event, bool,
 }
 
 // admitUpdate checks what is to be changed of an experiment.
-func (t *Tracker) admitUpdate(w event.ExperimentUpdated) error {
+func (t *Tracker) admitUpdate(ctx context.Context, w event.ExperimentUpdated) error {
 	x, err := t.Model.Experiment(w.Experiment)
 	if err != nil {
 		return refuse(NotFound, "id", "", "there is no experiment %s", w.Experiment)
@@ -164,19 +164,11 @@ func (t *Tracker) admitUpdate(w event.ExperimentUpdated) error {
 		return refuse(Invalid, "note", "", "a note has at most %d bytes", maxNote)
 	}
 	for _, what := range w.Clear {
-		if what != "objective" && what != "suites" && what != "budget" {
-			return refuse(Invalid, "clear", "", "%q cannot be taken away; objective, suites and budget can", what)
+		if what != "objective" && what != "suites" && what != "evaluation" && what != "budget" {
+			return refuse(Invalid, "clear", "", "%q cannot be taken away; objective, suites, evaluation and budget can", what)
 		}
 	}
-	return cmp.Or(checkObjective(w.Objective), checkBudget(w.Budget), t.checkSuites(w.Suites))
-}
-
-// checkSuites refuses suites that do not exist.
-func (t *Tracker) checkSuites(names []string) error {
-	if err := t.CheckSuites(names); err != nil {
-		return asRefusal("suites", err)
-	}
-	return nil
+	return cmp.Or(checkObjective(w.Objective), checkBudget(w.Budget), t.checkSuites(ctx, w.Suites, w.Evaluation))
 }
 
 func checkObjective(o *event.Objective) error {

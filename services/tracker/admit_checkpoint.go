@@ -43,7 +43,7 @@ func (t *Tracker) admitCheckpoint(ctx context.Context, w event.CheckpointSaved) 
 			return nil, err
 		}
 	}
-	if err := t.checkSuites(w.Suites); err != nil {
+	if err := t.judged(ctx, run, &w); err != nil {
 		return nil, err
 	}
 	if w.Dataset != "" {

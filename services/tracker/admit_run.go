@@ -50,12 +50,7 @@ func (t *Tracker) admitRun(ctx context.Context, w event.RunRequested) (event.Eve
 	if w.Experiment, err = t.experimentFor(ctx, w.Experiment, w.By); err != nil {
 		return nil, err
 	}
-	if w.Suites == nil && w.Experiment != "" {
-		if x, err := t.Model.Experiment(w.Experiment); err == nil {
-			w.Suites = x.Suites
-		}
-	}
-	if err := cmp.Or(t.affordable(w.Experiment, nil), t.checkSuites(w.Suites)); err != nil {
+	if err := cmp.Or(t.affordable(w.Experiment, nil), t.judging(ctx, &w)); err != nil {
 		return nil, err
 	}
 	if err := t.resolveInputs(&w); err != nil {
@@ -169,7 +164,7 @@ func (t *Tracker) madeBefore(config json.RawMessage) ([]event.Digest, error) {
 // admitEvaluation names the evaluation after (run, step, suite digest); asking twice is asking once.
 func (t *Tracker) admitEvaluation(ctx context.Context, w event.RunRequested) (event.Event, error) {
 	if w.Branch == nil {
-		return nil, refuse(Invalid, "run", "", "an evaluation needs the run whose checkpoint it judges")
+		return t.admitElsewhere(ctx, w)
 	}
 	if _, err := t.run(w.Branch.From); err != nil {
 		return nil, err

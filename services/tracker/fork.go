@@ -68,9 +68,9 @@ func (t *Tracker) admitFork(ctx context.Context, w event.RunRequested) (event.Ev
 		return nil, err
 	}
 	if w.Suites == nil {
-		w.Suites = parent.Suites
+		w.Suites, w.Evaluation = parent.Suites, parent.Evaluation
 	}
-	if err := cmp.Or(t.checkSuites(w.Suites), t.affordable(w.Experiment, nil)); err != nil {
+	if err := cmp.Or(t.judging(ctx, &w), t.affordable(w.Experiment, nil)); err != nil {
 		return nil, err
 	}
 	if err := t.present(ctx, "id", w.Spec, w.From); err != nil {

@@ -47,7 +47,7 @@ func watched(t *testing.T, n int) ([]*tracker.Tracker, *clock) {
 		}
 		tr := &tracker.Tracker{
 			Bus: b, Model: m, Now: c.now, Random: rand.Reader, Log: quiet, WatchEvery: 10 * time.Millisecond,
-			Deterministic: func(string) bool { return true }, CheckSuites: func([]string) error { return nil },
+			Deterministic: func(string) bool { return true }, PinSuites: func(context.Context, []string) ([]event.SuitePin, error) { return nil, nil },
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)

@@ -25,8 +25,8 @@ type Tracker struct {
 	// Resolve checks a spec and writes out its defaults, by kind; a kind without one is taken as it is. Its errors may carry
 	// a field (Fielder) and a hint (Hinter).
 	Resolve map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error)
-	// CheckSuites refuses suites that do not exist.
-	CheckSuites func(names []string) error
+	// PinSuites says what the names of suites mean now, each once, and refuses those that do not exist.
+	PinSuites func(ctx context.Context, names []string) ([]event.SuitePin, error)
 	// Continues refuses a spec that cannot go on from a checkpoint of another at a step; nil refuses none.
 	Continues func(parent, fork event.Spec, step int64) error
 	// Missing names what storage does not hold of a spec's inputs and of the checkpoint to begin at, nil for none; nil asks nobody.
@@ -76,6 +76,8 @@ func (t *Tracker) Run(ctx context.Context) error {
 			}
 			if r, ok := env.Event.(event.RunRequested); ok && r.Branch != nil && r.Branch.Kind == event.Reproduction {
 				judge(r.Run)
+			} else if ok && r.GivesWay {
+				g.Go(func() error { return t.supersede(ctx, r) })
 			}
 			budgets.note(env.Event)
 			return nil
@@ -161,6 +163,8 @@ func (t *Tracker) Submit(ctx context.Context, wish event.Event) (event.Envelope,
 		return t.stop(ctx, w)
 	case event.RunRewound:
 		return t.rewind(ctx, w)
+	case event.SuiteSaved:
+		return t.saveSuite(ctx, w)
 	case event.RunRequested:
 		if w.Resume > 0 {
 			return t.resume(ctx, w)

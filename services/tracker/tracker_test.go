@@ -42,13 +42,14 @@ func start(t *testing.T) *tracker.Tracker {
 	tr := &tracker.Tracker{
 		Bus: b, Model: m, Now: time.Now, Random: rand.Reader, Log: quiet,
 		Deterministic: func(key string) bool { return !strings.HasPrefix(key, "speed") },
-		CheckSuites: func(names []string) error {
+		PinSuites: func(_ context.Context, names []string) (pins []event.SuitePin, err error) {
 			for _, n := range names {
 				if n != "quick" {
-					return fmt.Errorf("there is no suite %q", n)
+					return nil, fmt.Errorf("there is no suite %q", n)
 				}
+				pins = append(pins, event.SuitePin{Name: n, Version: 1, Digest: event.DigestOf([]byte(n))})
 			}
-			return nil
+			return pins, nil
 		},
 		Resolve: map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error){
 			event.Train: func(_ context.Context, s event.Spec) (event.Spec, error) {

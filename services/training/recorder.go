@@ -84,6 +84,7 @@ func (r *recorder) Checkpoint(_ context.Context, c trainer.Checkpoint) error {
 	saved := event.CheckpointSaved{
 		Run: r.j.Request.Run, Experiment: r.j.Request.Experiment, Step: c.Step, Dataset: r.dataset,
 		Suites: r.j.Request.Suites, Tokens: c.Tokens, Last: c.Final,
+		Number: r.saved.Number + 1, Evaluation: r.j.Request.Evaluation, Pins: r.j.Request.Pins,
 	}
 	began := r.s.Now()
 	var stored int64

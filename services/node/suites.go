@@ -1,0 +1,35 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"millrace/event"
+	"millrace/services/evaluation"
+	"millrace/storage/readmodel"
+)
+
+// library is the suites as this process knows them: of the read model where there is one, else of the log.
+func (n *Node) library() evaluation.Library {
+	l := evaluation.Library{Blobs: n.blobs}
+	if n.model == nil {
+		l.Saved = evaluation.LastSaved(n.bus)
+		return l
+	}
+	l.Saved = func(_ context.Context, name string, version int) (event.SuiteSaved, bool, error) {
+		s, err := n.model.Suite(name, version)
+		if errors.Is(err, readmodel.ErrNotFound) {
+			return event.SuiteSaved{}, false, nil
+		}
+		return s.SuiteSaved, err == nil, err
+	}
+	l.All = func() ([]event.SuiteSaved, error) {
+		all, err := n.model.Suites("")
+		out := make([]event.SuiteSaved, len(all))
+		for i, s := range all {
+			out[i] = s.SuiteSaved
+		}
+		return out, err
+	}
+	return l
+}
