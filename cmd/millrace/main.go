@@ -90,6 +90,7 @@ type cli struct {
 	Runs       runsCmd       `cmd:"" help:"List runs."`
 	Show       showCmd       `cmd:"" help:"Show a run: status, metrics, cost, checkpoints with scores and samples."`
 	Cost       costCmd       `cmd:"" help:"What training costs: estimates, plans for a budget, prices, and what a run has cost."`
+	Contest    contestCmd    `cmd:"" help:"Let people and models judge what models answered: open, list, show, judge, close."`
 	Compare    compareCmd    `cmd:"" help:"Compare runs: what differs in configuration, and how they did."`
 	Watch      watchCmd      `cmd:"" help:"Watch a run, or all runs, live."`
 	Reproduce  reproduceCmd  `cmd:"" help:"Do a recorded run again and compare it bit for bit."`
@@ -186,7 +187,7 @@ func plain(err error) string {
 	for {
 		room, rest, ok := strings.Cut(s, ": ")
 		switch room {
-		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "trainer", "curator", "evaluator", "classify", "ngram", "metric", "rating", "cost", "serving", "exchange", "safetensors", "gguf", "llmc":
+		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "judging", "contest", "trainer", "curator", "evaluator", "classify", "ngram", "metric", "rating", "cost", "serving", "exchange", "safetensors", "gguf", "llmc":
 			if ok {
 				s = rest
 				continue
