@@ -98,10 +98,15 @@ func (w *work) run(ctx context.Context) (job.Outcome, error) {
 	g, asking := errgroup.WithContext(ctx)
 	g.SetLimit(w.settings.Concurrency)
 	for _, q := range open {
-		if asking.Err() != nil || w.spent() {
+		if asking.Err() != nil {
 			break
 		}
-		g.Go(func() error { return w.one(asking, q) })
+		g.Go(func() error {
+			if w.spent() {
+				return nil
+			}
+			return w.one(asking, q)
+		})
 	}
 	err = g.Wait()
 	if rerr := w.report(w.job.Lasting()); err == nil {
