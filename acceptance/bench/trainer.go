@@ -69,7 +69,8 @@ type stepped struct {
 	Seconds float64 // a step, median
 	FLOPs   float64 // a step's, by model.Config.FLOPsPerToken
 	PeakFMA float64 // FLOP/s of multiply-adds on all threads, measured between steps
-	Peak    int64   // most bytes resident
+	Peak    int64   // most bytes resident in steps
+	Saving  int64   // and with the copy that the last checkpoint is made from
 	Minimum float64 // bytes that weights, gradients, optimizer and kept activations need
 	Mallocs float64 // allocations a step
 	Slower  float64 // the share of the time that would not have passed if all steps were as the median, without anything between
@@ -127,7 +128,7 @@ func trainingSteps(ctx context.Context, p peers) ([]Row, error) {
 		if s == gpt2124M {
 			rows = append(rows,
 				Row{Name: s.name + "_peak_share", Value: 100 * both.FLOPs / both.Seconds / both.PeakFMA, Unit: "%", Better: "higher", Bar: ptr(60), Note: fmt.Sprintf("of %.0f GFLOP/s of multiply-adds, measured between the steps", both.PeakFMA/1e9)},
-				Row{Name: s.name + "_memory", Value: float64(both.Peak) / both.Minimum, Unit: "times the minimum", Better: "lower", Bar: ptr(1.1), Note: fmt.Sprintf("%.2f GB resident", float64(both.Peak)/1e9)},
+				Row{Name: s.name + "_memory", Value: float64(both.Peak) / both.Minimum, Unit: "times the minimum", Better: "lower", Bar: ptr(1.1), Note: fmt.Sprintf("%.2f GB resident, %.2f GB with the copy for a checkpoint", float64(both.Peak)/1e9, float64(both.Saving)/1e9)},
 				Row{Name: s.name + "_mallocs", Value: both.Mallocs, Unit: "a step", Better: "lower"})
 		}
 	}

@@ -69,6 +69,7 @@ type timer struct {
 	ended    time.Time // of the latest step
 	folder   string
 	lastSeen uint64
+	resident int64 // most bytes, without checkpoints while none was made
 }
 
 func (t *timer) Metrics(_ context.Context, step int64, points []trainer.Point) error {
@@ -83,6 +84,8 @@ func (t *timer) Metrics(_ context.Context, step int64, points []trainer.Point) e
 	if step == 3 {
 		t.began = time.Now()
 	}
+	t.resident = mostResident()
+	runtime.ReadMemStats(&m) // what this function allocates is not the step's
 	t.lastSeen = m.Mallocs
 	t.ended = time.Now()
 	if time.Now().After(t.until) && len(t.steps) >= 5 {
@@ -164,7 +167,7 @@ func childTrains(args []string, every int64) (stepped, error) {
 		peak = p.PeakFLOPS()
 	}
 	return stepped{
-		Seconds: step, FLOPs: c.Model.FLOPsPerToken(n[3]) * float64(n[3]*n[4]), PeakFMA: peak, Peak: mostResident(),
+		Seconds: step, FLOPs: c.Model.FLOPsPerToken(n[3]) * float64(n[3]*n[4]), PeakFMA: peak, Peak: t.resident, Saving: mostResident(),
 		Minimum: c.Model.TrainingBytes(n[4], n[3]), Mallocs: t.mallocs[len(t.mallocs)/2], Slower: 1 - step*float64(len(t.steps))/t.ended.Sub(t.began).Seconds(),
 	}, nil
 }
