@@ -23,6 +23,7 @@ func presets() []Shape {
 		llama("tinyllama-1.1b", 32000, 2048, 22, 32, 4, 5632, 2048),
 		llama("llama2-7b", 32000, 4096, 32, 32, 32, 11008, 4096), llama("llama2-13b", 32000, 5120, 40, 40, 40, 13824, 4096), llama("llama2-70b", 32000, 8192, 80, 64, 8, 28672, 4096),
 		llama("llama3-8b", 128256, 4096, 32, 32, 8, 14336, 8192), llama("llama3-70b", 128256, 8192, 80, 64, 8, 28672, 8192),
+		{Name: "llama3.2-1b", Vocab: 128256, DModel: 2048, NLayer: 16, NHead: 32, KVHeads: 8, Hidden: 8192, Context: 131072, Gated: true, Positions: Rotary, Norm: RMSNorm, Tied: true},
 		{Name: "qwen2.5-0.5b", Vocab: 151936, DModel: 896, NLayer: 24, NHead: 14, KVHeads: 2, Hidden: 4864, Context: 32768, Gated: true, Positions: Rotary, Norm: RMSNorm, QKVBias: true, Tied: true},
 		{Name: "bert-base", Kind: Encoder, Vocab: 30522, DModel: 768, NLayer: 12, NHead: 12, Context: 512, Segments: 2, Bias: true, NoHead: true, EmbeddingNorm: true, NoFinalNorm: true},
 		{Name: "bart-base", Kind: EncoderDecoder, Vocab: 50265, DModel: 768, NLayer: 6, NHead: 12, Context: 1024, PositionRows: 1026, Bias: true, Tied: true, EmbeddingNorm: true, NoFinalNorm: true},
@@ -39,8 +40,16 @@ func Presets() []string {
 	return names
 }
 
-// Preset is a published model's shape, every default written out. Errors: ErrBadShape for a name that is not known.
+// Preset is a published model's shape, every default written out, by the name here or the trainer's. Errors: ErrBadShape for a name that is not known.
 func Preset(name string) (Shape, error) {
+	switch strings.ToLower(name) { // as the trainer's presets are called
+	case "llama-tiny":
+		name = "tinyllama-1.1b"
+	case "llama-3-8b":
+		name = "llama3-8b"
+	case "llama-3.2-1b":
+		name = "llama3.2-1b"
+	}
 	all := presets()
 	i := slices.IndexFunc(all, func(s Shape) bool { return strings.EqualFold(s.Name, name) })
 	if i < 0 {

@@ -15,7 +15,7 @@ func TestPublishedModelsToTheLastParameter(t *testing.T) {
 	for name, want := range map[string]int64{
 		"gpt2-124m": 124_439_808, "gpt2-355m": 354_823_168, "gpt2-774m": 774_030_080, "gpt2-1.5b": 1_557_611_200,
 		"tinyllama-1.1b": 1_100_048_384, "llama2-7b": 6_738_415_616, "llama2-13b": 13_015_864_320, "llama2-70b": 68_976_648_192,
-		"llama3-8b": 8_030_261_248, "llama3-70b": 70_553_706_496, "qwen2.5-0.5b": 494_032_768,
+		"llama3-8b": 8_030_261_248, "llama3-70b": 70_553_706_496, "qwen2.5-0.5b": 494_032_768, "llama3.2-1b": 1_235_814_400, "llama-3.2-1b": 1_235_814_400,
 		"bert-base": 108_891_648, "bart-base": 139_420_416, "t5-small": 60_506_624,
 	} {
 		s, err := cost.Preset(name)

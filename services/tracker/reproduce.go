@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,16 +16,21 @@ import (
 const maxSaveAt = 1000
 
 // admitReproduction copies the recorded spec. A training that was stopped is done up to there, and saves a checkpoint wherever its original
-// has one. Its checkpoints are not evaluated: they are compared. A curation is built anew, whatever datasets there are.
+// has one. Its checkpoints are not evaluated: they are compared. A curation is built anew, whatever datasets there are. A command that a
+// worker started is started again, with the files, inputs and environment that are recorded: what it does is its own, and the verdict tells.
 func (t *Tracker) admitReproduction(ctx context.Context, w event.RunRequested) (event.Event, error) {
 	of, err := t.run(w.Branch.From)
 	switch {
 	case err != nil:
 		return nil, err
-	case of.Kind == event.External || of.Bare || of.Kind == "": // a command too: nobody knows whether it would do the same
+	case of.Bare || of.Kind == "" || of.Kind == event.External && len(of.Spec.Command) == 0:
 		return nil, refuse(Invalid, "id", "run its script again, with the configuration that is recorded, and look at the two side by side: millrace compare", "run %s is somebody else's script: it cannot be run from here", of.ID)
 	case len(of.Attempts) == 0:
 		return nil, refuse(Conflict, "id", "", "run %s has not begun: there is nothing to compare", of.ID)
+	case of.Kind == event.External && w.StopAfter != 0:
+		return nil, refuse(Invalid, "steps", "leave it out: the command is run to its end", "run %s is a command's, which cannot be told after which step to end", of.ID)
+	case of.Kind == event.External && (of.Status == event.Stopped || of.Status == event.Paused):
+		return nil, refuse(Conflict, "id", "resume it to its end, and reproduce that", "run %s is %s: a command cannot be told to end at the same step", of.ID, of.Status)
 	case w.StopAfter < 0:
 		return nil, refuse(Invalid, "steps", "", "%d steps", w.StopAfter)
 	case w.StopAfter > 0 && of.From != nil && w.StopAfter <= of.From.Step:
@@ -75,7 +81,7 @@ func (t *Tracker) Foreseen(ctx context.Context, id event.RunID) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	var out []string
+	out := unrecorded(of.Spec)
 	for _, f := range []struct {
 		name   string
 		va, vb any
@@ -100,6 +106,17 @@ func (t *Tracker) Foreseen(ctx context.Context, id event.RunID) ([]string, error
 		}
 	}
 	return append(out, environmentDifferences(of.Environment(), here)...), nil
+}
+
+// unrecorded is what a command may read that nothing records.
+func unrecorded(s event.Spec) []string {
+	var c struct {
+		Dir string `json:"dir"`
+	}
+	if s.Kind != event.External || json.Unmarshal(s.Command, &c) != nil || c.Dir == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("command.dir: what is in %s is not recorded, and may have changed", c.Dir)}
 }
 
 // advanceDataset compares what two curations made.
