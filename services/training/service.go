@@ -93,7 +93,12 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	if config.ExtraTokens() > 0 && config.Model.Arch.Kind() == model.Encoder {
 		config.Model.MaskToken = int(maskOf(tok))
 	}
-	config.Model.VocabSize = set.manifest.Tokenizer.VocabSize + config.ExtraTokens()
+	words := set.manifest.Tokenizer.VocabSize + config.ExtraTokens()
+	// Runs that are recorded did without this check, and are done again as they were.
+	if v := config.Model.VocabSize; v > 0 && v < words && j.Checkpoint == nil && j.Request.Branch == nil {
+		return job.Outcome{}, job.Failf("bad_config", "leave the key out: the dataset's tokenizer decides", "training: model.vocab_size: %d is smaller than the %d tokens that the dataset's text may have", v, words)
+	}
+	config.Model.VocabSize = words
 	if config, err = config.Resolve(); err != nil {
 		return job.Outcome{}, job.Fail("bad_config", "correct the key and start the run again", err)
 	}
