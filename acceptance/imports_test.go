@@ -37,6 +37,7 @@ var rooms = []room{
 	{"services/meter", []string{"event"}, "samples a machine"},
 	{"services/job", []string{"services/bus", "services/meter", "event"}, "carries one run from request to end"},
 	{"services/tracker", []string{"services/bus", "storage/readmodel", "event", "cost"}, "turns a wish into an event, or refuses"},
+	{"services/rules", []string{"services/bus", "services/tracker", "storage/readmodel", "event", "cost"}, "what is to be done when something happens; wishes go to the tracker"},
 	{"services/ingest", []string{"services/tracker", "storage/readmodel", "storage/blob", "event"}, "what scripts log becomes events; the tracker takes them"},
 	{"services/training", []string{"services/bus", "services/job", "storage/blob", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
 	{"services/evaluation", []string{"services/bus", "services/job", "storage/blob", "evaluator", "curator", "trainer", "event", "cost"}, "curator for the dataset's manifest"},
@@ -66,6 +67,7 @@ var vendors = map[string][]string{
 	"github.com/ebitengine":     {"services/meter"},
 	"github.com/prometheus":     {"services/node", "services/api"},
 	"github.com/alecthomas":     {"cmd"},
+	"github.com/google/cel-go":  {"services/rules"},
 }
 
 type pkg struct {

@@ -53,6 +53,7 @@ type Config struct {
 	S3      S3       `yaml:"s3"`
 	Keep    Keep     `yaml:"keep"`
 	Serve   Serve    `yaml:"serve"`
+	Rules   Rules    `yaml:"rules"`
 	// External allows runs of commands here.
 	External Commands `yaml:"external"`
 	// Engine is "auto", "cpu" or "cpu-reference"; Threads is for training, 0: all cores.

@@ -24,6 +24,7 @@ import (
 	"millrace/services/job"
 	"millrace/services/keeper"
 	"millrace/services/meter"
+	"millrace/services/rules"
 	"millrace/services/serving"
 	"millrace/services/tracker"
 	"millrace/services/training"
@@ -50,6 +51,7 @@ type Node struct {
 	model   *readmodel.Model
 	tracker *tracker.Tracker
 	keeper  *keeper.Keeper
+	rules   *rules.Service
 	past    *keeper.Past
 	logging *ingest.Server
 	serving *serving.Server
@@ -190,8 +192,10 @@ func (n *Node) openTracker(ctx context.Context) error {
 			event.Train: training.Resolve, event.Curate: curation.Resolve, event.Evaluate: n.library().Resolve, event.External: external.Resolve,
 			event.Judge: n.resolveJudge,
 		},
-		Stored: n.stored,
+		Stored:    n.stored,
+		CheckRule: func(r event.RuleSaved) (event.RuleSaved, error) { return rules.Save(m, r) },
 	}
+	n.rules = &rules.Service{Bus: n.bus, Model: m, Tracker: n.tracker, Dir: n.config.Data, Notify: n.config.Rules.notify(), Now: time.Now, Log: n.log}
 	n.logging = ingest.New(ingest.Config{Tracker: n.tracker, Model: m, Blobs: n.blobs, Log: n.log})
 	return nil
 }
@@ -359,6 +363,7 @@ func (n *Node) Run(ctx context.Context) error {
 		if n.tracker != nil {
 			inner.Go(func() error { return n.tracker.Run(ctx) })
 			inner.Go(func() error { return n.keeper.Run(ctx) })
+			inner.Go(func() error { return n.rules.Run(ctx) })
 		}
 		inner.Go(func() error {
 			n.catchUp(ctx)

@@ -34,7 +34,7 @@ const (
 var (
 	runFields        = []string{"id", "name", "kind", "status", "note", "tags", "labels", "config", "steps", "metrics", "cost", "budget", "by", "depth", "experiment", "branch", "resumed", "checkpoint", "checkpoints", "failure", "alias", "starred", "archived", "age_seconds", "stopping"}
 	experimentFields = []string{"id", "name", "objective", "budget", "cost", "archived", "note"}
-	variables        = []string{"event", "type", "time", "seq", "run", "experiment", "aliases", "metrics", "scores", "key", "value", "values", "step"}
+	variables        = []string{"event", "time", "seq", "run", "experiment", "aliases", "metrics", "scores", "key", "value", "values", "step"}
 )
 
 // environment is the language, made once.

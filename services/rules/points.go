@@ -128,13 +128,23 @@ func (s *Service) followPoints(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.Model.WaitFor(ctx, state.Last); err != nil {
+		return err
+	}
 	at := place{Log: state.Identity, Seq: state.Last}
+	for _, r := range s.rules() { // without a place: from where the first of them is in force
+		if r.On == Points {
+			at.Seq = min(at.Seq, r.since)
+		}
+	}
 	if raw, err := os.ReadFile(s.placeFile()); s.Dir != "" && err == nil {
 		var was place
 		if json.Unmarshal(raw, &was) == nil && was.Log == at.Log && was.Seq <= state.Last {
-			at.Seq = max(was.Seq, state.First)
+			at.Seq = was.Seq
 		}
 	}
+	at.Seq = max(at.Seq, state.First, 1) - 1
+	s.remember(at)
 	news := make(chan event.Envelope, 256)
 	failed := make(chan error, 1)
 	following, stop := context.WithCancel(ctx)
@@ -183,19 +193,27 @@ func (s *Service) followPoints(ctx context.Context) error {
 			s.Log.Warn("metric points could not be shown to rules, and will be", "error", err)
 			continue
 		}
-		if s.Dir != "" && now.Sub(remembered) >= rememberEvery && shown > at.Seq {
+		if now.Sub(remembered) >= rememberEvery && shown > at.Seq && !c.waits() {
 			at.Seq, remembered = shown, now
-			s.remember(at, &c)
+			s.remember(at)
 		}
 	}
 }
 
-// remember writes the place down; what waits to be shown is before it, and is read again.
-func (s *Service) remember(at place, c *collector) {
+// waits tells whether something has not been shown yet.
+func (c *collector) waits() bool {
 	for _, of := range c.runs {
 		if len(of.series) > 0 {
-			return // a later tick finds nothing waiting
+			return true
 		}
+	}
+	return false
+}
+
+// remember writes the place down: what is before it was shown.
+func (s *Service) remember(at place) {
+	if s.Dir == "" {
+		return
 	}
 	raw, err := json.Marshal(at)
 	if err == nil {

@@ -59,7 +59,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Go(func() error { return s.followPoints(ctx) })
 	g.Go(func() error {
 		return s.Bus.Work(ctx, bus.Group{
-			Name: "rules-act", Filters: []string{event.FactOf("firing", "fired")}, Parallel: 2, GaveUp: s.gaveUp,
+			Name: "rules-act", Filters: []string{event.FactOf("firing", "fired")}, GaveUp: s.gaveUp,
 			Backoff: []time.Duration{300 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute},
 		}, s.act)
 	})
@@ -68,18 +68,33 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // decideAll hears facts: always those of rules, and those that rules and reactors are on. When that changes it begins a new session, from
-// the same place.
+// the same place. The server may have passed over what was not wanted then: that is read again, up to where the new session hears.
 func (s *Service) decideAll(ctx context.Context) error {
+	state, err := s.Bus.State(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.Model.WaitFor(ctx, state.Last); err != nil { // every rule that there is must be heard for
+		return err
+	}
+	missed := uint64(0)
 	for ctx.Err() == nil {
 		filters := s.filters()
 		session, stop := context.WithCancel(ctx)
-		err := s.Bus.Work(session, bus.Group{Name: "rules", Filters: filters, OnlyNew: true, MaxAttempts: 8, Backoff: []time.Duration{time.Second, 5 * time.Second, 30 * time.Second}}, func(ctx context.Context, env event.Envelope, _ bus.Delivery) error {
+		err := s.Bus.Work(session, bus.Group{Name: "rules", Filters: filters, MaxAttempts: 8, Backoff: []time.Duration{time.Second, 5 * time.Second, 30 * time.Second}}, func(ctx context.Context, env event.Envelope, _ bus.Delivery) error {
 			if err := s.Model.WaitFor(ctx, env.Seq); err != nil {
 				return err
 			}
 			if strings.HasPrefix(env.Event.Subject(), event.Prefix+"rule.") && !slices.Equal(s.filters(), filters) {
+				missed = env.Seq
 				stop() // the fact is handed back, and comes again when more is heard
 				return errors.New("rules: what is heard changes")
+			}
+			if missed == env.Seq {
+				if err := s.catchUp(ctx, missed, filters); err != nil {
+					return err
+				}
+				missed = 0
 			}
 			return s.hear(ctx, env)
 		})
@@ -90,6 +105,37 @@ func (s *Service) decideAll(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// catchUp hears what lies after a place until now. What was heard before is decided once all the same.
+func (s *Service) catchUp(ctx context.Context, after uint64, filters []string) error {
+	state, err := s.Bus.State(ctx)
+	if err != nil || state.Last <= after {
+		return err
+	}
+	end := errors.New("end")
+	var envs []event.Envelope
+	err = s.Bus.Follow(ctx, after+1, nil, func(env event.Envelope) error {
+		if slices.ContainsFunc(filters, func(f string) bool { return env.Seq <= state.Last && bus.Fits(env.Event.Subject(), f) }) {
+			envs = append(envs, env)
+		}
+		if env.Seq >= state.Last {
+			return end
+		}
+		return nil
+	})
+	if !errors.Is(err, end) {
+		return err
+	}
+	if err := s.Model.WaitFor(ctx, state.Last); err != nil {
+		return err
+	}
+	for _, env := range envs {
+		if err := s.hear(ctx, env); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // filters are the subjects that are heard, none within another.

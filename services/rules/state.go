@@ -37,7 +37,7 @@ func (s *state) vars() map[string]any {
 	}
 	run := &lazy{state: s, keys: func() []string { return runFields }, find: s.runField}
 	s.made = map[string]any{
-		"event": func() any { return plain(s.env.Event) }, "type": string(s.typ()), "time": s.env.Time, "seq": int64(s.env.Seq),
+		"event": func() any { return plain(s.env.Event) }, "time": s.env.Time, "seq": int64(s.env.Seq),
 		"run": run, "metrics": s.metrics(), "experiment": &lazy{keys: func() []string { return experimentFields }, find: s.experimentField},
 		"aliases": func() any { return s.aliases() }, "scores": func() any { return s.scores() },
 		"key": s.key, "value": value, "values": s.values, "step": s.step,
@@ -46,13 +46,6 @@ func (s *state) vars() map[string]any {
 		s.made["event"] = map[string]any{}
 	}
 	return s.made
-}
-
-func (s *state) typ() event.Type {
-	if s.env.Event == nil {
-		return ""
-	}
-	return s.env.Event.Type()
 }
 
 // theRun reads the run's record, once.

@@ -82,6 +82,14 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 			return nil, false, refuse(NotFound, "experiment", "", "there is no experiment %s", w.Experiment)
 		}
 		return w, false, nil
+	case event.RuleSaved:
+		fact, err := t.admitRule(w)
+		return fact, false, err
+	case event.RuleRemoved:
+		if _, err := t.Model.Rule(w.Rule); err != nil {
+			return nil, false, refuse(NotFound, "id", "list them with: millrace rule list", "there is no rule %q", w.Rule)
+		}
+		return w, false, nil
 	case event.AliasRemoved:
 		if _, err := t.Model.Alias(w.Experiment, w.Alias); err != nil {
 			return nil, false, refuse(NotFound, "alias", "", "experiment %s has no alias %q", w.Experiment, w.Alias)

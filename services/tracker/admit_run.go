@@ -73,15 +73,22 @@ func (t *Tracker) admitRun(ctx context.Context, w event.RunRequested) (event.Eve
 			return nil, err
 		}
 	}
-	id, err := t.newID()
-	if err != nil {
+	if w.Run, err = t.nameOf(w); err != nil {
 		return nil, err
 	}
-	w.Run = event.RunID(id)
 	if w.Name == "" {
-		w.Name = fmt.Sprintf("%s-%s", w.Spec.Kind, strings.ToLower(id[20:]))
+		w.Name = fmt.Sprintf("%s-%s", w.Spec.Kind, strings.ToLower(string(w.Run[max(0, len(w.Run)-6):])))
 	}
 	return w, nil
+}
+
+// nameOf is the id that whoever wishes for a run gave it, derived from what makes it the same wish, or a new one.
+func (t *Tracker) nameOf(w event.RunRequested) (event.RunID, error) {
+	if w.Run != "" {
+		return w.Run, nil
+	}
+	id, err := t.newID()
+	return event.RunID(id), err
 }
 
 func (t *Tracker) checkLabels(w event.RunRequested) error {
@@ -188,5 +195,7 @@ func (t *Tracker) admitEvaluation(ctx context.Context, w event.RunRequested) (ev
 	if err := json.Unmarshal(w.Spec.Config, &config); err != nil {
 		return nil, asRefusal("suite", err)
 	}
-	return event.EvaluationRequest(c.CheckpointSaved, config.Suite, config.SuiteDigest, t.Code, w.By)
+	made, err := event.EvaluationRequest(c.CheckpointSaved, config.Suite, config.SuiteDigest, t.Code, w.By)
+	made.Depth = w.Depth
+	return made, err
 }

@@ -76,11 +76,9 @@ func (t *Tracker) admitFork(ctx context.Context, w event.RunRequested) (event.Ev
 	if err := t.present(ctx, "id", w.Spec, w.From); err != nil {
 		return nil, err
 	}
-	id, err := t.newID()
-	if err != nil {
+	if w.Run, err = t.nameOf(w); err != nil {
 		return nil, err
 	}
-	w.Run = event.RunID(id)
 	if w.Name == "" {
 		w.Name = fmt.Sprintf("%s from step %d", parent.Name, branch.Step)
 	}

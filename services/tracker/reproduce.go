@@ -63,11 +63,10 @@ func (t *Tracker) admitReproduction(ctx context.Context, w event.RunRequested) (
 	if err := t.present(ctx, "id", of.Spec, w.From); err != nil {
 		return nil, err
 	}
-	id, err := t.newID()
-	if err != nil {
+	if w.Run, err = t.nameOf(w); err != nil {
 		return nil, err
 	}
-	w.Run, w.Spec, w.SpecDigest, w.Experiment, w.Suites = event.RunID(id), of.Spec, of.SpecDigest, of.Experiment, nil
+	w.Spec, w.SpecDigest, w.Experiment, w.Suites = of.Spec, of.SpecDigest, of.Experiment, nil
 	if w.Name == "" {
 		w.Name = "reproduction of " + of.Name
 	}

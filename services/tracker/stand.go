@@ -103,7 +103,7 @@ func (t *Tracker) resume(ctx context.Context, w event.RunRequested) (event.Envel
 		Run: run.ID, Experiment: run.Experiment, Name: run.Name, Spec: run.Spec, SpecDigest: run.SpecDigest, Branch: run.Branch,
 		StopAfter: run.StopAfter, Suites: run.Suites, Tags: run.Tags, Labels: run.Labels, By: w.By,
 		From: run.From, Resume: run.Resume + 1, Attempts: attempts(run), SaveAt: run.SaveAt, Budget: run.Budget,
-		Evaluation: run.Evaluation, Pins: run.Pins, GivesWay: run.GivesWay,
+		Evaluation: run.Evaluation, Pins: run.Pins, GivesWay: run.GivesWay, Depth: max(run.Depth, w.Depth),
 	}
 	if c, err := t.Model.LastCheckpoint(run.ID); err == nil {
 		fact.From = &c.CheckpointSaved

@@ -27,6 +27,8 @@ type Tracker struct {
 	Resolve map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error)
 	// PinSuites says what the names of suites mean now, each once, and refuses those that do not exist.
 	PinSuites func(ctx context.Context, names []string) ([]event.SuitePin, error)
+	// CheckRule refuses a rule that cannot work, and completes one that can: services/rules knows the language. nil refuses every rule.
+	CheckRule func(event.RuleSaved) (event.RuleSaved, error)
 	// Continues refuses a spec that cannot go on from a checkpoint of another at a step; nil refuses none.
 	Continues func(parent, fork event.Spec, step int64) error
 	// Missing names what storage does not hold of a spec's inputs and of the checkpoint to begin at, nil for none; nil asks nobody.
