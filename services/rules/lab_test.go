@@ -131,7 +131,7 @@ func (l *lab) log(id event.RunID, key string, from int64, values ...float64) {
 // until waits for something to become true.
 func (l *lab) until(what string, is func() bool) {
 	l.Helper()
-	for deadline := time.Now().Add(20*time.Second); !is(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			f, _ := l.model.Firings(readmodel.FiringFilter{}, 0)
 			raw, _ := json.MarshalIndent(f, "", " ")
