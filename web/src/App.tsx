@@ -6,6 +6,9 @@ import { DatasetPage } from './datasets/DatasetPage'
 import { DatasetsPage } from './datasets/DatasetsPage'
 import { ExperimentPage } from './experiments/ExperimentPage'
 import { ExperimentsPage } from './experiments/ExperimentsPage'
+import { JudgePage } from './judge/JudgePage'
+import { ResultsPage } from './judge/ResultsPage'
+import { RoomPage } from './judge/RoomPage'
 import { Line } from './link/Line'
 import { Boundary } from './parts/Boundary'
 import { Empty } from './parts/State'
@@ -34,6 +37,9 @@ export function App() {
             Datasets
           </Place>
           <Place href="/compare">Compare</Place>
+          <Place href="/judge" also="/judge/*?">
+            Judge
+          </Place>
           <Place href="/cost">Cost</Place>
           <Place href="/chat">Chat</Place>
         </nav>
@@ -47,6 +53,9 @@ export function App() {
             <Route path="/compare" component={ComparePage} />
             <Route path="/cost" component={CostPage} />
             <Route path="/chat" component={ChatPage} />
+            <Route path="/judge" component={JudgePage} />
+            <Route path="/judge/:id">{({ id }) => <RoomPage key={id} id={decodeURIComponent(id)} />}</Route>
+            <Route path="/judge/:id/results">{({ id }) => <ResultsPage key={id} id={decodeURIComponent(id)} />}</Route>
             <Route path="/datasets" component={DatasetsPage} />
             <Route path="/dataset/:id">{({ id }) => <DatasetPage key={id} id={decodeURIComponent(id)} />}</Route>
             <Route path="/experiments" component={ExperimentsPage} />

@@ -12,6 +12,7 @@ import './style/charts.css'
 import './style/pages.css'
 import './style/cost.css'
 import './style/chat.css'
+import './style/judge.css'
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>

@@ -3,6 +3,7 @@ import { Link, useSearchParams } from 'wouter'
 import { usePalette } from '../chart/palette'
 import { CompareDocument, RunNudgeDocument, type CompareQuery } from '../gen/graphql'
 import { throttled } from '../link/throttle'
+import { Places } from '../judge/Places'
 import { useAsk } from '../link/useAsk'
 import { useLive } from '../link/useLive'
 import { Empty, Loading, Trouble } from '../parts/State'
@@ -68,6 +69,7 @@ function Side({ ids, without }: { ids: string[]; without?: (id: string) => void 
       <div className="columns columns-even">
         <ConfigTable {...with_} />
         <ScoresTable {...with_} />
+        <Places places={comparison.contests} />
         <SeedsSide comparison={comparison} />
         <SpentTable {...with_} />
         <UsageSide {...with_} />

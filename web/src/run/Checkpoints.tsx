@@ -3,6 +3,7 @@ import { useMutation } from 'urql'
 import { decode, formatBytes, formatCount, formatInteger } from '../format/number'
 import { formatSeconds, formatTime } from '../format/time'
 import { EvaluateCheckpointDocument, RunCheckpointsDocument, type RunCheckpointsQuery, type RunHeadFragment } from '../gen/graphql'
+import { RunPlaces } from '../judge/Places'
 import { useAsk } from '../link/useAsk'
 import { Card } from '../parts/Card'
 import { Digest } from '../parts/Command'
@@ -24,6 +25,7 @@ export function Checkpoints({ run }: { run: RunHeadFragment }) {
       ) : (
         <Empty title="No checkpoints">They appear here when the first is durable, and are evaluated by themselves.</Empty>
       )}
+      <RunPlaces id={run.id} nudge={run.seq} />
       <Samples
         samples={[
           ...r.checkpoints.flatMap((c) => c.evaluations.flatMap((e) => e.samples.map((s) => ({ ...s, step: c.step })))),

@@ -20,7 +20,7 @@ export interface Asked {
   spread: string
 }
 
-export const kinds: readonly RunKind[] = ['CURATE', 'TRAIN', 'FINETUNE', 'EVALUATE', 'EXTERNAL']
+export const kinds: readonly RunKind[] = ['CURATE', 'TRAIN', 'FINETUNE', 'EVALUATE', 'EXTERNAL', 'JUDGE']
 export const statuses: readonly RunStatus[] = ['PENDING', 'RUNNING', 'FINISHED', 'FAILED', 'STOPPED', 'CRASHED', 'PAUSED']
 
 const one = <T extends string>(of: readonly T[], text: string | null): T | '' => of.find((t) => t === text?.toUpperCase()) ?? ''
