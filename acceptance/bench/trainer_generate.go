@@ -41,7 +41,12 @@ func generation(ctx context.Context, _ peers) ([]Row, error) {
 		}
 		row := Row{Name: "generate_gpt2_124m_" + string(form), Value: generated / ours.Seconds, Unit: "tokens/s", Better: "higher",
 			Note: fmt.Sprintf("one stream, 2 threads, %.1f GB/s of weights, which is %.0f%% of the %.1f GB/s at which this machine reads memory", ours.Rate/1e9, 100*ours.Rate/ours.Memory, ours.Memory/1e9)}
-		f, err := p.run(ctx, 2, "llama_generate.py", filepath.Join(folder, string(form)+".gguf"), fmt.Sprint(generated))
+		path := filepath.Join(folder, string(form)+".gguf")
+		f, err := p.run(ctx, 2, "llama_generate.py", path, fmt.Sprint(generated))
+		if err != nil {
+			row.Note += "; llama.cpp without repacked weights, with which it ended: " + strings.SplitN(err.Error(), "\n", 2)[0]
+			f, err = p.run(ctx, 2, "llama_generate.py", path, fmt.Sprint(generated), "plain")
+		}
 		if err != nil {
 			return nil, err
 		}
