@@ -50,8 +50,8 @@ func (c *collector) wikitext(data *bufio.Reader) error {
 	}
 	var b strings.Builder
 	size := 0
-	flush := func() error {
-		s := strings.TrimSuffix(b.String(), "\n")
+	flush := func(end string) error {
+		s := strings.TrimSuffix(b.String(), end)
 		b.Reset()
 		if strip(s) == "" {
 			return nil
@@ -67,13 +67,13 @@ func (c *collector) wikitext(data *bufio.Reader) error {
 			return bad("the text is not UTF-8")
 		}
 		if heading(line) {
-			if err := flush(); err != nil {
+			if err := flush("\n"); err != nil {
 				return err
 			}
 		}
 		b.WriteString(line)
 		if err == io.EOF { //nolint:errorlint // ReadString gives it as it is
-			return flush()
+			return flush("")
 		}
 		if err != nil {
 			return err
