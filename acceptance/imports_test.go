@@ -27,6 +27,7 @@ var rooms = []room{
 	{"evaluator/metric", nil, "texts and references in, numbers out"},
 	{"evaluator/rating", nil, "battles and labels in, numbers out"},
 	{"evaluator", []string{"event", "cost", "trainer/token"}, "judges any model that has its three methods"},
+	{"evaluator/sandbox", nil, "runs a program, bounded, and knows nothing of why"},
 	{"evaluator/read", nil, "published forms of benchmarks become examples: bytes in, examples out"},
 	{"curator", []string{"event", "cost", "trainer/token"}, "knows no bus and no storage"},
 	{"storage/blob", nil, "bytes by digest"},

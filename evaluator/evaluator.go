@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"millrace/evaluator/read"
+	"millrace/evaluator/sandbox"
 	"millrace/event"
 	"millrace/trainer/token"
 )
@@ -53,6 +54,8 @@ type Evaluator struct {
 	Open func(context.Context, event.Digest) (io.ReadCloser, error)
 	// Answer, when set, is given every example's answer as it is scored; its error ends the evaluation. WriteAnswers makes one.
 	Answer func(Answer) error
+	// Sandbox runs code that a model wrote. Without one, tasks of pass@K fail (CodeSandbox).
+	Sandbox *sandbox.Box
 }
 
 // Score asks a model all tasks of a suite. heldOut is the held-out split as ids of tok, each document followed by

@@ -70,6 +70,8 @@ func score(t require.TestingT, m evaluator.Model, tok token.Tokenizer, held []in
 
 const eot = 256 // of the byte tokenizer
 
+var tokBytes = token.NewByte()
+
 // By hand: the held-out text is "ab", end of text, "é" (two bytes), end of text: 6 tokens, 4 bytes. The model gives letters
 // 1/4, bytes of é 1/8, the end 1/2.
 //

@@ -41,7 +41,7 @@ func (w *work) generate(ctx context.Context, t Task) error {
 	if err != nil {
 		return err
 	}
-	if err := w.canRun(t, marks); err != nil {
+	if err := w.canRun(marks); err != nil {
 		return err
 	}
 	repeats := max(t.Repeats, 1)

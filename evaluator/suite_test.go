@@ -27,6 +27,11 @@ func TestEmbeddedSuitesArePinned(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, s.Digest(), again.Digest())
 	}
+	tasks, err := evaluator.Tasks()
+	require.NoError(t, err)
+	for _, task := range tasks {
+		fmt.Fprintf(&b, "task %s %d %s\n", task.Name, task.Version, task.Digest())
+	}
 	const path = "testdata/golden/suites.txt"
 	if *update {
 		require.NoError(t, os.MkdirAll("testdata/golden", 0o755))

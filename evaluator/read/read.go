@@ -124,8 +124,11 @@ func (c *collector) add(e Example) error {
 			e.ID = e.Group + "/" + strconv.FormatInt(c.groups[e.Group]-1, 10)
 		}
 	}
-	if id := e.ID; c.seen[id] || len(id) > 200 {
-		e.ID = fmt.Sprintf("%.180s#%d", strings.ToValidUTF8(id, "\uFFFD"), len(c.all))
+	if len(e.ID) > 200 {
+		e.ID = strings.ToValidUTF8(e.ID[:180], "")
+	}
+	for id, n := e.ID, len(c.all); c.seen[e.ID]; n++ {
+		e.ID = fmt.Sprintf("%s#%d", id, n)
 	}
 	c.seen[e.ID] = true
 	c.size += len(e.Text) + len(e.Original)
