@@ -139,7 +139,7 @@ function Room({ contest, rater, leave }: { contest: Contest; rater: string; leav
   return (
     <div className="judge" ref={place} tabIndex={-1}>
       {contest.guidelines && (
-        <details className="guidelines">
+        <details className="guidelines" open>
           <summary>Guidelines</summary>
           <p className="said">{contest.guidelines}</p>
         </details>
