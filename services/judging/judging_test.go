@@ -381,7 +381,7 @@ func TestAJudgeThatCannotBeAskedFailsTheRun(t *testing.T) {
 		change map[string]any
 		code   string
 	}{
-		"down": {nil, "judge_unavailable"}, "denied": {map[string]any{"api_key_env": ""}, "judge_denied"}, "unset": {map[string]any{"api_key_env": "UNSET_TEST_API_KEY"}, "judge_denied"},
+		"down": {nil, "judge_unavailable"}, "private": {map[string]any{"allow_private": false}, "judge_unavailable"}, "denied": {map[string]any{"api_key_env": ""}, "judge_denied"}, "unset": {map[string]any{"api_key_env": "UNSET_TEST_API_KEY"}, "judge_denied"},
 	} {
 		l.request(t, run, e.URL, c.change)
 		if got := l.ended(t, run); got.end.Status != event.Failed || got.end.Failure == nil || got.end.Failure.Code != c.code || got.end.Failure.Hint == "" {

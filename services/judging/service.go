@@ -85,6 +85,7 @@ type work struct {
 	votes    []event.VoteCast // those of earlier attempts too
 	failed   int64            // questions without an answer
 	inARow   int
+	fault    error // why the last of them has none
 	tokens   fetch.Tokens
 	overdone bool // the budget is spent
 }
@@ -119,7 +120,7 @@ func (w *work) run(ctx context.Context) (job.Outcome, error) {
 	case w.overdone:
 		return done, job.Failf("over_budget", "start a run with a higher budget_tokens; the votes so far count", "judging: budget_tokens %d is spent after %d of %d questions", w.settings.BudgetTokens, done.Steps, w.total)
 	case done.Steps == 0 && w.failed > 0:
-		return done, job.Failf("judge_unavailable", "see that the endpoint answers, then resume the run", "judging: none of %d questions was answered", w.total)
+		return done, job.Failf("judge_unavailable", "see that the endpoint answers, then resume the run", "judging: none of %d questions was answered: %w", w.total, w.fault)
 	}
 	return done, nil
 }
@@ -220,7 +221,7 @@ func (w *work) unanswered(ctx context.Context, q question, err error) error {
 	w.job.Print(fmt.Sprintf("%s, %s before %s: %v", q.item.ID, w.label(q.a), w.label(q.b), err))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.failed++
+	w.failed, w.fault = w.failed+1, err
 	if w.inARow++; w.inARow >= maxInARow {
 		return job.Fail("judge_unavailable", "see that the endpoint answers, then resume the run: what was answered is not asked again",
 			fmt.Errorf("judging: %d questions in a row were not answered, %d of %d have a vote: %w", w.inARow, len(w.votes), w.total, err))

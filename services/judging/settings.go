@@ -136,6 +136,6 @@ func (s Settings) check() error {
 func (s Settings) endpoint() fetch.Synthetic {
 	return fetch.Synthetic{
 		Endpoint: strings.TrimSpace(s.Endpoint), Model: s.Model, APIKeyEnv: s.APIKeyEnv, MaxTokens: s.MaxTokens, Temperature: &s.Temperature, Seed: &s.Seed,
-		Concurrency: s.Concurrency, Rate: s.Rate, Timeout: s.Timeout,
+		Concurrency: s.Concurrency, Rate: s.Rate, Timeout: s.Timeout, Public: !s.AllowPrivate,
 	}
 }
