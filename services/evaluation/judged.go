@@ -40,7 +40,7 @@ func (j judged) Score(ctx context.Context, tokens []int32, from int) ([]evaluato
 
 // Generate continues a prompt.
 func (j judged) Generate(ctx context.Context, prompt []int32, n int, s evaluator.Sampling) ([]int32, error) {
-	out, err := j.net.Generate(ctx, prompt, n, model.Sampling{Temperature: s.Temperature, TopK: s.TopK, TopP: s.TopP, MinP: s.MinP, Seed: s.Seed, Stop: s.Stop})
+	out, err := j.net.Generate(ctx, prompt, n, sampling(s))
 	if errors.Is(err, model.ErrContinuesNothing) {
 		err = fmt.Errorf("%w: %w", evaluator.ErrUnable, err)
 	}
