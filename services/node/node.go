@@ -195,7 +195,7 @@ func (n *Node) openTracker(ctx context.Context) error {
 		Stored:    n.stored,
 		CheckRule: func(r event.RuleSaved) (event.RuleSaved, error) { return rules.Save(m, r) },
 	}
-	n.rules = &rules.Service{Bus: n.bus, Model: m, Tracker: n.tracker, Dir: n.config.Data, Notify: n.config.Rules.notify(), Now: time.Now, Log: n.log}
+	n.rules = &rules.Service{Bus: n.bus, Model: m, Tracker: n.tracker, Dir: n.config.Data, Notify: n.config.Rules.notify(), Files: n.config.Rules.Files, Now: time.Now, Log: n.log}
 	n.logging = ingest.New(ingest.Config{Tracker: n.tracker, Model: m, Blobs: n.blobs, Log: n.log})
 	return nil
 }

@@ -4,6 +4,8 @@ import "millrace/services/rules"
 
 // Rules says how the messages of rules leave. Passwords and keys are in environment variables of this process.
 type Rules struct {
+	// Files are rules that are saved at the start (docs/rules.md).
+	Files []string `yaml:"files"`
 	// AllowPrivate lets webhooks go to private networks and to this machine.
 	AllowPrivate bool `yaml:"allow_private"`
 	Mail         Mail `yaml:"mail"`

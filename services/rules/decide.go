@@ -65,7 +65,7 @@ func (d decider) decide(ctx context.Context, r *Rule, s *state) (*event.RuleFire
 	}
 	yes, err := r.when.holds(ctx, s)
 	if err != nil {
-		return fail("expression", "mend the rule's expression; millrace rule try shows what it would have done", err)
+		return fail("expression", "mend the expression of the rule", err)
 	}
 	if !yes {
 		return nil, nil

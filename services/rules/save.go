@@ -30,7 +30,7 @@ func Save(m *readmodel.Model, saved event.RuleSaved) (event.RuleSaved, error) {
 			continue
 		}
 		if strings.EqualFold(was.Name, r.Name) {
-			return saved, wrong("name", "change that one: millrace rule remove "+string(was.Rule), "rule %s has the name %q already", was.Rule, was.Name)
+			return saved, wrong("name", "change that one, or take another name", "rule %s has the name %q already", was.Rule, was.Name)
 		}
 		if !was.Enabled {
 			continue

@@ -45,8 +45,10 @@ type Service struct {
 	// Dir is where it remembers how far it has read metric points; "" remembers nothing.
 	Dir    string
 	Notify Notify
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Files are rules that are saved when it begins, each as JSON (docs/rules.md).
+	Files []string
+	Now   func() time.Time
+	Log   *slog.Logger
 
 	mu    sync.Mutex
 	known map[event.RuleID]*Rule // parsed, by id; one that is not as the model has it is parsed again
@@ -55,6 +57,7 @@ type Service struct {
 // Run decides and acts until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { s.saveFiles(ctx); return nil })
 	g.Go(func() error { return s.decideAll(ctx) })
 	g.Go(func() error { return s.followPoints(ctx) })
 	g.Go(func() error {

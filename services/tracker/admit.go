@@ -87,7 +87,7 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 		return fact, false, err
 	case event.RuleRemoved:
 		if _, err := t.Model.Rule(w.Rule); err != nil {
-			return nil, false, refuse(NotFound, "id", "list them with: millrace rule list", "there is no rule %q", w.Rule)
+			return nil, false, refuse(NotFound, "id", "", "there is no rule %q", w.Rule)
 		}
 		return w, false, nil
 	case event.AliasRemoved:
