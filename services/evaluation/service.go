@@ -16,6 +16,7 @@ import (
 	"millrace/curator"
 	"millrace/curator/pack"
 	"millrace/evaluator"
+	"millrace/evaluator/sandbox"
 	"millrace/event"
 	"millrace/services/bus"
 	"millrace/services/job"
@@ -39,10 +40,17 @@ type Service struct {
 	Code    event.Code
 	Now     func() time.Time
 	Log     *slog.Logger
+	// RunCode allows tasks that run code.
+	RunCode Code
+
+	sandbox *sandbox.Box
 }
 
 // Run asks for evaluations of new checkpoints and does them, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	if err := s.box(ctx); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.Jobs.Work(ctx, event.Evaluate, s.evaluate) })
 	g.Go(func() error {
@@ -112,7 +120,7 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 		return job.Outcome{}, err
 	}
 	defer file.discard()
-	scorer := evaluator.Evaluator{Open: s.Library.open, Answer: file.answer}
+	scorer := evaluator.Evaluator{Open: s.Library.open, Answer: file.answer, Sandbox: s.sandbox}
 	done := event.EvaluationCompleted{
 		Run: j.Request.Run, Of: of, Step: step, Checkpoint: j.Request.Spec.Input("checkpoint"), Version: suite.Version,
 		SecondsWaited: event.Number(began.Sub(j.Requested).Seconds()),

@@ -14,6 +14,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"millrace/services/evaluation"
 	"millrace/trainer/engine"
 )
 
@@ -54,6 +55,8 @@ type Config struct {
 	Keep    Keep     `yaml:"keep"`
 	Serve   Serve    `yaml:"serve"`
 	Rules   Rules    `yaml:"rules"`
+	// Code allows evaluations to run what a model wrote.
+	Code evaluation.Code `yaml:"code"`
 	// External allows runs of commands here.
 	External Commands `yaml:"external"`
 	// Engine is "auto", "cpu" or "cpu-reference"; Threads is for training, 0: all cores.

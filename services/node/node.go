@@ -263,6 +263,7 @@ func (n *Node) openWorkers(ctx context.Context) error {
 		n.closeLater(k)
 		s := &evaluation.Service{
 			Jobs: n.runner(Evaluation, device(k.Info())), Bus: n.bus, Blobs: n.blobs, Library: n.library(), Temp: temp, Kernels: k, Code: n.code, Now: time.Now, Log: n.log,
+			RunCode: n.config.Code,
 		}
 		n.jobs = append(n.jobs, s.Run, n.judges(s.Jobs).Run)
 	}
