@@ -12,8 +12,6 @@ import (
 	"millrace/storage/readmodel"
 )
 
-// metricFields is what is known of a metric without reading its points.
-var metricFields = []string{"last", "first", "min", "max", "count", "nans", "step", "min_step", "max_step"}
 
 // metrics is the run's series by key: of one that several wrote, what all of them make together.
 func (s *state) metrics() *lazy {
