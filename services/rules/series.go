@@ -12,7 +12,6 @@ import (
 	"millrace/storage/readmodel"
 )
 
-
 // metrics is the run's series by key: of one that several wrote, what all of them make together.
 func (s *state) metrics() *lazy {
 	return &lazy{
