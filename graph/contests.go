@@ -21,7 +21,7 @@ import (
 // maxPlacesOf bounds how many contests a run shows.
 const maxPlacesOf = 20
 
-// contest finds one by id or name, nil when there is none.
+// contestNamed finds one by id or name, nil when there is none.
 func (r *resolver) contestNamed(id string) (*view.Contest, error) {
 	c, err := r.Model.FindContest(id)
 	if errors.Is(err, readmodel.ErrNotFound) {
@@ -62,7 +62,7 @@ func shown(c contest.Contest, q contest.Question) *gen.JudgeQuestion {
 	return out
 }
 
-// found is a question that a person was shown.
+// shownBefore is a question that a person was shown, by its key.
 func (r *resolver) shownBefore(ctx context.Context, id, rater, item, key string) (contest.Contest, contest.Question, error) {
 	c, err := r.Model.FindContest(id)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -292,7 +293,7 @@ func clip(s string) string {
 	if len(s) <= most {
 		return s
 	}
-	return string([]rune(s[:most-4])[:]) + " …"
+	return strings.ToValidUTF8(s[:most-4], "") + " …"
 }
 
 // refused says that the endpoint cannot be asked.

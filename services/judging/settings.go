@@ -60,7 +60,6 @@ func Resolve(spec event.Spec, find func(idOrName string) (event.ContestOpened, e
 	if err := json.Unmarshal(spec.Config, &keys); err != nil {
 		return spec, fmt.Errorf("judging: configuration: %w", err)
 	}
-	s := defaults()
 	if raw := bytes.TrimSpace(keys["contest"]); len(raw) > 0 && raw[0] == '"' {
 		var w wish
 		if err := json.Unmarshal(spec.Config, &w); err != nil {
@@ -78,7 +77,8 @@ func Resolve(spec event.Spec, find func(idOrName string) (event.ContestOpened, e
 	if err != nil {
 		return spec, err
 	}
-	if s, err = parse(config); err != nil {
+	s, err := parse(config)
+	if err != nil {
 		return spec, err
 	}
 	if spec.Config, err = json.Marshal(s); err != nil {
