@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -29,11 +28,13 @@ type lab struct {
 	tracker *tracker.Tracker
 	service *rules.Service
 	end     func() // of the rules, as a kill would
+	told    *talk  // what the process says of itself
 }
 
 func start(t *testing.T, notify rules.Notify) *lab {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
+	told := &talk{}
+	quiet := told.logger()
 	dir := t.TempDir()
 	b, err := bus.Open(t.Context(), bus.Config{Dir: filepath.Join(dir, "log"), Source: "/test", Log: quiet, Relaxed: true})
 	if err != nil {
@@ -47,7 +48,7 @@ func start(t *testing.T, notify rules.Notify) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{T: t, bus: b, model: m}
+	l := &lab{T: t, bus: b, model: m, told: told}
 	l.tracker = &tracker.Tracker{
 		Bus: b, Model: m, Now: time.Now, Random: rand.Reader, Log: quiet,
 		CheckRule: func(r event.RuleSaved) (event.RuleSaved, error) { return rules.Save(m, r) },

@@ -87,18 +87,18 @@ func (s *Service) deliverAll(ctx context.Context) error {
 		attempts = 12
 	}
 	return s.Bus.Work(ctx, bus.Group{
-		Name: "rules-notify", Filters: []string{event.FactOf("notification", "requested")}, Parallel: 8, Backoff: backoff, MaxAttempts: attempts,
+		Name: "rules-notify", Filters: []string{event.FactOf("notification", "requested")}, Parallel: lanes, Backoff: backoff, MaxAttempts: attempts,
 		GaveUp: func(ctx context.Context, env event.Envelope, why error) error {
 			m, ok := env.Event.(event.NotificationRequested)
 			if !ok {
 				return nil
 			}
 			f := event.Failure{Code: "undelivered", Message: cut(why.Error(), 2000)}
-			var refused *Error
-			if errors.As(why, &refused) {
-				f.Code, f.Hint = "refused", refused.hint
+			tried, first := attempts, (*refusedTry)(nil)
+			if errors.As(why, &first) {
+				tried, f = first.attempt, event.Failure{Code: "refused", Message: cut(first.err.Error(), 2000), Hint: first.err.hint}
 			}
-			_, err := s.Bus.PublishOnce(ctx, event.NotificationFailed{Notification: m.Notification, Rule: m.Rule, Seq: m.Seq, Attempts: attempts, Failure: f})
+			_, err := s.Bus.PublishOnce(ctx, event.NotificationFailed{Notification: m.Notification, Rule: m.Rule, Seq: m.Seq, Attempts: tried, Failure: f})
 			if errors.Is(err, bus.ErrExists) {
 				return nil
 			}
@@ -106,6 +106,14 @@ func (s *Service) deliverAll(ctx context.Context) error {
 		},
 	}, s.deliver)
 }
+
+// refusedTry is why a message will never leave, and at which try that was found.
+type refusedTry struct {
+	attempt int
+	err     *Error
+}
+
+func (r *refusedTry) Error() string { return r.err.Error() }
 
 // deliver sends one message.
 func (s *Service) deliver(ctx context.Context, env event.Envelope, d bus.Delivery) error {
@@ -119,10 +127,14 @@ func (s *Service) deliver(ctx context.Context, env event.Envelope, d bus.Deliver
 	} else if !errors.Is(err, bus.ErrNone) {
 		return err
 	}
+	leave, err := s.doors.enter(ctx, to(m))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	began := s.Now()
 	bounded, cancel := context.WithTimeout(ctx, s.Notify.timeout())
 	defer cancel()
-	var err error
 	switch m.Channel {
 	case "webhook":
 		done.Status, err = s.Notify.post(bounded, m, began)
@@ -133,7 +145,7 @@ func (s *Service) deliver(ctx context.Context, env event.Envelope, d bus.Deliver
 	}
 	var refused *Error
 	if errors.As(err, &refused) {
-		return bus.Poison(err)
+		return bus.Poison(&refusedTry{d.Attempt, refused})
 	}
 	if err != nil {
 		return err
@@ -180,7 +192,10 @@ func (n Notify) post(ctx context.Context, m event.NotificationRequested, now tim
 		return 0, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
-	if err != nil {
+	if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" || req.URL.Host == "" {
+		if m.URLEnv != "" { // the address is a secret
+			return 0, wrong("url_env", "set it to one that begins with https:// or http://", "the environment variable %s holds no address of a webhook", m.URLEnv)
+		}
 		return 0, wrong("url", "", "the webhook's address cannot be used")
 	}
 	req.Header.Set("Content-Type", "application/json")
@@ -201,6 +216,9 @@ func (n Notify) post(ctx context.Context, m event.NotificationRequested, now tim
 	if err != nil {
 		var refused *Error
 		if errors.As(err, &refused) {
+			if m.URLEnv != "" {
+				return 0, wrong("url_env", refused.hint, "the environment variable %s leads to an address of a private network", m.URLEnv)
+			}
 			return 0, refused
 		}
 		if m.URLEnv != "" { // the address is a secret
@@ -211,7 +229,7 @@ func (n Notify) post(ctx context.Context, m event.NotificationRequested, now tim
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
 	if res.StatusCode/100 != 2 {
-		return res.StatusCode, fmt.Errorf("rules: the webhook answers %s", res.Status)
+		return res.StatusCode, fmt.Errorf("rules: the webhook answers %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	}
 	return res.StatusCode, nil
 }

@@ -50,6 +50,7 @@ type Service struct {
 	Now   func() time.Time
 	Log   *slog.Logger
 
+	doors doors
 	mu    sync.Mutex
 	known map[event.RuleID]*Rule // parsed, by id; one that is not as the model has it is parsed again
 }
