@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"mime"
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
 	"net/smtp"
+	"net/textproto"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ type Mail struct {
 	PasswordEnv string
 	// Plain lets it speak without TLS, to a server of one's own; otherwise STARTTLS is wanted.
 	Plain bool
-	// RootCAs is for servers with a certificate of one's own; nil: the system's.
+	// TLS is for servers with a certificate of one's own (RootCAs); nil: the system's are trusted.
 	TLS *tls.Config
 }
 
@@ -46,6 +48,7 @@ func (c Mail) send(ctx context.Context, m event.NotificationRequested, now time.
 		return fmt.Errorf("rules: mail: %w", err)
 	}
 	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // a process that ends waits for no server
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
 			return err
@@ -74,7 +77,14 @@ func (c Mail) send(ctx context.Context, m event.NotificationRequested, now time.
 			return wrong("email", "set it in the environment of the node", "the environment variable %s is not set where the node runs", c.PasswordEnv)
 		}
 		if err := client.Auth(smtp.PlainAuth("", c.User, password, host)); err != nil {
-			return fmt.Errorf("rules: mail: the server does not take the user and password: %w", err)
+			var answer *textproto.Error
+			switch { // what the server says may have the password in it
+			case !errors.As(err, &answer):
+				return fmt.Errorf("rules: mail: login: %w", err)
+			case answer.Code/100 == 5:
+				return wrong("email", "look at rules.mail.user and at the environment variable that rules.mail.password_env names", "the mail server does not take the user and password (%d)", answer.Code)
+			}
+			return fmt.Errorf("rules: mail: the server answers %d to the login", answer.Code)
 		}
 	}
 	if err := client.Mail(from.Address); err != nil {
@@ -99,16 +109,23 @@ func (c Mail) send(ctx context.Context, m event.NotificationRequested, now time.
 	if err := w.Close(); err != nil {
 		return fmt.Errorf("rules: mail: %w", err)
 	}
-	return client.Quit()
+	_ = client.Quit() // it has taken the letter
+	return nil
 }
 
 // letter is an e-mail's text, RFC 5322. Its id is the message's, so that a repeat can be told.
 func letter(from *mail.Address, m event.NotificationRequested, now time.Time) []byte {
 	line := strings.NewReplacer("\r", " ", "\n", " ")
 	_, domain, _ := strings.Cut(from.Address, "@")
+	to := make([]string, len(m.To))
+	for i, text := range m.To {
+		if a, err := mail.ParseAddress(text); err == nil { // it was read before
+			to[i] = a.String()
+		}
+	}
 	var b bytes.Buffer
 	for _, h := range [][2]string{
-		{"From", from.String()}, {"To", line.Replace(strings.Join(m.To, ", "))}, {"Subject", mime.QEncoding.Encode("utf-8", line.Replace(m.Title))},
+		{"From", from.String()}, {"To", strings.Join(to, ",\r\n ")}, {"Subject", mime.QEncoding.Encode("utf-8", line.Replace(m.Title))},
 		{"Date", now.Format(time.RFC1123Z)}, {"Message-ID", fmt.Sprintf("<%s@%s>", m.Notification, domain)}, {"MIME-Version", "1.0"},
 		{"Content-Type", "text/plain; charset=utf-8"}, {"Content-Transfer-Encoding", "quoted-printable"},
 	} {
