@@ -116,5 +116,9 @@ func Examples() []Event {
 		NotificationRequested{Notification: "01HZX3V9M8Q4T6W2Y5B7C9D1NO", Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Firing: "01HZX3V9M8Q4T6W2Y5B7C9D1FI", Seq: 4712, Run: run, Channel: "webhook", URL: "https://example.com/hook", URLEnv: "HOOK_URL", SecretEnv: "HOOK_SECRET", To: []string{"ada@example.com"}, Title: "loss spike", Text: "at step 231"},
 		NotificationDelivered{Notification: "01HZX3V9M8Q4T6W2Y5B7C9D1NO", Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Seq: 4712, Attempt: 2, Status: 204, Seconds: 0.25},
 		NotificationFailed{Notification: "01HZX3V9M8Q4T6W2Y5B7C9D1NO", Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Seq: 4712, Attempts: 10, Failure: Failure{Code: "unreachable", Message: "the endpoint answered 500"}},
+		SweepStarted{Sweep: "01HZX3V9M8Q4T6W2Y5B7C9D1SW", Name: "learning rates", Experiment: exp, Base: Spec{Kind: Train, Config: []byte(`{"steps":400}`), Inputs: []Input{{Role: "dataset", Digest: digest, Name: "go-docs"}}, Engine: "cpu"},
+			Suites: []string{"quick"}, Space: RawJSON(`{"optimizer.lr":{"min":0.0001,"max":0.01,"log":true}}`), Method: "asha", Metric: "val/loss", Direction: "min", MaxRuns: 9, Parallel: 2, Seed: 7, MinSteps: 50, MaxSteps: 400, Eta: 3, By: "ada"},
+		TrialScored{Sweep: "01HZX3V9M8Q4T6W2Y5B7C9D1SW", Number: 4, Rung: 1, Run: run, Steps: 150, Value: &joules, Failure: &Failure{Code: "nan_loss", Message: "the loss is NaN"}},
+		SweepEnded{Sweep: "01HZX3V9M8Q4T6W2Y5B7C9D1SW", Status: "finished", Best: run, Number: 4, Value: &joules, Trials: 9, By: "ada"},
 	}
 }

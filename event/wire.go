@@ -183,5 +183,6 @@ func Set() []Event {
 		ContestOpened{}, ContestClosed{}, VoteCast{},
 		SuiteSaved{},
 		RuleActed{}, NotificationRequested{}, NotificationDelivered{}, NotificationFailed{},
+		SweepStarted{}, TrialScored{}, SweepEnded{},
 	}
 }

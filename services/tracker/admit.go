@@ -103,6 +103,12 @@ func (t *Tracker) admit(ctx context.Context, wish event.Event) (fact event.Event
 	case event.CheckpointDeleted, event.DatasetDeleted, event.ExperimentDeleted, event.RetentionSet:
 		fact, err := t.admitKeeping(w)
 		return fact, false, err
+	case event.SweepStarted:
+		fact, err := t.admitSweep(ctx, w)
+		return fact, true, err
+	case event.SweepEnded:
+		fact, err := t.admitSweepEnd(w)
+		return fact, true, err
 	case event.ContestOpened, event.ContestClosed, event.VoteCast:
 		fact, err := t.admitContest(w)
 		return fact, false, err

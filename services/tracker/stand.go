@@ -73,7 +73,7 @@ func attempts(run readmodel.Run) int {
 	return run.Attempts[len(run.Attempts)-1].Attempt
 }
 
-// resume asks a run that stands still to go on from its newest checkpoint, under a new budget if the wish has one. Of several who ask at once one is heard, and all see the same.
+// resume asks a run that stands still to go on from its newest checkpoint, under a new budget if the wish has one, and until a later step. Of several who ask at once one is heard, and all see the same.
 func (t *Tracker) resume(ctx context.Context, w event.RunRequested) (event.Envelope, error) {
 	run, last, err := t.standing(ctx, w.Run)
 	if err != nil {
@@ -82,6 +82,7 @@ func (t *Tracker) resume(ctx context.Context, w event.RunRequested) (event.Envel
 	switch {
 	case run.Foreign(): // no worker takes it: its script goes on
 		return t.Submit(ctx, event.RunStarted{Run: w.Run})
+	case run.Status == event.Finished && w.StopAfter > run.StopAfter && run.StopAfter > 0: // it did what it was asked for, and is asked for more
 	case run.Status == event.Finished:
 		return event.Envelope{}, refuse(Conflict, "id", fmt.Sprintf("rewind it first (millrace rewind %s STEP), or fork it to go further (millrace fork %s -s steps=N)", w.Run, w.Run),
 			"run %s is finished: there is nothing left to do", w.Run)
@@ -104,6 +105,9 @@ func (t *Tracker) resume(ctx context.Context, w event.RunRequested) (event.Envel
 		StopAfter: run.StopAfter, Suites: run.Suites, Tags: run.Tags, Labels: run.Labels, By: w.By,
 		From: run.From, Resume: run.Resume + 1, Attempts: attempts(run), SaveAt: run.SaveAt, Budget: run.Budget,
 		Evaluation: run.Evaluation, Pins: run.Pins, GivesWay: run.GivesWay, Depth: max(run.Depth, w.Depth),
+	}
+	if w.StopAfter > 0 {
+		fact.StopAfter = w.StopAfter
 	}
 	if c, err := t.Model.LastCheckpoint(run.ID); err == nil {
 		fact.From = &c.CheckpointSaved

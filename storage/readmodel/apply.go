@@ -190,6 +190,12 @@ func (f *fold) applyOne() error {
 		return f.told(e.Rule, e.Seq, func(n *Notification) { n.Delivered, n.DeliveredAt = &e, f.at })
 	case event.NotificationFailed:
 		return f.told(e.Rule, e.Seq, func(n *Notification) { n.Failed, n.FailedAt = &e, f.at })
+	case event.SweepStarted:
+		return f.sweepStarted(e)
+	case event.TrialScored:
+		return f.trialScored(e)
+	case event.SweepEnded:
+		return f.sweepEnded(e)
 	case event.SnapshotTaken:
 		return f.snapshotTaken(e)
 	case event.LogArchived:

@@ -15,6 +15,9 @@ func (f *fold) runResumed(e event.RunRequested) error {
 			return
 		}
 		r.Resume, r.Status, r.EndedAt, r.Failure, r.Stop = e.Resume, event.Pending, time.Time{}, nil, nil
+		if e.StopAfter > 0 { // a trial of a sweep that goes on further than it was asked for at first
+			r.StopAfter = e.StopAfter
+		}
 		r.Depth = max(r.Depth, e.Depth)
 		// The checkpoint where it stood still is a step on its way now, not what it made.
 		r.Outputs = slices.DeleteFunc(slices.Clone(r.Outputs), func(out event.Input) bool { return out.Role == "checkpoint" })

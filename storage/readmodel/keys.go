@@ -56,6 +56,8 @@ const (
 	tableContest
 	tableVote
 	tableSuite
+	tableSweep
+	tableTrial
 	tableCount
 )
 
@@ -107,6 +109,8 @@ var layout = [tableCount]struct {
 	tableContest:      {"contest", "", "contest", "JSON Contest", false},
 	tableVote:         {"vote", "contest", "judge, rater, vote", "JSON Vote", false},
 	tableSuite:        {"suite", "", "name, version", "JSON Suite", false},
+	tableSweep:        {"sweep", "", "sweep", "JSON Sweep", false},
+	tableTrial:        {"trial", "sweep", "number, rung", "JSON TrialScore", false},
 	tableFired:        {"fired", "rule", "run, version", "JSON Fired: how often the version fired for the run, and when last", false},
 	tableKept:         {"kept", "snapshot, archive, retention or gone", "place and layout; nothing; experiment; kind and name", "JSON Snapshot, Archive, Policy; nothing", false},
 }

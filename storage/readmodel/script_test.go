@@ -247,6 +247,12 @@ func answer(m *readmodel.Model, question string) string {
 	case "suites":
 		x, err := m.Suites(arg(1))
 		return lines(x, err)
+	case "sweeps":
+		x, err := m.Sweeps()
+		return lines(x, err)
+	case "trials":
+		x, err := m.Trials(event.SweepID(arg(1)))
+		return lines(x, err)
 	case "contests":
 		x, err := m.Contests()
 		return lines(x, err)
