@@ -31,6 +31,8 @@ type Config struct {
 	Foreseen func(ctx context.Context, of event.RunID) ([]string, error)
 	// Compared is how many points and digests of a reproduction that has no verdict yet were the same so far; nil: not known.
 	Compared func(reproduction event.RunID) (points, digests int64)
+	// Outlined says what a sweep's plan makes of what its trials have reached.
+	Outlined func(readmodel.Sweep, []readmodel.TrialScore) (SweepOutline, error)
 	// Blob reads a stored object, for what is asked about a dataset's documents; an error about one that is not there wraps
 	// fs.ErrNotExist. nil: such questions are not answered.
 	Blob func(ctx context.Context, digest event.Digest) (io.ReadCloser, error)

@@ -115,6 +115,7 @@ type cli struct {
 	Classifier classifierCmd `cmd:"" help:"Teach and use a classifier of good and bad documents, without a node."`
 	Ngram      ngramCmd      `cmd:"" help:"Train and use n-gram models, for perplexity, without a node."`
 	Model      modelCmd      `cmd:"" help:"Describe architectures, without a node."`
+	Sweep      sweepCmd      `cmd:"" help:"Try configurations: a grid, random ones, or random ones of which the best go on."`
 	Score      scoreCmd      `cmd:"" help:"Compare files of texts by BLEU, chrF, ROUGE or exact match, without a node."`
 	S3         s3Cmd         `cmd:"" name:"s3" help:"Serve only the embedded S3 store, for nodes elsewhere."`
 	Completion completionCmd `cmd:"" help:"Print a shell completion script."`

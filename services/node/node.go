@@ -26,6 +26,7 @@ import (
 	"millrace/services/meter"
 	"millrace/services/rules"
 	"millrace/services/serving"
+	"millrace/services/sweeping"
 	"millrace/services/tracker"
 	"millrace/services/training"
 	"millrace/storage/blob"
@@ -196,6 +197,7 @@ func (n *Node) openTracker(ctx context.Context) error {
 		CheckRule: func(r event.RuleSaved) (event.RuleSaved, error) { return rules.Save(m, r) },
 	}
 	n.rules = &rules.Service{Bus: n.bus, Model: m, Tracker: n.tracker, Dir: n.config.Data, Notify: n.config.Rules.notify(), Files: n.config.Rules.Files, Now: time.Now, Log: n.log}
+	n.jobs = append(n.jobs, (&sweeping.Service{Bus: n.bus, Tracker: n.tracker, Log: n.log}).Run)
 	n.logging = ingest.New(ingest.Config{Tracker: n.tracker, Model: m, Blobs: n.blobs, Log: n.log})
 	return nil
 }

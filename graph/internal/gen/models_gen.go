@@ -1278,6 +1278,46 @@ type StartRunInput struct {
 	Budget *BudgetInput `json:"budget,omitempty"`
 }
 
+// A sweep to start.
+type StartSweepInput struct {
+	// As people call it.
+	Name string `json:"name"`
+	// An experiment's id or name; a new name opens a new experiment.
+	Experiment *string `json:"experiment,omitempty"`
+	// TRAIN when left out, or FINETUNE.
+	Kind *event.RunKind `json:"kind,omitempty"`
+	// What all have in common; settings of the space are put into it.
+	Config json.RawMessage `json:"config,omitempty"`
+	// As for startRun.
+	Inputs []InputRef `json:"inputs,omitempty"`
+	// "auto", "cpu" or "cuda".
+	Engine *string `json:"engine,omitempty"`
+	// Suites on which every checkpoint is evaluated.
+	Suites []string `json:"suites,omitempty"`
+	// By path, such as optimizer.lr: {values: [...]} or {min, max, log, int, count}.
+	Space json.RawMessage `json:"space"`
+	// "grid", "random" or "asha".
+	Method string `json:"method"`
+	// A key of the runs' series, such as val/loss.
+	Metric string `json:"metric"`
+	// "min" or "max".
+	Direction string `json:"direction"`
+	// At most so many configurations; of a grid all when left out.
+	MaxRuns *int `json:"maxRuns,omitempty"`
+	// At most so many at once; 1 when left out.
+	Parallel *int `json:"parallel,omitempty"`
+	// Of random draws.
+	Seed *int64 `json:"seed,omitempty"`
+	// Of asha: everybody trains so many steps.
+	MinSteps *int64 `json:"minSteps,omitempty"`
+	// Of asha: nobody trains more.
+	MaxSteps *int64 `json:"maxSteps,omitempty"`
+	// Of asha: the best of so many go on, to so many times the steps; 3 when left out.
+	Eta *int `json:"eta,omitempty"`
+	// Who asks.
+	By *string `json:"by,omitempty"`
+}
+
 // Asks a run to stop.
 type StopRunInput struct {
 	// Which run.
@@ -1285,6 +1325,14 @@ type StopRunInput struct {
 	// Why, for the record.
 	Reason *string `json:"reason,omitempty"`
 	// Who wishes it, for the record.
+	By *string `json:"by,omitempty"`
+}
+
+// A sweep to stop.
+type StopSweepInput struct {
+	// Its id or its name.
+	ID string `json:"id"`
+	// Who asks.
 	By *string `json:"by,omitempty"`
 }
 
@@ -1302,6 +1350,50 @@ type StringFilter struct {
 
 // What is told as it happens, over WebSocket (graphql-transport-ws) or as server-sent events. A slow reader gets fewer, newer values.
 type Subscription struct {
+}
+
+// Runs of one configuration that differ in some settings.
+type Sweep struct {
+	// Made by the platform.
+	ID string `json:"id"`
+	// As people call it.
+	Name string `json:"name"`
+	// Its experiment, where it has one.
+	Experiment *string `json:"experiment,omitempty"`
+	// "grid", "random" or "asha".
+	Method string `json:"method"`
+	// What trials are compared by: a key of their series.
+	Metric string `json:"metric"`
+	// "min" or "max".
+	Direction string `json:"direction"`
+	// The ranges of settings by their path.
+	Space json.RawMessage `json:"space"`
+	// How many configurations are tried at most.
+	MaxRuns int `json:"maxRuns"`
+	// How many run at once at most.
+	Parallel int `json:"parallel"`
+	// After how many steps trials are compared; of a sweep by asha.
+	Rungs []int64 `json:"rungs"`
+	// "running", "finished" or "stopped".
+	Status string `json:"status"`
+	// When it was asked for.
+	StartedAt time.Time `json:"startedAt"`
+	// When it ended.
+	EndedAt *time.Time `json:"endedAt,omitempty"`
+	// The run that is best so far: of those at the highest rung the one with the best value.
+	Best *string `json:"best,omitempty"`
+	// Its value.
+	BestValue *event.Number `json:"bestValue,omitempty"`
+	// Those that were begun, by number.
+	Trials []Trial `json:"trials"`
+}
+
+// What came of a wish about a sweep.
+type SweepPayload struct {
+	// The sweep, unless it was refused.
+	Sweep *Sweep `json:"sweep,omitempty"`
+	// Why it was refused.
+	UserErrors []UserError `json:"userErrors"`
 }
 
 // A condition on a tag. Without a value, that the run has the key.
@@ -1354,6 +1446,34 @@ type TimeFilter struct {
 	After *time.Time `json:"after,omitempty"`
 	// Before this time.
 	Before *time.Time `json:"before,omitempty"`
+}
+
+// A configuration that a sweep tries.
+type Trial struct {
+	// From 0.
+	Number int `json:"number"`
+	// Its run.
+	Run string `json:"run"`
+	// Where the run stands; null when it was refused.
+	Status *event.RunStatus `json:"status,omitempty"`
+	// Its settings by their path.
+	Settings json.RawMessage `json:"settings"`
+	// The rung that it was sent to, from 0.
+	Rung int `json:"rung"`
+	// What it reached, by rung.
+	Scores []TrialScore `json:"scores"`
+}
+
+// What a trial was worth at a rung.
+type TrialScore struct {
+	// From 0.
+	Rung int `json:"rung"`
+	// Steps it had done.
+	Steps int64 `json:"steps"`
+	// The metric's last value; null when it failed or logged none.
+	Value *event.Number `json:"value,omitempty"`
+	// Why there is none.
+	Message *string `json:"message,omitempty"`
 }
 
 // How much of the log may go: one of before and seq.

@@ -986,7 +986,9 @@ type ComplexityRoot struct {
 		SetRunBudget       func(childComplexity int, input SetRunBudgetInput) int
 		StarRun            func(childComplexity int, input StarRunInput) int
 		StartRun           func(childComplexity int, input StartRunInput) int
+		StartSweep         func(childComplexity int, input StartSweepInput) int
 		StopRun            func(childComplexity int, input StopRunInput) int
+		StopSweep          func(childComplexity int, input StopSweepInput) int
 		TagRun             func(childComplexity int, input TagRunInput) int
 		TakeSnapshot       func(childComplexity int, input TakeSnapshotInput) int
 		TrimLog            func(childComplexity int, input TrimLogInput) int
@@ -1104,6 +1106,8 @@ type ComplexityRoot struct {
 		Run             func(childComplexity int, id *string, by *RunBy) int
 		RunGroups       func(childComplexity int, filter *RunFilter, where *string, by []string, numbers []string, first *int, after *string) int
 		Runs            func(childComplexity int, filter *RunFilter, where *string, orderBy []RunOrder, sort *string, first *int, after *string) int
+		Sweep           func(childComplexity int, id string) int
+		Sweeps          func(childComplexity int) int
 		System          func(childComplexity int) int
 	}
 
@@ -1492,6 +1496,30 @@ type ComplexityRoot struct {
 		RunList    func(childComplexity int, filter *RunFilter, orderBy []RunOrder, where *string, sort *string, first *int) int
 	}
 
+	Sweep struct {
+		Best       func(childComplexity int) int
+		BestValue  func(childComplexity int) int
+		Direction  func(childComplexity int) int
+		EndedAt    func(childComplexity int) int
+		Experiment func(childComplexity int) int
+		ID         func(childComplexity int) int
+		MaxRuns    func(childComplexity int) int
+		Method     func(childComplexity int) int
+		Metric     func(childComplexity int) int
+		Name       func(childComplexity int) int
+		Parallel   func(childComplexity int) int
+		Rungs      func(childComplexity int) int
+		Space      func(childComplexity int) int
+		StartedAt  func(childComplexity int) int
+		Status     func(childComplexity int) int
+		Trials     func(childComplexity int) int
+	}
+
+	SweepPayload struct {
+		Sweep      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	System struct {
 		AppliedSeq func(childComplexity int) int
 		Archive    func(childComplexity int) int
@@ -1549,6 +1577,22 @@ type ComplexityRoot struct {
 		Params func(childComplexity int) int
 		Run    func(childComplexity int) int
 		Tokens func(childComplexity int) int
+	}
+
+	Trial struct {
+		Number   func(childComplexity int) int
+		Run      func(childComplexity int) int
+		Rung     func(childComplexity int) int
+		Scores   func(childComplexity int) int
+		Settings func(childComplexity int) int
+		Status   func(childComplexity int) int
+	}
+
+	TrialScore struct {
+		Message func(childComplexity int) int
+		Rung    func(childComplexity int) int
+		Steps   func(childComplexity int) int
+		Value   func(childComplexity int) int
 	}
 
 	TrimLogPayload struct {
@@ -5636,6 +5680,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StartRun(childComplexity, args["input"].(StartRunInput)), true
+	case "Mutation.startSweep":
+		if e.ComplexityRoot.Mutation.StartSweep == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_startSweep_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StartSweep(childComplexity, args["input"].(StartSweepInput)), true
 	case "Mutation.stopRun":
 		if e.ComplexityRoot.Mutation.StopRun == nil {
 			break
@@ -5647,6 +5702,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.StopRun(childComplexity, args["input"].(StopRunInput)), true
+	case "Mutation.stopSweep":
+		if e.ComplexityRoot.Mutation.StopSweep == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_stopSweep_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StopSweep(childComplexity, args["input"].(StopSweepInput)), true
 	case "Mutation.tagRun":
 		if e.ComplexityRoot.Mutation.TagRun == nil {
 			break
@@ -6335,6 +6401,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Runs(childComplexity, args["filter"].(*RunFilter), args["where"].(*string), args["orderBy"].([]RunOrder), args["sort"].(*string), args["first"].(*int), args["after"].(*string)), true
+	case "Query.sweep":
+		if e.ComplexityRoot.Query.Sweep == nil {
+			break
+		}
+
+		args, err := ec.field_Query_sweep_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Sweep(childComplexity, args["id"].(string)), true
+	case "Query.sweeps":
+		if e.ComplexityRoot.Query.Sweeps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Sweeps(childComplexity), true
 	case "Query.system":
 		if e.ComplexityRoot.Query.System == nil {
 			break
@@ -8053,6 +8136,116 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.RunList(childComplexity, args["filter"].(*RunFilter), args["orderBy"].([]RunOrder), args["where"].(*string), args["sort"].(*string), args["first"].(*int)), true
 
+	case "Sweep.best":
+		if e.ComplexityRoot.Sweep.Best == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Best(childComplexity), true
+	case "Sweep.bestValue":
+		if e.ComplexityRoot.Sweep.BestValue == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.BestValue(childComplexity), true
+	case "Sweep.direction":
+		if e.ComplexityRoot.Sweep.Direction == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Direction(childComplexity), true
+	case "Sweep.endedAt":
+		if e.ComplexityRoot.Sweep.EndedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.EndedAt(childComplexity), true
+	case "Sweep.experiment":
+		if e.ComplexityRoot.Sweep.Experiment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Experiment(childComplexity), true
+	case "Sweep.id":
+		if e.ComplexityRoot.Sweep.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.ID(childComplexity), true
+	case "Sweep.maxRuns":
+		if e.ComplexityRoot.Sweep.MaxRuns == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.MaxRuns(childComplexity), true
+	case "Sweep.method":
+		if e.ComplexityRoot.Sweep.Method == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Method(childComplexity), true
+	case "Sweep.metric":
+		if e.ComplexityRoot.Sweep.Metric == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Metric(childComplexity), true
+	case "Sweep.name":
+		if e.ComplexityRoot.Sweep.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Name(childComplexity), true
+	case "Sweep.parallel":
+		if e.ComplexityRoot.Sweep.Parallel == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Parallel(childComplexity), true
+	case "Sweep.rungs":
+		if e.ComplexityRoot.Sweep.Rungs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Rungs(childComplexity), true
+	case "Sweep.space":
+		if e.ComplexityRoot.Sweep.Space == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Space(childComplexity), true
+	case "Sweep.startedAt":
+		if e.ComplexityRoot.Sweep.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.StartedAt(childComplexity), true
+	case "Sweep.status":
+		if e.ComplexityRoot.Sweep.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Status(childComplexity), true
+	case "Sweep.trials":
+		if e.ComplexityRoot.Sweep.Trials == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Sweep.Trials(childComplexity), true
+
+	case "SweepPayload.sweep":
+		if e.ComplexityRoot.SweepPayload.Sweep == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SweepPayload.Sweep(childComplexity), true
+	case "SweepPayload.userErrors":
+		if e.ComplexityRoot.SweepPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SweepPayload.UserErrors(childComplexity), true
+
 	case "System.appliedSeq":
 		if e.ComplexityRoot.System.AppliedSeq == nil {
 			break
@@ -8253,6 +8446,68 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TrainedPoint.Tokens(childComplexity), true
+
+	case "Trial.number":
+		if e.ComplexityRoot.Trial.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trial.Number(childComplexity), true
+	case "Trial.run":
+		if e.ComplexityRoot.Trial.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trial.Run(childComplexity), true
+	case "Trial.rung":
+		if e.ComplexityRoot.Trial.Rung == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trial.Rung(childComplexity), true
+	case "Trial.scores":
+		if e.ComplexityRoot.Trial.Scores == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trial.Scores(childComplexity), true
+	case "Trial.settings":
+		if e.ComplexityRoot.Trial.Settings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trial.Settings(childComplexity), true
+	case "Trial.status":
+		if e.ComplexityRoot.Trial.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Trial.Status(childComplexity), true
+
+	case "TrialScore.message":
+		if e.ComplexityRoot.TrialScore.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrialScore.Message(childComplexity), true
+	case "TrialScore.rung":
+		if e.ComplexityRoot.TrialScore.Rung == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrialScore.Rung(childComplexity), true
+	case "TrialScore.steps":
+		if e.ComplexityRoot.TrialScore.Steps == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrialScore.Steps(childComplexity), true
+	case "TrialScore.value":
+		if e.ComplexityRoot.TrialScore.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TrialScore.Value(childComplexity), true
 
 	case "TrimLogPayload.trimmed":
 		if e.ComplexityRoot.TrimLogPayload.Trimmed == nil {
@@ -8536,7 +8791,9 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputSmoothInput,
 		ec.unmarshalInputStarRunInput,
 		ec.unmarshalInputStartRunInput,
+		ec.unmarshalInputStartSweepInput,
 		ec.unmarshalInputStopRunInput,
+		ec.unmarshalInputStopSweepInput,
 		ec.unmarshalInputStringFilter,
 		ec.unmarshalInputTagFilter,
 		ec.unmarshalInputTagInput,
@@ -13159,6 +13416,140 @@ extend type Query {
   ): AlignedMetric!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/sweeps.graphqls", Input: `extend type Query {
+  "Sweeps, newest first."
+  sweeps: [Sweep!]!
+  "A sweep by its id, or the newest of a name; null when there is none."
+  sweep("Its id or its name." id: String!): Sweep
+}
+
+extend type Mutation {
+  "Starts runs of one configuration that differ in some settings: all combinations, random ones, or random ones of which the best go on. The first is checked at once; all are named after the sweep, so that each is started once."
+  startSweep("What is wished for." input: StartSweepInput!): SweepPayload!
+  "Ends a sweep and asks its runs to stop."
+  stopSweep("What is wished for." input: StopSweepInput!): SweepPayload!
+}
+
+"Runs of one configuration that differ in some settings."
+type Sweep {
+  "Made by the platform."
+  id: ID!
+  "As people call it."
+  name: String!
+  "Its experiment, where it has one."
+  experiment: ID
+  "\"grid\", \"random\" or \"asha\"."
+  method: String!
+  "What trials are compared by: a key of their series."
+  metric: String!
+  "\"min\" or \"max\"."
+  direction: String!
+  "The ranges of settings by their path."
+  space: JSON!
+  "How many configurations are tried at most."
+  maxRuns: Int!
+  "How many run at once at most."
+  parallel: Int!
+  "After how many steps trials are compared; of a sweep by asha."
+  rungs: [Int64!]!
+  "\"running\", \"finished\" or \"stopped\"."
+  status: String!
+  "When it was asked for."
+  startedAt: Time!
+  "When it ended."
+  endedAt: Time
+  "The run that is best so far: of those at the highest rung the one with the best value."
+  best: ID
+  "Its value."
+  bestValue: Number
+  "Those that were begun, by number."
+  trials: [Trial!]!
+}
+
+"A configuration that a sweep tries."
+type Trial {
+  "From 0."
+  number: Int!
+  "Its run."
+  run: ID!
+  "Where the run stands; null when it was refused."
+  status: RunStatus
+  "Its settings by their path."
+  settings: JSON!
+  "The rung that it was sent to, from 0."
+  rung: Int!
+  "What it reached, by rung."
+  scores: [TrialScore!]!
+}
+
+"What a trial was worth at a rung."
+type TrialScore {
+  "From 0."
+  rung: Int!
+  "Steps it had done."
+  steps: Int64!
+  "The metric's last value; null when it failed or logged none."
+  value: Number
+  "Why there is none."
+  message: String
+}
+
+"A sweep to start."
+input StartSweepInput {
+  "As people call it."
+  name: String!
+  "An experiment's id or name; a new name opens a new experiment."
+  experiment: String
+  "TRAIN when left out, or FINETUNE."
+  kind: RunKind
+  "What all have in common; settings of the space are put into it."
+  config: JSON
+  "As for startRun."
+  inputs: [InputRef!]
+  "\"auto\", \"cpu\" or \"cuda\"."
+  engine: String
+  "Suites on which every checkpoint is evaluated."
+  suites: [String!]
+  "By path, such as optimizer.lr: {values: [...]} or {min, max, log, int, count}."
+  space: JSON!
+  "\"grid\", \"random\" or \"asha\"."
+  method: String!
+  "A key of the runs' series, such as val/loss."
+  metric: String!
+  "\"min\" or \"max\"."
+  direction: String!
+  "At most so many configurations; of a grid all when left out."
+  maxRuns: Int
+  "At most so many at once; 1 when left out."
+  parallel: Int
+  "Of random draws."
+  seed: Int64
+  "Of asha: everybody trains so many steps."
+  minSteps: Int64
+  "Of asha: nobody trains more."
+  maxSteps: Int64
+  "Of asha: the best of so many go on, to so many times the steps; 3 when left out."
+  eta: Int
+  "Who asks."
+  by: String
+}
+
+"A sweep to stop."
+input StopSweepInput {
+  "Its id or its name."
+  id: String!
+  "Who asks."
+  by: String
+}
+
+"What came of a wish about a sweep."
+type SweepPayload {
+  "The sweep, unless it was refused."
+  sweep: Sweep
+  "Why it was refused."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -15868,6 +16259,54 @@ func (ec *executionContext) childFields_StopWish(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type StopWish", field.Name)
 }
 
+func (ec *executionContext) childFields_Sweep(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Sweep_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Sweep_name(ctx, field)
+	case "experiment":
+		return ec.fieldContext_Sweep_experiment(ctx, field)
+	case "method":
+		return ec.fieldContext_Sweep_method(ctx, field)
+	case "metric":
+		return ec.fieldContext_Sweep_metric(ctx, field)
+	case "direction":
+		return ec.fieldContext_Sweep_direction(ctx, field)
+	case "space":
+		return ec.fieldContext_Sweep_space(ctx, field)
+	case "maxRuns":
+		return ec.fieldContext_Sweep_maxRuns(ctx, field)
+	case "parallel":
+		return ec.fieldContext_Sweep_parallel(ctx, field)
+	case "rungs":
+		return ec.fieldContext_Sweep_rungs(ctx, field)
+	case "status":
+		return ec.fieldContext_Sweep_status(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_Sweep_startedAt(ctx, field)
+	case "endedAt":
+		return ec.fieldContext_Sweep_endedAt(ctx, field)
+	case "best":
+		return ec.fieldContext_Sweep_best(ctx, field)
+	case "bestValue":
+		return ec.fieldContext_Sweep_bestValue(ctx, field)
+	case "trials":
+		return ec.fieldContext_Sweep_trials(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Sweep", field.Name)
+}
+
+func (ec *executionContext) childFields_SweepPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sweep":
+		return ec.fieldContext_SweepPayload_sweep(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SweepPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SweepPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_System(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "version":
@@ -15984,6 +16423,38 @@ func (ec *executionContext) childFields_TrainedPoint(ctx context.Context, field 
 		return ec.fieldContext_TrainedPoint_loss(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TrainedPoint", field.Name)
+}
+
+func (ec *executionContext) childFields_Trial(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "number":
+		return ec.fieldContext_Trial_number(ctx, field)
+	case "run":
+		return ec.fieldContext_Trial_run(ctx, field)
+	case "status":
+		return ec.fieldContext_Trial_status(ctx, field)
+	case "settings":
+		return ec.fieldContext_Trial_settings(ctx, field)
+	case "rung":
+		return ec.fieldContext_Trial_rung(ctx, field)
+	case "scores":
+		return ec.fieldContext_Trial_scores(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Trial", field.Name)
+}
+
+func (ec *executionContext) childFields_TrialScore(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rung":
+		return ec.fieldContext_TrialScore_rung(ctx, field)
+	case "steps":
+		return ec.fieldContext_TrialScore_steps(ctx, field)
+	case "value":
+		return ec.fieldContext_TrialScore_value(ctx, field)
+	case "message":
+		return ec.fieldContext_TrialScore_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TrialScore", field.Name)
 }
 
 func (ec *executionContext) childFields_TrimLogPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -12970,6 +12970,44 @@ func (ec *executionContext) marshalORunKind2ᚕmillraceᚋeventᚐRunKindᚄ(ctx
 	return ret
 }
 
+func (ec *executionContext) unmarshalORunKind2ᚖmillraceᚋeventᚐRunKind(ctx context.Context, v any) (*event.RunKind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalORunKind2ᚖmillraceᚋeventᚐRunKind[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalORunKind2ᚖmillraceᚋeventᚐRunKind(ctx context.Context, sel ast.SelectionSet, v *event.RunKind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalORunKind2ᚖmillraceᚋeventᚐRunKind[*v])
+	return res
+}
+
+var (
+	unmarshalORunKind2ᚖmillraceᚋeventᚐRunKind = map[string]event.RunKind{
+		"CURATE":   event.Curate,
+		"TRAIN":    event.Train,
+		"FINETUNE": event.Finetune,
+		"EVALUATE": event.Evaluate,
+		"EXTERNAL": event.External,
+		"JUDGE":    event.Judge,
+	}
+	marshalORunKind2ᚖmillraceᚋeventᚐRunKind = map[event.RunKind]string{
+		event.Curate:   "CURATE",
+		event.Train:    "TRAIN",
+		event.Finetune: "FINETUNE",
+		event.Evaluate: "EVALUATE",
+		event.External: "EXTERNAL",
+		event.Judge:    "JUDGE",
+	}
+)
+
 func (ec *executionContext) unmarshalORunOrder2ᚕmillraceᚋgraphᚋinternalᚋgenᚐRunOrderᚄ(ctx context.Context, v any) ([]RunOrder, error) {
 	if v == nil {
 		return nil, nil
@@ -13022,6 +13060,46 @@ func (ec *executionContext) marshalORunStatus2ᚕmillraceᚋeventᚐRunStatusᚄ
 
 	return ret
 }
+
+func (ec *executionContext) unmarshalORunStatus2ᚖmillraceᚋeventᚐRunStatus(ctx context.Context, v any) (*event.RunStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalORunStatus2ᚖmillraceᚋeventᚐRunStatus[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalORunStatus2ᚖmillraceᚋeventᚐRunStatus(ctx context.Context, sel ast.SelectionSet, v *event.RunStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalORunStatus2ᚖmillraceᚋeventᚐRunStatus[*v])
+	return res
+}
+
+var (
+	unmarshalORunStatus2ᚖmillraceᚋeventᚐRunStatus = map[string]event.RunStatus{
+		"PENDING":  event.Pending,
+		"RUNNING":  event.Running,
+		"FINISHED": event.Finished,
+		"FAILED":   event.Failed,
+		"STOPPED":  event.Stopped,
+		"CRASHED":  event.Crashed,
+		"PAUSED":   event.Paused,
+	}
+	marshalORunStatus2ᚖmillraceᚋeventᚐRunStatus = map[event.RunStatus]string{
+		event.Pending:  "PENDING",
+		event.Running:  "RUNNING",
+		event.Finished: "FINISHED",
+		event.Failed:   "FAILED",
+		event.Stopped:  "STOPPED",
+		event.Crashed:  "CRASHED",
+		event.Paused:   "PAUSED",
+	}
+)
 
 func (ec *executionContext) unmarshalOStringFilter2ᚖmillraceᚋgraphᚋinternalᚋgenᚐStringFilter(ctx context.Context, v any) (*StringFilter, error) {
 	if v == nil {
