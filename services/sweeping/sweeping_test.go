@@ -41,7 +41,7 @@ func lab(t *testing.T) *tracker.Tracker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &tracker.Tracker{Bus: b, Model: m, Now: time.Now, Random: rand.Reader, Log: quiet, CheckSuites: func([]string) error { return nil },
+	tr := &tracker.Tracker{Bus: b, Model: m, Now: time.Now, Random: rand.Reader, Log: quiet, PinSuites: func(context.Context, []string) ([]event.SuitePin, error) { return nil, nil },
 		Resolve: map[event.RunKind]func(context.Context, event.Spec) (event.Spec, error){
 			event.Train: func(_ context.Context, s event.Spec) (event.Spec, error) {
 				if lr := rate(s); lr > 0.9 {
@@ -86,6 +86,10 @@ func rate(s event.Spec) float64 {
 
 func train(ctx context.Context, b *bus.Bus, req event.RunRequested) error {
 	steps := max(req.StopAfter, 1)
+	if rate(req.Spec) == 0.3 { // somebody who never begins
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	attempt, lr := req.Attempts+1, rate(req.Spec)
 	value := max(lr-0.01, 0.01-lr) + 1/float64(steps)
 	end := event.RunEnded{Run: req.Run, Attempt: attempt, Status: event.Finished, Steps: steps}
@@ -93,7 +97,7 @@ func train(ctx context.Context, b *bus.Bus, req event.RunRequested) error {
 		end.Status, end.Failure = event.Failed, &event.Failure{Code: "nan_loss", Message: "the loss is NaN"}
 	}
 	frame := event.Frame{Run: req.Run, Writer: event.WriterID(fmt.Sprintf("attempt-%d", attempt)), Series: []event.Series{{Key: "val/loss", Steps: []int64{steps}, Times: []int64{1_790_000_000_000_000 + steps}, Values: []float64{value}}}}
-	for _, e := range []event.Event{event.RunStarted{Run: req.Run, Attempt: attempt}, event.MetricsLogged{Frames: []event.Frame{frame}}, end} {
+	for _, e := range []event.Event{event.RunStarted{Run: req.Run, Attempt: attempt}, event.MetricsLogged{Publisher: "worker", Frames: []event.Frame{frame}}, end} {
 		if _, err := b.Publish(ctx, e); err != nil {
 			return err
 		}
@@ -279,8 +283,8 @@ func TestWrongSweepsAreRefused(t *testing.T) {
 
 func TestAStoppedSweepStopsItsRuns(t *testing.T) {
 	tr := lab(t)
-	w := wish(`{"optimizer.lr":{"values":[0.1,0.2,0.3]}}`)
-	w.Method, w.Base.Kind = search.Grid, event.Finetune // which nobody works on here: they wait
+	w := wish(`{"optimizer.lr":{"values":[0.3,0.1,0.2]}}`)
+	w.Method = search.Grid
 	started := begin(t, tr, w)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

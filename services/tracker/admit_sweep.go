@@ -1,10 +1,12 @@
 package tracker
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"millrace/event"
@@ -15,8 +17,10 @@ import (
 // PlanOf is how a sweep searches.
 func PlanOf(s event.SweepStarted) (search.Plan, error) {
 	p := search.Plan{Method: s.Method, Direction: s.Direction, MaxRuns: s.MaxRuns, Parallel: s.Parallel, Seed: s.Seed, MinSteps: s.MinSteps, MaxSteps: s.MaxSteps, Eta: s.Eta}
-	if err := json.Unmarshal(s.Space, &p.Space); err != nil {
-		return p, err
+	dec := json.NewDecoder(bytes.NewReader(s.Space))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&p.Space); err != nil {
+		return p, fmt.Errorf("tracker: the space: %w", err)
 	}
 	return p, p.Check()
 }
