@@ -97,7 +97,7 @@ func train(ctx context.Context, b *bus.Bus, req event.RunRequested) error {
 		end.Status, end.Failure = event.Failed, &event.Failure{Code: "nan_loss", Message: "the loss is NaN"}
 	}
 	frame := event.Frame{Run: req.Run, Writer: event.WriterID(fmt.Sprintf("attempt-%d", attempt)), Series: []event.Series{{Key: "val/loss", Steps: []int64{steps}, Times: []int64{1_790_000_000_000_000 + steps}, Values: []float64{value}}}}
-	for _, e := range []event.Event{event.RunStarted{Run: req.Run, Attempt: attempt}, event.MetricsLogged{Publisher: "worker", Frames: []event.Frame{frame}}, end} {
+	for _, e := range []event.Event{event.RunStarted{Run: req.Run, Attempt: attempt}, event.MetricsLogged{Gateway: "worker", Frames: []event.Frame{frame}}, end} {
 		if _, err := b.Publish(ctx, e); err != nil {
 			return err
 		}
