@@ -28,7 +28,7 @@ func (sweepCmd) Help() string {
 
   {"name": "rates", "dataset": "mill", "config": {"steps": 400}, "method": "asha", "metric": "val/loss", "direction": "min",
    "maxRuns": 9, "parallel": 2, "minSteps": 50, "maxSteps": 400,
-   "space": {"optimizer.lr": {"min": 1e-4, "max": 1e-2, "log": true}, "batch": {"values": [4, 8]}}}`
+   "space": {"optimizer.lr": {"min": 1e-4, "max": 1e-2, "log": true}, "batch_size": {"values": [4, 8]}}}`
 }
 
 // sweepStartCmd starts one.
