@@ -106,6 +106,11 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 	if err != nil {
 		return job.Outcome{}, err
 	}
+	if j.Attempt > 1 {
+		if _, told, err := s.told(ctx, j, of); err != nil || told {
+			return job.Outcome{}, err
+		}
+	}
 	if j.Request.GivesWay {
 		newer, err := s.newer(ctx, of, step, c.Suite)
 		if err != nil {
@@ -147,7 +152,7 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 	}
 	done.Suite, done.SuiteDigest, done.Scores, done.Samples = result.Suite, result.SuiteDigest, result.Scores, result.Samples
 	done.Seconds = event.Number(s.Now().Sub(began).Seconds())
-	return job.Outcome{}, j.Publish(ctx, done)
+	return job.Outcome{}, s.tell(ctx, j, done)
 }
 
 // judge scores the checkpoint that a job names.

@@ -113,6 +113,9 @@ func (j *Job) Measure(m *meter.Meter) {
 	j.mu.Unlock()
 }
 
+// Place is where the request lies in the log.
+func (j *Job) Place() uint64 { return j.seq }
+
 // Publish adds a fact about the run after everything that was told before it.
 func (j *Job) Publish(ctx context.Context, e event.Event) error {
 	if err := j.Flush(ctx); err != nil {
