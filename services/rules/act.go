@@ -49,7 +49,12 @@ func (s *Service) act(ctx context.Context, env event.Envelope, _ bus.Delivery) e
 	if fired.Failure != nil || len(fired.Then) == 0 {
 		return nil // it only tells
 	}
-	if err := s.Model.WaitFor(ctx, env.Seq); err != nil {
+	// What an earlier delivery did lies behind the firing, and may be all that was done before a crash.
+	state, err := s.Bus.State(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.Model.WaitFor(ctx, max(env.Seq, state.Last)); err != nil {
 		return err
 	}
 	acted := event.RuleActed{Rule: fired.Rule, Firing: fired.Firing, Seq: env.Seq, Outcome: event.Done, Run: fired.Run}
@@ -68,7 +73,7 @@ func (s *Service) act(ctx context.Context, env event.Envelope, _ bus.Delivery) e
 		a.Run = fired.Run
 	}
 	acted.Run = a.Run
-	err := s.perform(ctx, fired, env.Seq, a, &acted)
+	err = s.perform(ctx, fired, env.Seq, a, &acted)
 	var refused interface {
 		Code() string
 		Hint() string
@@ -79,7 +84,7 @@ func (s *Service) act(ctx context.Context, env event.Envelope, _ bus.Delivery) e
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &refused) && refused.Code() != "UNAVAILABLE":
-		acted.Outcome, acted.Failure = event.Refused, &event.Failure{Code: refused.Code(), Message: cut(refused.Error(), 2000), Hint: refused.Hint()}
+		acted.Outcome, acted.Result, acted.Failure = event.Refused, "", &event.Failure{Code: refused.Code(), Message: cut(refused.Error(), 2000), Hint: refused.Hint()}
 	default:
 		return err
 	}
@@ -121,7 +126,7 @@ func (s *Service) perform(ctx context.Context, fired event.RuleFired, seq uint64
 	case "stop":
 		return s.stop(ctx, a, by, acted)
 	case "rollback":
-		return s.rollback(ctx, fired, a, wish, acted)
+		return s.rollback(ctx, fired, seq, a, wish, acted)
 	case "fork":
 		wish.Branch, wish.Spec = &event.Branch{From: a.Run, Kind: event.Fork, Step: a.Step}, event.Spec{Config: a.Config}
 		return s.start(ctx, wish, acted)
@@ -150,7 +155,11 @@ func (s *Service) perform(ctx context.Context, fired event.RuleFired, seq uint64
 			level = "warn"
 		}
 		acted.Result = a.Title
-		_, err := s.Bus.Publish(ctx, event.AlertRaised{Run: a.Run, Level: level, Title: a.Title, Text: a.Text, Key: string(fired.Firing), Depth: fired.Depth})
+		// Under a name of its own: should it be said twice, the rules on alerts answer it once, and the run shows it once.
+		_, err := s.Bus.PublishAs(ctx, event.Envelope{
+			ID:    event.DerivedID("alert", string(fired.Firing)),
+			Event: event.AlertRaised{Run: a.Run, Level: level, Title: a.Title, Text: a.Text, Key: string(fired.Firing), Depth: fired.Depth},
+		})
 		return err
 	case "webhook", "email":
 		return s.send(ctx, fired, seq, a, acted)
@@ -206,7 +215,7 @@ func (s *Service) start(ctx context.Context, wish event.RunRequested, acted *eve
 
 // rollback goes back to a checkpoint. With a changed configuration the run is stopped and another goes on from the checkpoint: a run's
 // configuration never changes, so that it can be done again. Without one the run itself is paused, rewound and resumed.
-func (s *Service) rollback(ctx context.Context, fired event.RuleFired, a args, wish event.RunRequested, acted *event.RuleActed) error {
+func (s *Service) rollback(ctx context.Context, fired event.RuleFired, seq uint64, a args, wish event.RunRequested, acted *event.RuleActed) error {
 	by := event.RuleBy(fired.Rule)
 	if s.Model.Has(wish.Run) {
 		acted.Made = wish.Run
@@ -219,6 +228,12 @@ func (s *Service) rollback(ctx context.Context, fired event.RuleFired, a args, w
 	run, err := s.Model.Run(a.Run)
 	if err != nil {
 		return err
+	}
+	acted.Result = fmt.Sprintf("rewound to step %d and resumed", step)
+	if asked, err := s.Bus.Last(ctx, event.RunRequested{Run: a.Run, Spec: run.Spec}.Subject()); err != nil && !errors.Is(err, bus.ErrNone) {
+		return err
+	} else if r, ok := asked.Event.(event.RunRequested); ok && asked.Seq > seq && r.Resume > 0 && r.By == by {
+		return nil // an earlier delivery resumed it
 	}
 	forks := len(a.Config) > 0 && string(a.Config) != "{}" && string(a.Config) != "null"
 	if !run.Status.Ended() {
@@ -245,7 +260,6 @@ func (s *Service) rollback(ctx context.Context, fired event.RuleFired, a args, w
 			return err
 		}
 	}
-	acted.Result = fmt.Sprintf("rewound to step %d and resumed", step)
 	_, err = s.Tracker.Submit(ctx, event.RunRequested{Run: a.Run, Resume: 1, By: by, Depth: fired.Depth})
 	return err
 }
