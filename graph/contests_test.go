@@ -9,6 +9,7 @@ import (
 	"millrace/evaluator"
 	"millrace/event"
 	"millrace/graph"
+	"millrace/storage/readmodel"
 )
 
 // contested is a lab with evaluations of two runs whose answers are kept: four prompts in common, an empty answer among them, and one of one run alone.
@@ -37,13 +38,42 @@ func contested(t *testing.T) (*lab, event.Digest) {
 		return d
 	}
 	l := newLab(t, func(c *graph.Config) { c.Blob = stored.open })
-	for run, results := range map[event.RunID]event.Digest{"alpha": answers("a", "1", "2", "3", "4", "5"), "beta": answers("b", "1", "2", "3", "4"), "gamma": ""} {
+	for _, of := range []struct {
+		run     event.RunID
+		results event.Digest
+	}{{"alpha", answers("a", "1", "2", "3", "4", "5")}, {"beta", answers("b", "1", "2", "3", "4")}, {"gamma", ""}} {
+		run, results := of.run, of.results
 		name := string(run) + "-secret"
 		l.write(t, event.RunRequested{Run: run, Name: name, Spec: event.Spec{Kind: event.Train, Config: []byte("{}")}},
 			event.RunRequested{Run: "eval-" + run, Name: "eval", Spec: event.Spec{Kind: event.Evaluate, Config: []byte("{}")}},
 			event.EvaluationCompleted{Run: "eval-" + run, Of: run, Step: 20, Checkpoint: event.DigestOf([]byte(run)), Suite: "texts", SuiteDigest: suite, Results: results})
 	}
 	return l, suite
+}
+
+// voted is a contest of that lab in which two people and a model have voted, each side winning once and once turning with the order.
+func voted(t *testing.T) *lab {
+	t.Helper()
+	l, suite := contested(t)
+	entries := []event.ContestEntry{{Label: "the first", Evaluation: "eval-alpha", Of: "alpha", Step: 20}, {Label: "the second", Evaluation: "eval-beta", Of: "beta", Step: 20}}
+	for i := range entries {
+		list, err := l.log.model.Evaluations(readmodel.EvaluationFilter{Of: entries[i].Of})
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		entries[i].Results = list[0].Results
+	}
+	l.write(t, event.ContestOpened{Contest: "C1", Name: "which", Mode: event.Pairs, Guidelines: "be kind", Suite: "texts", SuiteDigest: suite, Task: "s", Entries: entries, Items: 4, Missing: 1,
+		Seed: 1, Overlap: 2, DailyVotes: 500, By: "ada"})
+	human := func(rater, item, choice string) event.VoteCast {
+		return event.VoteCast{Vote: event.HumanVote("C1", rater, item, 0, 1), Contest: "C1", Rater: rater, Judge: event.Human, Item: item, A: 0, B: 1, Choice: choice, Seconds: 2}
+	}
+	model := func(item string, a, b int, choice string) event.VoteCast {
+		return event.VoteCast{Vote: event.ModelVote("C1", "judge-1", item, a, b), Contest: "C1", Rater: "a judge", Judge: event.ModelJudge, Run: "judge-1", Item: item, A: a, B: b, Choice: choice}
+	}
+	l.write(t, human("ada", "s/1", event.ChooseA), human("bob", "s/1", event.ChooseA), human("ada", "s/2", event.ChooseB), human("bob", "s/2", event.Tie),
+		model("s/1", 0, 1, event.ChooseA), model("s/1", 1, 0, event.ChooseB), model("s/2", 0, 1, event.ChooseA), model("s/2", 1, 0, event.ChooseA), model("s/4", 0, 1, event.Undecided))
+	return l
 }
 
 const openIt = `mutation($e: [ID!]!, $mode: ContestMode) { openContest(input: {name: "which", evaluations: $e, mode: $mode, guidelines: "be kind", overlap: 1}) {

@@ -47,6 +47,7 @@ func TestAnswersAreTheGoldenOnes(t *testing.T) {
 	others.write(t, append(story(t), foreign()...)...)
 	swept := newLab(t, outlined)
 	swept.write(t, sweeping(t)...)
+	contests := voted(t)
 	for file, query := range queries(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			asked := l
@@ -54,6 +55,8 @@ func TestAnswersAreTheGoldenOnes(t *testing.T) {
 				asked = others // the only questions about what foreign scripts say
 			} else if name == "sweeps.graphql" {
 				asked = swept
+			} else if name == "contests.graphql" {
+				asked = contests
 			}
 			a := asked.ask(t, query, nil)
 			if len(a.Errors) > 0 {

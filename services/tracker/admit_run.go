@@ -85,6 +85,9 @@ func (t *Tracker) admitRun(ctx context.Context, w event.RunRequested) (event.Eve
 // nameOf is the id that whoever wishes for a run gave it, derived from what makes it the same wish, or a new one.
 func (t *Tracker) nameOf(w event.RunRequested) (event.RunID, error) {
 	if w.Run != "" {
+		if !event.ValidID(string(w.Run)) {
+			return "", refuse(Invalid, "run", "", "%.100q cannot name a run: 1-64 letters, digits, '-' and '_'", w.Run)
+		}
 		return w.Run, nil
 	}
 	id, err := t.newID()
