@@ -53,7 +53,7 @@ var rooms = []room{
 	{"services/node", []string{"services", "graph", "storage", "trainer/engine", "event", "web"}, "wires everything"},
 	{"client", []string{"event"}, "what other programs import"},
 	{"cmd", []string{"services/node", "services/serving", "services/api", "services/meter", "client", "event", "cost", "trainer", "curator", "evaluator/metric"}, "flags and tables; estimates, tokenizers and architectures are told without a node, a tracked command is measured by its own tracker, and a document is looked up in a dataset's own record"},
-	{"acceptance/bench", []string{"client", "event", "trainer", "curator", "evaluator"}, "a program; it measures the curator's parts on one core, beside their peers, and the trainer's steps in processes of their own"},
+	{"acceptance/bench", []string{"client", "event", "trainer", "curator", "evaluator", "services/evaluation"}, "a program; it measures the curator's parts on one core, beside their peers, and the trainer's steps in processes of their own; services/evaluation for a model as evaluations ask it"},
 	{"acceptance", []string{"services/node", "client", "event"}, "from outside"},
 }
 

@@ -26,7 +26,7 @@ type part struct {
 
 // evaluatorParts are the parts of group evaluator; each file evaluator_<part>.go has one.
 var evaluatorParts = []part{
-	{"scores", scoresBesidePeers}, {"ratings", ratingsBesidePeers}, {"reaction", evaluationReactions},
+	{"scores", scoresBesidePeers}, {"ratings", ratingsBesidePeers}, {"reaction", evaluationReactions}, {"models", judgedBesidePeers}, {"judging", judgingBesidePeers},
 }
 
 // evaluators measures what judges models; ONLY picks parts.

@@ -33,6 +33,8 @@ func do(task string, args []string) error {
 		out, err = childTrains(append(args, "f32", "2", "60s"), 20)
 	case "generate":
 		out, err = childGenerates(args)
+	case "judge":
+		out, err = childJudges(args)
 	case "product":
 		out, err = childMultiplies(args)
 	default:

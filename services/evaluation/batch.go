@@ -3,7 +3,6 @@ package evaluation
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"millrace/evaluator"
@@ -11,8 +10,8 @@ import (
 	"millrace/trainer/model"
 )
 
-// judgedBest is a model as the evaluator asks it: many things at once, if it continues texts.
-func judgedBest(net *model.Model) evaluator.Model {
+// Model is a model as the evaluator asks it: many things at once, if it continues texts. It is used by one goroutine at a time.
+func Model(net *model.Model) evaluator.Model {
 	if net.Config().Arch.Kind() == model.Decoder {
 		if g, err := model.NewGenerator(net, engine.FormF32); err == nil {
 			return batched{judged{net}, g}
@@ -76,34 +75,19 @@ func (b batched) ScoreAll(ctx context.Context, requests []evaluator.Request) ([]
 		feeds := make([]*model.Feed, n)
 		for j, i := range order[:n] {
 			r := requests[i]
-			feeds[j] = &model.Feed{Sequence: base.Fork(), Tokens: r.Tokens[r.From-1 : len(r.Tokens)-1], All: true}
+			feeds[j] = &model.Feed{Sequence: base.Fork(), Tokens: r.Tokens[r.From-1 : len(r.Tokens)-1], Next: r.Tokens[r.From:]}
 		}
 		if err := b.g.Step(feeds); err != nil {
 			return nil, err
 		}
 		for j, i := range order[:n] {
-			for k, logits := range feeds[j].Logits {
-				out[i] = append(out[i], told(logits, requests[i].Tokens[requests[i].From+k]))
+			for _, s := range feeds[j].Scores {
+				out[i] = append(out[i], evaluator.TokenScore(s))
 			}
 		}
 		order = order[n:]
 	}
 	return out, nil
-}
-
-// told is how likely logits make a token.
-func told(logits []float32, id int32) evaluator.TokenScore {
-	best := 0
-	for i, v := range logits {
-		if v > logits[best] {
-			best = i
-		}
-	}
-	sum, most := 0.0, float64(logits[best])
-	for _, v := range logits {
-		sum += math.Exp(float64(v) - most)
-	}
-	return evaluator.TokenScore{LogProb: float64(logits[id]) - most - math.Log(sum), Greedy: best == int(id)}
 }
 
 // Generate continues a prompt.

@@ -27,7 +27,7 @@ func TestNothingDependsOnTheBatch(t *testing.T) {
 			k.Scale(p.Value, 5)
 		}
 		one := judged{net}
-		many, ok := judgedBest(net).(evaluator.Batcher)
+		many, ok := Model(net).(evaluator.Batcher)
 		if !ok {
 			t.Fatalf("%s cannot be asked at once", arch)
 		}

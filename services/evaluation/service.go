@@ -171,7 +171,7 @@ func (s *Service) judge(ctx context.Context, j *job.Job, scorer evaluator.Evalua
 		return evaluator.Result{}, final(err)
 	}
 	scorer.Counts, scorer.Progress = counts, s.progress(j, "tokens")
-	result, err := scorer.Score(ctx, judgedBest(net), words(tok, net), heldOut, suite)
+	result, err := scorer.Score(ctx, Model(net), words(tok, net), heldOut, suite)
 	return result, unscored(ctx, err)
 }
 

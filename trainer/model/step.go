@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"millrace/trainer/engine"
 )
@@ -12,6 +13,10 @@ type Feed struct {
 	Tokens   []int32
 	// All asks for the logits after every token; else only those after the last are computed.
 	All bool
+	// Next are the tokens that follow each of Tokens, when it is asked how well they are told; All is meant then, and Scores is filled
+	// beside Logits.
+	Next   []int32
+	Scores []Score
 	// Logits is filled by Step: a row for the last token, or for every one, of VocabSize each. They stay until the next Step.
 	Logits [][]float32
 }
@@ -22,6 +27,8 @@ type row struct {
 	at       int
 	id       int32
 	out      *[]float32 // where its logits go; nil: nobody wants them
+	next     int32      // the token that score is about
+	score    *Score     // nil: nobody wants it
 }
 
 // Step takes every feed's tokens into its sequence and computes what comes after. A sequence may be in one feed only. An error
@@ -43,7 +50,10 @@ func (g *Generator) Step(feeds []*Feed) error {
 		if n := f.Sequence.length + len(f.Tokens); n > g.Context() {
 			return fmt.Errorf("model: %d tokens do not fit a context of %d", n, g.Context())
 		}
-		if err := checkIDs(f.Tokens, nil, g.config.VocabSize); err != nil {
+		if f.Next != nil && len(f.Next) != len(f.Tokens) {
+			return fmt.Errorf("model: a feed of %d tokens says of %d what is next", len(f.Tokens), len(f.Next))
+		}
+		if err := checkIDs(f.Tokens, f.Next, g.config.VocabSize); err != nil {
 			return err
 		}
 	}
@@ -51,14 +61,17 @@ func (g *Generator) Step(feeds []*Feed) error {
 		from := f.Sequence.length
 		f.Sequence.reserve(from + len(f.Tokens))
 		wanted := 1
-		if f.All {
+		if f.All || f.Next != nil {
 			wanted = len(f.Tokens)
 		}
-		f.Logits = make([][]float32, wanted)
+		f.Logits, f.Scores = make([][]float32, wanted), make([]Score, len(f.Next))
 		for i, id := range f.Tokens {
 			r := row{sequence: f.Sequence, at: from + i, id: id}
 			if at := wanted - len(f.Tokens) + i; at >= 0 {
 				r.out = &f.Logits[at]
+			}
+			if f.Next != nil {
+				r.next, r.score = f.Next[i], &f.Scores[i]
 			}
 			rows = append(rows, r)
 		}
@@ -85,7 +98,7 @@ type buffers struct {
 	rows                               int
 	x, h, part, qkv, mixed, wide, gate []float32
 	a, b                               []float32 // what norms keep
-	cos, sin, logits                   []float32
+	cos, sin, logits, losses           []float32
 	low, back                          []float32 // of adapters
 	host                               []float32
 	ids, at                            []int32
@@ -168,7 +181,30 @@ func (g *Generator) walk(rows []row, host []float32) []float32 {
 	for i, at := range wanted {
 		*rows[at].out = host[i*v : (i+1)*v : (i+1)*v]
 	}
+	g.score(rows, wanted)
 	return host[m*v:]
+}
+
+// score tells how well rows told what is next, from their logits, which it overwrites in device memory.
+func (g *Generator) score(rows []row, wanted []int32) {
+	if !slices.ContainsFunc(rows, func(r row) bool { return r.score != nil }) {
+		return
+	}
+	m, v, b := len(wanted), g.config.VocabSize, &g.buffers
+	next, told := make([]int32, m), make([]float32, m)
+	for i, at := range wanted {
+		if next[i] = -1; rows[at].score != nil {
+			next[i] = rows[at].next
+		}
+	}
+	b.losses = g.device(b.losses, m)
+	g.k.CrossEntropy(b.losses, b.logits, b.logits, next, m, v)
+	g.k.Download(told, b.losses)
+	for i, at := range wanted {
+		if r := rows[at]; r.score != nil {
+			*r.score = Score{LogProb: -float64(told[i]), Greedy: likeliest(*r.out) == r.next}
+		}
+	}
 }
 
 func (g *Generator) device(s []float32, n int) []float32 {

@@ -4,8 +4,12 @@
 
 Rows are invented, in the forms in which the benchmarks are published. The model's weights are numbers that both sides make: see noise.
 tokenizer.json is made by the Go test (go test ./evaluator -run Peers -update) from the data; run this before and after it.
+
+    v/bin/python golden.py OUT FOLDER
+
+changes nothing here: what the peers say goes to OUT, and the model to FOLDER (make bench GROUP=evaluator).
 """
-import json, math, os, random, re, sys
+import json, math, os, random, re, sys, time
 import numpy as np
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -87,11 +91,12 @@ def model(vocab):
             p.copy_(1 + x if ".ln_" in name and name.endswith("weight") else x)
     return m
 
-def peers():
+def peers(out_file, folder=None):
     import torch, logging
     from transformers import PreTrainedTokenizerFast
     tok = PreTrainedTokenizerFast(tokenizer_file=at("tokenizer.json"), bos_token="<|endoftext|>", eos_token="<|endoftext|>", unk_token="<|endoftext|>")
     m = model(len(tok))
+    if folder: m.save_pretrained(folder)
     # A plain loop: one text at a time.
     def likelihood(context, continuation):
         ids = ([tok.eos_token_id] if context == "" else tok(context)["input_ids"])
@@ -193,7 +198,12 @@ def peers():
         for _ in range(20):
             ids.append(int(m(torch.tensor([ids])).logits[0, -1].argmax()))
     golden["greedy"] = tok.decode(ids[len(tok("Ada carries")["input_ids"]):])
-    json.dump(golden, open(at("golden.json"), "w"), separators=(",", ":"))
+    json.dump(golden, open(out_file, "w"), separators=(",", ":"))
 
-make()
-if os.path.exists(at("tokenizer.json")): peers()
+if len(sys.argv) > 1:
+    began = time.time()
+    peers(sys.argv[1], sys.argv[2])
+    print(json.dumps({"seconds": time.time() - began}))
+else:
+    make()
+    if os.path.exists(at("tokenizer.json")): peers(at("golden.json"))
