@@ -137,6 +137,11 @@ func (l *log) Submit(_ context.Context, wish event.Event) (event.Envelope, error
 		}
 		w.Experiment = event.ExperimentID(id)
 		wish = w
+	case event.RuleSaved:
+		if w.Rule == "" {
+			w.Rule = event.RuleID(id)
+		}
+		wish = w
 	case event.ContestOpened:
 		w.Contest, w.Overlap, w.DailyVotes = event.ContestID(id), max(1, w.Overlap), 100
 		wish = w

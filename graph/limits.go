@@ -106,6 +106,8 @@ func setComplexity(c *gen.ComplexityRoot) {
 	c.Query.NextComparison = func(child int, _, _ string) int { return 500 + child }
 	places := func(child int) int { return 100 + maxPlacesOf*child }
 	c.Run.Contests, c.Comparison.Contests = places, places
+	c.Rule.Deeds = func(child int, first *int) int { return page(first, child) }
+	c.Query.RuleFirings = func(child int, _, _ *string, first *int) int { return page(first, child) }
 	setPagesComplexity(c, page)
 	setCompareComplexity(c)
 }

@@ -8,6 +8,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"millrace/graph/internal/gen"
 	"millrace/graph/internal/view"
 	"millrace/storage/readmodel"
 )
@@ -83,3 +84,7 @@ func (r *runResolver) AlertsPage(ctx context.Context, obj *view.Run, first *int,
 	page, err := pageOf(all, func(a readmodel.Alert) string { return fmt.Sprint(a.Seq) }, first, after)
 	return &view.AlertConnection{Page: page}, err
 }
+
+func (r *resolver) Rule() gen.RuleResolver { return &ruleResolver{r} }
+
+type ruleResolver struct{ *resolver }

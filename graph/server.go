@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -38,6 +39,9 @@ type Config struct {
 	Blob func(ctx context.Context, digest event.Digest) (io.ReadCloser, error)
 	// Past opens the read model as it was, for @asOf; nil: there is no looking back.
 	Past Past
+	// ReadyRules lists the templates of rules, FillRule makes a rule of one; nil: there are none.
+	ReadyRules func() ([]json.RawMessage, error)
+	FillRule   func(name string, set map[string]string) (event.RuleSaved, error)
 	// Keeper keeps storage and log small; nil: such wishes are refused.
 	Keeper Keeper
 	// RedecideTimeout bounds Dataset.redecide; 0: 60 s.

@@ -90,6 +90,7 @@ type cli struct {
 	Runs       runsCmd       `cmd:"" help:"List runs."`
 	Show       showCmd       `cmd:"" help:"Show a run: status, metrics, cost, checkpoints with scores and samples."`
 	Cost       costCmd       `cmd:"" help:"What training costs: estimates, plans for a budget, prices, and what a run has cost."`
+	Rule       ruleCmd       `cmd:"" help:"Let something be done when something happens: add, list, show, remove, enable, disable, ready, log."`
 	Contest    contestCmd    `cmd:"" help:"Let people and models judge what models answered: open, list, show, judge, close."`
 	Compare    compareCmd    `cmd:"" help:"Compare runs: what differs in configuration, and how they did."`
 	Watch      watchCmd      `cmd:"" help:"Watch a run, or all runs, live."`

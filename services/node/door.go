@@ -19,6 +19,7 @@ import (
 	"millrace/event"
 	"millrace/graph"
 	"millrace/services/api"
+	"millrace/services/rules"
 	"millrace/storage/blob"
 	"millrace/web"
 )
@@ -63,7 +64,7 @@ func (n *Node) serveTracker(c *api.Config, only graph.Persisted) {
 		roles[i] = string(r)
 	}
 	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Blob: n.openBlob, Past: n.past, Keeper: keeping{n.keeper}, Log: n.log,
-		Foreseen: n.tracker.Foreseen, Compared: n.tracker.Compared, Outlined: outlined,
+		Foreseen: n.tracker.Foreseen, Compared: n.tracker.Compared, Outlined: outlined, ReadyRules: rules.Ready, FillRule: rules.Fill,
 		Page: web.GraphiQL(), Persisted: only, Timeout: n.config.GraphQL.Timeout, NoIntrospection: n.config.GraphQL.NoIntrospection})
 	c.Logging = n.logging
 	c.Graph, c.Drain, c.Mount = g, g.Close, map[string]http.Handler{"/": web.Handler()}

@@ -866,6 +866,14 @@ type RemoveAliasPayload struct {
 	UserErrors []UserError `json:"userErrors"`
 }
 
+// What removeRule takes.
+type RemoveRuleInput struct {
+	// The rule, by its id or its name.
+	ID string `json:"id"`
+	// Who asks.
+	By *string `json:"by,omitempty"`
+}
+
 // Does a recorded run again.
 type ReproduceRunInput struct {
 	// Which run.
@@ -956,6 +964,14 @@ type RewindRunInput struct {
 	ID string `json:"id"`
 	// The last step to keep.
 	Step int64 `json:"step"`
+}
+
+// The answer to wishes about rules.
+type RulePayload struct {
+	// The rule as it is now; null when the wish was refused or the rule is gone.
+	Rule *view.Rule `json:"rule,omitempty"`
+	// Why it was refused; empty when it was not.
+	UserErrors []UserError `json:"userErrors"`
 }
 
 // Names one run.
@@ -1084,6 +1100,20 @@ type SampleComparison struct {
 	Texts []*string `json:"texts"`
 	// At which steps.
 	Steps []*int64 `json:"steps"`
+}
+
+// What saveRule takes.
+type SaveRuleInput struct {
+	// The rule to replace, by its id or its name; a new one when left out.
+	ID *string `json:"id,omitempty"`
+	// The rule as JSON: name, on, when, then, and experiment, metric, repeat, note, enabled. Of a rule that is replaced, or of a template, what is left out stays.
+	Rule json.RawMessage `json:"rule,omitempty"`
+	// A template to begin with.
+	Ready *string `json:"ready,omitempty"`
+	// What is set in the template.
+	Set []TagInput `json:"set,omitempty"`
+	// Who asks.
+	By *string `json:"by,omitempty"`
 }
 
 // Runs whose specs differ in nothing but keys called seed.

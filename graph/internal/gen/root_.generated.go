@@ -43,6 +43,7 @@ type ResolverRoot interface {
 	Query() QueryResolver
 	RaisedAlert() RaisedAlertResolver
 	Reproduction() ReproductionResolver
+	Rule() RuleResolver
 	Run() RunResolver
 	Subscription() SubscriptionResolver
 	System() SystemResolver
@@ -976,10 +977,12 @@ type ComplexityRoot struct {
 		PauseRun           func(childComplexity int, input PauseRunInput) int
 		RaiseAlert         func(childComplexity int, input RaiseAlertInput) int
 		RemoveAlias        func(childComplexity int, input RemoveAliasInput) int
+		RemoveRule         func(childComplexity int, input RemoveRuleInput) int
 		ReproduceRun       func(childComplexity int, input ReproduceRunInput) int
 		RestoreRun         func(childComplexity int, input RestoreRunInput) int
 		ResumeRun          func(childComplexity int, input ResumeRunInput) int
 		RewindRun          func(childComplexity int, input RewindRunInput) int
+		SaveRule           func(childComplexity int, input SaveRuleInput) int
 		SetAlias           func(childComplexity int, input SetAliasInput) int
 		SetPrice           func(childComplexity int, input SetPriceInput) int
 		SetRetention       func(childComplexity int, input SetRetentionInput) int
@@ -1101,7 +1104,10 @@ type ComplexityRoot struct {
 		Nodes           func(childComplexity int, ids []string) int
 		PriceBook       func(childComplexity int) int
 		Prices          func(childComplexity int) int
+		ReadyRules      func(childComplexity int) int
 		Retention       func(childComplexity int) int
+		Rule            func(childComplexity int, id string) int
+		RuleFirings     func(childComplexity int, rule *string, run *string, first *int) int
 		Rules           func(childComplexity int, first *int, after *string) int
 		Run             func(childComplexity int, id *string, by *RunBy) int
 		RunGroups       func(childComplexity int, filter *RunFilter, where *string, by []string, numbers []string, first *int, after *string) int
@@ -1199,16 +1205,23 @@ type ComplexityRoot struct {
 	}
 
 	Rule struct {
-		By        func(childComplexity int) int
-		CreatedAt func(childComplexity int) int
-		Enabled   func(childComplexity int) int
-		Firings   func(childComplexity int) int
-		ID        func(childComplexity int) int
-		Name      func(childComplexity int) int
-		On        func(childComplexity int) int
-		Then      func(childComplexity int) int
-		UpdatedAt func(childComplexity int) int
-		When      func(childComplexity int) int
+		By           func(childComplexity int) int
+		CreatedAt    func(childComplexity int) int
+		Deeds        func(childComplexity int, first *int) int
+		Enabled      func(childComplexity int) int
+		ExperimentID func(childComplexity int) int
+		Firings      func(childComplexity int) int
+		ID           func(childComplexity int) int
+		Metric       func(childComplexity int) int
+		Name         func(childComplexity int) int
+		Note         func(childComplexity int) int
+		On           func(childComplexity int) int
+		Repeat       func(childComplexity int) int
+		Then         func(childComplexity int) int
+		Trouble      func(childComplexity int) int
+		UpdatedAt    func(childComplexity int) int
+		Version      func(childComplexity int) int
+		When         func(childComplexity int) int
 	}
 
 	RuleChange struct {
@@ -1230,6 +1243,25 @@ type ComplexityRoot struct {
 	RuleEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	RuleFiring struct {
+		Action  func(childComplexity int) int
+		At      func(childComplexity int) int
+		ID      func(childComplexity int) int
+		Made    func(childComplexity int) int
+		Outcome func(childComplexity int) int
+		Result  func(childComplexity int) int
+		Rule    func(childComplexity int) int
+		Run     func(childComplexity int) int
+		Seq     func(childComplexity int) int
+		Then    func(childComplexity int) int
+		Version func(childComplexity int) int
+	}
+
+	RulePayload struct {
+		Rule       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Run struct {
@@ -5570,6 +5602,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RemoveAlias(childComplexity, args["input"].(RemoveAliasInput)), true
+	case "Mutation.removeRule":
+		if e.ComplexityRoot.Mutation.RemoveRule == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeRule_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveRule(childComplexity, args["input"].(RemoveRuleInput)), true
 	case "Mutation.reproduceRun":
 		if e.ComplexityRoot.Mutation.ReproduceRun == nil {
 			break
@@ -5614,6 +5657,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RewindRun(childComplexity, args["input"].(RewindRunInput)), true
+	case "Mutation.saveRule":
+		if e.ComplexityRoot.Mutation.SaveRule == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_saveRule_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SaveRule(childComplexity, args["input"].(SaveRuleInput)), true
 	case "Mutation.setAlias":
 		if e.ComplexityRoot.Mutation.SetAlias == nil {
 			break
@@ -6351,12 +6405,40 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Prices(childComplexity), true
+	case "Query.readyRules":
+		if e.ComplexityRoot.Query.ReadyRules == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.ReadyRules(childComplexity), true
 	case "Query.retention":
 		if e.ComplexityRoot.Query.Retention == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.Retention(childComplexity), true
+	case "Query.rule":
+		if e.ComplexityRoot.Query.Rule == nil {
+			break
+		}
+
+		args, err := ec.field_Query_rule_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Rule(childComplexity, args["id"].(string)), true
+	case "Query.ruleFirings":
+		if e.ComplexityRoot.Query.RuleFirings == nil {
+			break
+		}
+
+		args, err := ec.field_Query_ruleFirings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.RuleFirings(childComplexity, args["rule"].(*string), args["run"].(*string), args["first"].(*int)), true
 	case "Query.rules":
 		if e.ComplexityRoot.Query.Rules == nil {
 			break
@@ -6738,12 +6820,29 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Rule.CreatedAt(childComplexity), true
+	case "Rule.deeds":
+		if e.ComplexityRoot.Rule.Deeds == nil {
+			break
+		}
+
+		args, err := ec.field_Rule_deeds_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Rule.Deeds(childComplexity, args["first"].(*int)), true
 	case "Rule.enabled":
 		if e.ComplexityRoot.Rule.Enabled == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Rule.Enabled(childComplexity), true
+	case "Rule.experimentId":
+		if e.ComplexityRoot.Rule.ExperimentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.ExperimentID(childComplexity), true
 	case "Rule.firings":
 		if e.ComplexityRoot.Rule.Firings == nil {
 			break
@@ -6756,30 +6855,60 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Rule.ID(childComplexity), true
+	case "Rule.metric":
+		if e.ComplexityRoot.Rule.Metric == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.Metric(childComplexity), true
 	case "Rule.name":
 		if e.ComplexityRoot.Rule.Name == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Rule.Name(childComplexity), true
+	case "Rule.note":
+		if e.ComplexityRoot.Rule.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.Note(childComplexity), true
 	case "Rule.on":
 		if e.ComplexityRoot.Rule.On == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Rule.On(childComplexity), true
+	case "Rule.repeat":
+		if e.ComplexityRoot.Rule.Repeat == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.Repeat(childComplexity), true
 	case "Rule.then":
 		if e.ComplexityRoot.Rule.Then == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Rule.Then(childComplexity), true
+	case "Rule.trouble":
+		if e.ComplexityRoot.Rule.Trouble == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.Trouble(childComplexity), true
 	case "Rule.updatedAt":
 		if e.ComplexityRoot.Rule.UpdatedAt == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Rule.UpdatedAt(childComplexity), true
+	case "Rule.version":
+		if e.ComplexityRoot.Rule.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Rule.Version(childComplexity), true
 	case "Rule.when":
 		if e.ComplexityRoot.Rule.When == nil {
 			break
@@ -6861,6 +6990,86 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RuleEdge.Node(childComplexity), true
+
+	case "RuleFiring.action":
+		if e.ComplexityRoot.RuleFiring.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Action(childComplexity), true
+	case "RuleFiring.at":
+		if e.ComplexityRoot.RuleFiring.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.At(childComplexity), true
+	case "RuleFiring.id":
+		if e.ComplexityRoot.RuleFiring.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.ID(childComplexity), true
+	case "RuleFiring.made":
+		if e.ComplexityRoot.RuleFiring.Made == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Made(childComplexity), true
+	case "RuleFiring.outcome":
+		if e.ComplexityRoot.RuleFiring.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Outcome(childComplexity), true
+	case "RuleFiring.result":
+		if e.ComplexityRoot.RuleFiring.Result == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Result(childComplexity), true
+	case "RuleFiring.rule":
+		if e.ComplexityRoot.RuleFiring.Rule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Rule(childComplexity), true
+	case "RuleFiring.run":
+		if e.ComplexityRoot.RuleFiring.Run == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Run(childComplexity), true
+	case "RuleFiring.seq":
+		if e.ComplexityRoot.RuleFiring.Seq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Seq(childComplexity), true
+	case "RuleFiring.then":
+		if e.ComplexityRoot.RuleFiring.Then == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Then(childComplexity), true
+	case "RuleFiring.version":
+		if e.ComplexityRoot.RuleFiring.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Version(childComplexity), true
+
+	case "RulePayload.rule":
+		if e.ComplexityRoot.RulePayload.Rule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RulePayload.Rule(childComplexity), true
+	case "RulePayload.userErrors":
+		if e.ComplexityRoot.RulePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RulePayload.UserErrors(childComplexity), true
 
 	case "Run.alerts":
 		if e.ComplexityRoot.Run.Alerts == nil {
@@ -8776,6 +8985,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputPointInput,
 		ec.unmarshalInputRaiseAlertInput,
 		ec.unmarshalInputRemoveAliasInput,
+		ec.unmarshalInputRemoveRuleInput,
 		ec.unmarshalInputReproduceRunInput,
 		ec.unmarshalInputRestoreRunInput,
 		ec.unmarshalInputResumeRunInput,
@@ -8783,6 +8993,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRunBy,
 		ec.unmarshalInputRunFilter,
 		ec.unmarshalInputRunOrder,
+		ec.unmarshalInputSaveRuleInput,
 		ec.unmarshalInputSeriesInput,
 		ec.unmarshalInputSetAliasInput,
 		ec.unmarshalInputSetPriceInput,
@@ -12491,6 +12702,102 @@ extend type Run {
   ): [Row!]!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/rules.graphqls", Input: `extend type Rule {
+  "Counts the saves that changed what it does."
+  version: Int64!
+  "The experiment that it is bound to; \"\" is all."
+  experimentId: String!
+  "The series of a rule on points: a key, in which '*' stands for anything."
+  metric: String!
+  "How often it fires: \"fact\", \"run\" or a duration."
+  repeat: String!
+  "For people."
+  note: String!
+  "The last reason why it could not decide; null when there is none."
+  trouble: String
+  "What it did, newest first; 50 when left out, at most 500."
+  deeds("At most so many." first: Int): [RuleFiring!]!
+}
+
+"A decision of a rule and what came of it."
+type RuleFiring {
+  "Names the decision; \"\" where nothing could be decided."
+  id: String!
+  "The rule's own id. It may have been removed."
+  rule: String!
+  "The rule's version that decided."
+  version: Int64!
+  "The run that the fact was about; \"\" for none."
+  run: String!
+  "When it was decided."
+  at: Time!
+  "The fact's place in the log."
+  seq: Int64!
+  "What was to be done."
+  action: String!
+  "The action with every expression worked out; null where nothing was to be done."
+  then: JSON
+  "\"done\", \"needless\", \"refused\" or \"failed\"; \"open\" while it is being done, \"error\" when it could not be decided."
+  outcome: String!
+  "The run that was made; \"\" for none."
+  made: String!
+  "For people: what came of it, or why not."
+  result: String!
+}
+
+extend type Query {
+  "A rule by its id or its name; null when there is none."
+  rule("Its id, with \"rule:\" before it or without, or its name." id: ID!): Rule
+  "What rules did, newest first, those of removed rules too."
+  ruleFirings(
+    "Of one rule, by its id or its name; of all when left out."
+    rule: ID
+    "About one run."
+    run: ID
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+  ): [RuleFiring!]!
+  "Rules ready to be made: templates, with what can be set in them."
+  readyRules: [JSON!]!
+}
+
+extend type Mutation {
+  "Makes a rule, or replaces one. A rule that cannot work is refused with the field at fault."
+  saveRule("The rule." input: SaveRuleInput!): RulePayload!
+  "Ends a rule. What it did stays readable."
+  removeRule("Which." input: RemoveRuleInput!): RulePayload!
+}
+
+"What saveRule takes."
+input SaveRuleInput {
+  "The rule to replace, by its id or its name; a new one when left out."
+  id: ID
+  "The rule as JSON: name, on, when, then, and experiment, metric, repeat, note, enabled. Of a rule that is replaced, or of a template, what is left out stays."
+  rule: JSON
+  "A template to begin with."
+  ready: String
+  "What is set in the template."
+  set: [TagInput!]
+  "Who asks."
+  by: String
+}
+
+"What removeRule takes."
+input RemoveRuleInput {
+  "The rule, by its id or its name."
+  id: ID!
+  "Who asks."
+  by: String
+}
+
+"The answer to wishes about rules."
+type RulePayload {
+  "The rule as it is now; null when the wish was refused or the rule is gone."
+  rule: Rule
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/run.graphqls", Input: `"What a run does."
 enum RunKind {
   "Makes a dataset of text."
@@ -15707,6 +16014,20 @@ func (ec *executionContext) childFields_Rule(ctx context.Context, field graphql.
 		return ec.fieldContext_Rule_updatedAt(ctx, field)
 	case "firings":
 		return ec.fieldContext_Rule_firings(ctx, field)
+	case "version":
+		return ec.fieldContext_Rule_version(ctx, field)
+	case "experimentId":
+		return ec.fieldContext_Rule_experimentId(ctx, field)
+	case "metric":
+		return ec.fieldContext_Rule_metric(ctx, field)
+	case "repeat":
+		return ec.fieldContext_Rule_repeat(ctx, field)
+	case "note":
+		return ec.fieldContext_Rule_note(ctx, field)
+	case "trouble":
+		return ec.fieldContext_Rule_trouble(ctx, field)
+	case "deeds":
+		return ec.fieldContext_Rule_deeds(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Rule", field.Name)
 }
@@ -15751,6 +16072,44 @@ func (ec *executionContext) childFields_RuleEdge(ctx context.Context, field grap
 		return ec.fieldContext_RuleEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RuleEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_RuleFiring(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_RuleFiring_id(ctx, field)
+	case "rule":
+		return ec.fieldContext_RuleFiring_rule(ctx, field)
+	case "version":
+		return ec.fieldContext_RuleFiring_version(ctx, field)
+	case "run":
+		return ec.fieldContext_RuleFiring_run(ctx, field)
+	case "at":
+		return ec.fieldContext_RuleFiring_at(ctx, field)
+	case "seq":
+		return ec.fieldContext_RuleFiring_seq(ctx, field)
+	case "action":
+		return ec.fieldContext_RuleFiring_action(ctx, field)
+	case "then":
+		return ec.fieldContext_RuleFiring_then(ctx, field)
+	case "outcome":
+		return ec.fieldContext_RuleFiring_outcome(ctx, field)
+	case "made":
+		return ec.fieldContext_RuleFiring_made(ctx, field)
+	case "result":
+		return ec.fieldContext_RuleFiring_result(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RuleFiring", field.Name)
+}
+
+func (ec *executionContext) childFields_RulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return ec.fieldContext_RulePayload_rule(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_RulePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RulePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
