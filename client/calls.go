@@ -71,6 +71,13 @@ func (c *Client) Evaluate(ctx context.Context, id string, step int64, suite stri
 	return run, err
 }
 
+// EvaluateStep is Evaluate of exactly a step, 0 too: an imported model's only one.
+func (c *Client) EvaluateStep(ctx context.Context, id string, step int64, suite string) (run Run, err error) {
+	input := map[string]any{"run": id, "suite": suite, "step": step}
+	err = c.mutate(ctx, `mutation($input: EvaluateCheckpointInput!) { evaluateCheckpoint(input: $input) { run {`+runFields+`} userErrors { field message hint code } } }`, "evaluateCheckpoint", "run", input, &run)
+	return run, err
+}
+
 // TagRun sets and removes tags.
 func (c *Client) TagRun(ctx context.Context, id string, set []Tag, unset []string) (run Run, err error) {
 	input := map[string]any{"id": id, "set": set, "unset": unset}

@@ -176,6 +176,7 @@ type (
 		Suite         string       `json:"suite"`
 		Scores        []Score      `json:"scores"`
 		Samples       []Sample     `json:"samples"`
+		Failed        []Failed     `json:"failed"`
 		SecondsWaited event.Number `json:"secondsWaited"`
 		Seconds       event.Number `json:"seconds"`
 	}
@@ -187,9 +188,17 @@ type (
 		N      int64         `json:"n"`
 	}
 	Sample struct{ Task, Prompt, Text string }
+	// Failed is a task without scores, and why.
+	Failed struct {
+		Task    string `json:"task"`
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}
 )
 
-const checkpointFields = `step digest tokens last savedAt size evaluations { suite scores { task metric value stderr n } samples { task prompt text } secondsWaited seconds }`
+const evaluationFields = `evaluations { suite scores { task metric value stderr n } samples { task prompt text } failed { task code message } secondsWaited seconds }`
+
+const checkpointFields = `step digest tokens last savedAt size ` + evaluationFields
 
 // Comparison is what differs between runs; values are in the order of Runs.
 type Comparison struct {

@@ -119,6 +119,10 @@ func setPagesComplexity(c *gen.ComplexityRoot, page func(first *int, child int) 
 	c.Run.Artifacts = func(child int, _, _ *string, first *int, _ *string) int { return page(first, child) }
 	keyed := func(child int, _ *string, first *int, _ *string) int { return page(first, child) }
 	c.Run.TextsPage = keyed
+	c.Evaluation.Answers = func(child int, _ *string, _ *bool, first *int, _ *string) int { return 1000 + page(first, child) } // reads a file
+	c.Query.EvaluationDifference = func(child int, _, _ string, _ *string, _ *gen.AnswerChange, first *int, _ *string) int {
+		return 2000 + page(first, child) // reads two
+	}
 	c.Run.ConsolePage = func(child int, _ string, first *int, _ *string) int { return page(first, child) }
 	c.Query.Nodes = func(child int, ids []string) int { return 1 + len(ids)*child }
 	traced := func(child int, first *int) int {

@@ -69,7 +69,7 @@ func (r *experimentResolver) Cost(ctx context.Context, obj *view.Experiment) (*v
 
 func (r *mutationResolver) CreateExperiment(ctx context.Context, input gen.CreateExperimentInput) (*gen.ExperimentPayload, error) {
 	return r.experimentPayload(ctx, event.ExperimentCreated{
-		Name: input.Name, Objective: input.Objective, Suites: input.Suites, Budget: budget(input.Budget),
+		Name: input.Name, Objective: input.Objective, Suites: input.Suites, Evaluation: policy(input.Evaluation), Budget: budget(input.Budget),
 		Note: deref(input.Note), By: deref(input.By),
 	})
 }
@@ -80,7 +80,7 @@ func (r *mutationResolver) UpdateExperiment(ctx context.Context, input gen.Updat
 		return nil, err
 	}
 	return r.experimentPayload(ctx, event.ExperimentUpdated{
-		Experiment: id, Name: input.Name, Objective: input.Objective, Suites: input.Suites, Budget: budget(input.Budget),
+		Experiment: id, Name: input.Name, Objective: input.Objective, Suites: input.Suites, Evaluation: policy(input.Evaluation), Budget: budget(input.Budget),
 		Note: input.Note, Archived: input.Archived, Clear: cleared(input.Clear),
 	})
 }

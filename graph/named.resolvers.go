@@ -8,7 +8,6 @@ package graph
 import (
 	"context"
 	"errors"
-
 	"millrace/graph/internal/view"
 	"millrace/storage/readmodel"
 )

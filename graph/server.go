@@ -44,6 +44,8 @@ type Config struct {
 	FillRule   func(name string, set map[string]string) (event.RuleSaved, error)
 	// Keeper keeps storage and log small; nil: such wishes are refused.
 	Keeper Keeper
+	// Suites makes and reads suites; nil: none is saved here.
+	Suites Suites
 	// RedecideTimeout bounds Dataset.redecide; 0: 60 s.
 	RedecideTimeout time.Duration
 	// Log takes internal errors, which askers do not see; nil: slog.Default.

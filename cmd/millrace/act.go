@@ -6,68 +6,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"millrace/client"
 )
 
-// evalCmd judges a checkpoint.
-type evalCmd struct {
-	Checkpoint string `arg:"" help:"RUN or RUN@STEP; the last checkpoint without a step."`
-	Suite      string `help:"Suite to judge it on." default:"quick"`
-	Detach     bool   `short:"d" help:"Do not wait for the end."`
-}
-
-func (cmd *evalCmd) Run(ctx context.Context, g *Global) error {
-	id, at, _ := strings.Cut(cmd.Checkpoint, "@")
-	var step int64
-	if at != "" {
-		var err error
-		if step, err = strconv.ParseInt(at, 10, 64); err != nil || step <= 0 {
-			return &exitError{exitUsage, fmt.Errorf("eval: %q is not a step", at)}
-		}
-	}
-	c := g.client()
-	of, err := c.Find(ctx, id)
-	if err != nil {
-		return err
-	}
-	run, err := c.Evaluate(ctx, of.ID, step, cmd.Suite)
-	if err != nil {
-		return err
-	}
-	if cmd.Detach {
-		return finish(g, run)
-	}
-	if run, err = follow(ctx, c, run.ID, g.JSON); err != nil {
-		return err
-	}
-	if run.Status != "FINISHED" {
-		return runFailed(run)
-	}
-	checkpoints, err := c.Checkpoints(ctx, of.ID)
-	if err != nil {
-		return err
-	}
-	for i, k := range checkpoints {
-		if k.Step == step || step == 0 && i == len(checkpoints)-1 {
-			return g.print(k, func(w io.Writer) error { return showScores(w, k, cmd.Suite) })
-		}
-	}
-	return finish(g, run)
-}
-
 // showScores prints what one suite says of a checkpoint.
-func showScores(w io.Writer, k client.Checkpoint, suite string) error {
+func showScores(w io.Writer, all []client.Evaluation, suite string) error {
 	rows := [][]string{{"SUITE", "TASK", "METRIC", "VALUE", "N"}}
 	var samples []client.Sample
-	for _, e := range k.Evaluations {
+	var failed []client.Failed
+	for _, e := range all {
 		if e.Suite != suite {
 			continue
 		}
-		samples = append(samples, e.Samples...)
+		samples, failed = append(samples, e.Samples...), append(failed, e.Failed...)
 		for _, s := range e.Scores {
 			value := number(float64(s.Value))
 			if s.Stderr != nil {
@@ -78,6 +32,11 @@ func showScores(w io.Writer, k client.Checkpoint, suite string) error {
 	}
 	if err := table(w, rows); err != nil {
 		return err
+	}
+	for _, f := range failed {
+		if _, err := fmt.Fprintf(w, "%s has no scores (%s): %s\n", f.Task, f.Code, f.Message); err != nil {
+			return err
+		}
 	}
 	for _, s := range samples {
 		if _, err := fmt.Fprintf(w, "sample: %q\n", clip(s.Prompt+s.Text, 160)); err != nil {

@@ -82,7 +82,8 @@ type cli struct {
 	Train      trainCmd      `cmd:"" help:"Train a model on a dataset."`
 	Finetune   finetuneCmd   `cmd:"" help:"Train a model further: on conversations or text, to classify, or by preferences."`
 	Classify   classifyCmd   `cmd:"" help:"Tell the classes of texts by a model that was fine-tuned to classify."`
-	Eval       evalCmd       `cmd:"" help:"Evaluate a checkpoint on a suite."`
+	Eval       evalCmd       `cmd:"" help:"Evaluate a checkpoint, or a model behind an API, on a suite."`
+	Suite      suiteCmd      `cmd:"" help:"List, show and save suites, by which models are judged."`
 	Generate   generateCmd   `cmd:"" help:"Let a checkpoint, or a model on this disk, go on with a text."`
 	Serve      serveCmd      `cmd:"" help:"Serve models to clients of OpenAI's protocol; a node does so for its own checkpoints."`
 	Import     importCmd     `cmd:"" help:"Bring a model from elsewhere: a folder of transformers, a GGUF, a file of llm.c."`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"millrace/evaluator"
 	"millrace/event"
 	"millrace/services/evaluation"
 	"millrace/storage/readmodel"
@@ -32,4 +33,21 @@ func (n *Node) library() evaluation.Library {
 		return out, err
 	}
 	return l
+}
+
+// suites is what GraphQL asks of the library.
+type suites struct{ evaluation.Library }
+
+// Prepare stores a definition with the files of its tasks.
+func (s suites) Prepare(ctx context.Context, definition []byte, data []event.TaskData) (event.SuiteSaved, error) {
+	given := make([]evaluation.Data, len(data))
+	for i, d := range data {
+		given[i] = evaluation.Data{Task: d.Task, Role: d.Role, Digest: d.Digest, From: d.From}
+	}
+	return s.Library.Prepare(ctx, definition, given)
+}
+
+// Suite reads a suite.
+func (s suites) Suite(ctx context.Context, digest event.Digest) (evaluator.Suite, error) {
+	return s.Library.Suite(ctx, digest)
 }

@@ -180,7 +180,7 @@ func (t *Tracker) admitEvaluation(ctx context.Context, w event.RunRequested) (ev
 		return nil, err
 	}
 	c, err := t.Model.Checkpoint(w.Branch.From, w.Branch.Step)
-	if w.Branch.Step == 0 {
+	if w.Branch.Step == 0 && err != nil {
 		c, err = t.Model.LastCheckpoint(w.Branch.From)
 	}
 	if err != nil {

@@ -36,6 +36,54 @@ type AlignedRun struct {
 	Missing *string `json:"missing,omitempty"`
 }
 
+// One example of an evaluation: what was asked, what the model said of it, and how that was scored.
+type Answer struct {
+	// The task.
+	Task string `json:"task"`
+	// Of the example, within its task.
+	ID string `json:"id"`
+	// The example's own part of what was asked.
+	Prompt string `json:"prompt"`
+	// What could be chosen; empty of other tasks.
+	Choices []string `json:"choices"`
+	// Natural logarithm of the probability of each choice.
+	LogProbs []event.Number `json:"logProbs"`
+	// What is right; "" where that is not known.
+	Want string `json:"want"`
+	// The choice taken, or every text that was written.
+	Got []string `json:"got"`
+	// The example's part in each metric.
+	Scores []AnswerScore `json:"scores"`
+	// Whether the model was right; null where that cannot be said.
+	Right *bool `json:"right,omitempty"`
+}
+
+// A page of answers, in the order in which they were asked.
+type AnswerPage struct {
+	// The answers.
+	Nodes []Answer `json:"nodes"`
+	// Continues the list; null at its end.
+	Next *string `json:"next,omitempty"`
+}
+
+// One example in two evaluations.
+type AnswerPair struct {
+	// What became of it.
+	Change AnswerChange `json:"change"`
+	// In the first evaluation.
+	Was *Answer `json:"was"`
+	// In the second.
+	Is *Answer `json:"is"`
+}
+
+// An example's part in a metric.
+type AnswerScore struct {
+	// Its name.
+	Metric string `json:"metric"`
+	// 0 or 1 of an accuracy, nats of a likelihood.
+	Value event.Number `json:"value"`
+}
+
 // How to apply the policies.
 type ApplyRetentionInput struct {
 	// Only tell what would be deleted.
@@ -348,6 +396,8 @@ type CreateExperimentInput struct {
 	Note *string `json:"note,omitempty"`
 	// Who wishes it, for the record.
 	By *string `json:"by,omitempty"`
+	// Which checkpoints of its runs are judged, unless a run says otherwise.
+	Evaluation *EvaluationPolicyInput `json:"evaluation,omitempty"`
 }
 
 // Names one dataset.
@@ -438,6 +488,60 @@ type EvaluateCheckpointInput struct {
 	Suite string `json:"suite"`
 	// Who wishes it, for the record.
 	By *string `json:"by,omitempty"`
+}
+
+// Two evaluations side by side.
+type EvaluationDifference struct {
+	// How far each metric moved, over the examples that both have.
+	Scores []ScoreDifference `json:"scores"`
+	// How many examples became, or stayed, right or wrong.
+	NewlyRight int64 `json:"newlyRight"`
+	// They were right.
+	NewlyWrong int64 `json:"newlyWrong"`
+	// They were and are right.
+	StillRight int64 `json:"stillRight"`
+	// They were and are wrong.
+	StillWrong int64 `json:"stillWrong"`
+	// The examples that were asked for, in order.
+	Nodes []AnswerPair `json:"nodes"`
+	// Continues the list; null at its end.
+	Next *string `json:"next,omitempty"`
+}
+
+// Which checkpoints of a run are judged, and on what.
+type EvaluationPolicy struct {
+	// Only checkpoints whose number is a multiple of it, and the last one; 1 is every one.
+	Every int64 `json:"every"`
+	// "all": each evaluation is done; "newest": one that nobody has begun ends when a newer checkpoint is to be judged on the same suite.
+	Pending string `json:"pending"`
+	// Suites that replace the run's from a step on.
+	Stages []EvaluationStage `json:"stages"`
+}
+
+// Which checkpoints of a run are judged, and on what.
+type EvaluationPolicyInput struct {
+	// Only every Nth checkpoint, and the last one; every one when left out.
+	Every *int64 `json:"every,omitempty"`
+	// "all" when left out, or "newest".
+	Pending *string `json:"pending,omitempty"`
+	// Suites that replace the run's from a step on, by rising steps.
+	Stages []EvaluationStageInput `json:"stages,omitempty"`
+}
+
+// On what checkpoints are judged from a step on.
+type EvaluationStage struct {
+	// From this step.
+	FromStep int64 `json:"fromStep"`
+	// On these suites; none: on nothing.
+	Suites []string `json:"suites"`
+}
+
+// On what checkpoints are judged from a step on.
+type EvaluationStageInput struct {
+	// From this step.
+	FromStep int64 `json:"fromStep"`
+	// On these suites; none: on nothing.
+	Suites []string `json:"suites"`
 }
 
 // Names one experiment.
@@ -1116,6 +1220,34 @@ type SaveRuleInput struct {
 	By *string `json:"by,omitempty"`
 }
 
+// A suite, and the files for its tasks.
+type SaveSuiteInput struct {
+	// A file of the form millrace.suite/2, /1 or millrace.task/1.
+	Definition json.RawMessage `json:"definition"`
+	// Files that its tasks read.
+	Data []SuiteDataInput `json:"data,omitempty"`
+	// Who wishes it, for the record.
+	By *string `json:"by,omitempty"`
+}
+
+// How far one metric moved between two evaluations.
+type ScoreDifference struct {
+	// The task.
+	Task string `json:"task"`
+	// The metric.
+	Metric string `json:"metric"`
+	// Mean over the examples of the first.
+	Was event.Number `json:"was"`
+	// Mean over the same examples of the second.
+	Is event.Number `json:"is"`
+	// The second less the first.
+	Difference event.Number `json:"difference"`
+	// Standard error of the difference, paired by example; null of a single one.
+	Stderr *event.Number `json:"stderr,omitempty"`
+	// Examples that both have.
+	N int64 `json:"n"`
+}
+
 // Runs whose specs differ in nothing but keys called seed.
 type SeedGroup struct {
 	// The runs.
@@ -1382,6 +1514,62 @@ type StringFilter struct {
 type Subscription struct {
 }
 
+// A version of a suite: a list of tasks by which models are judged.
+type Suite struct {
+	// What it is called; the name alone means its newest version.
+	Name string `json:"name"`
+	// Counts from 1. A name and a version mean one content for ever.
+	Version int `json:"version"`
+	// Of its definition, "sha256:…": what an evaluation pins.
+	Digest string `json:"digest"`
+	// Whether it comes with the program.
+	BuiltIn bool `json:"builtIn"`
+	// Names of its tasks.
+	Tasks []string `json:"tasks"`
+	// The definition, with every task written out.
+	Definition json.RawMessage `json:"definition"`
+	// The files that its tasks read.
+	Data []SuiteData `json:"data"`
+	// When it was saved; null of one that comes with the program.
+	SavedAt *time.Time `json:"savedAt,omitempty"`
+	// Who saved it.
+	By string `json:"by"`
+}
+
+// A file that a task reads.
+type SuiteData struct {
+	// The task.
+	Task string `json:"task"`
+	// "data", "few_shot" or "labels".
+	Role string `json:"role"`
+	// Of its bytes in storage.
+	Digest string `json:"digest"`
+	// How many.
+	Bytes int64 `json:"bytes"`
+	// Where it came from, for people.
+	From string `json:"from"`
+}
+
+// A file for a task, by its digest in storage or from a bucket.
+type SuiteDataInput struct {
+	// The task.
+	Task string `json:"task"`
+	// "data" when left out; "few_shot" or "labels".
+	Role *string `json:"role,omitempty"`
+	// Of bytes that are in storage.
+	Digest *string `json:"digest,omitempty"`
+	// s3://bucket/key of the node's object store, when there is no digest; else where it came from, for people.
+	From *string `json:"from,omitempty"`
+}
+
+// A suite after a wish.
+type SuitePayload struct {
+	// As it is then; null when the wish was refused.
+	Suite *Suite `json:"suite,omitempty"`
+	// What was wrong with the wish; empty when it was granted.
+	UserErrors []UserError `json:"userErrors"`
+}
+
 // Runs of one configuration that differ in some settings.
 type Sweep struct {
 	// Made by the platform.
@@ -1558,6 +1746,8 @@ type UpdateExperimentInput struct {
 	Archived *bool `json:"archived,omitempty"`
 	// What is taken away.
 	Clear []ExperimentField `json:"clear,omitempty"`
+	// Which checkpoints of its runs are judged, unless a run says otherwise.
+	Evaluation *EvaluationPolicyInput `json:"evaluation,omitempty"`
 }
 
 // What a run's workers consumed, over all samples.
@@ -1658,6 +1848,73 @@ func (e *AlertLevel) UnmarshalJSON(b []byte) error {
 }
 
 func (e AlertLevel) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What became of an example from one evaluation to another.
+type AnswerChange string
+
+const (
+	// It was wrong and is right.
+	AnswerChangeNewlyRight AnswerChange = "NEWLY_RIGHT"
+	// It was right and is wrong.
+	AnswerChangeNewlyWrong AnswerChange = "NEWLY_WRONG"
+	// It was right and is.
+	AnswerChangeStillRight AnswerChange = "STILL_RIGHT"
+	// It was wrong and is.
+	AnswerChangeStillWrong AnswerChange = "STILL_WRONG"
+	// It is not right or wrong.
+	AnswerChangeUnjudged AnswerChange = "UNJUDGED"
+)
+
+var AllAnswerChange = []AnswerChange{
+	AnswerChangeNewlyRight,
+	AnswerChangeNewlyWrong,
+	AnswerChangeStillRight,
+	AnswerChangeStillWrong,
+	AnswerChangeUnjudged,
+}
+
+func (e AnswerChange) IsValid() bool {
+	switch e {
+	case AnswerChangeNewlyRight, AnswerChangeNewlyWrong, AnswerChangeStillRight, AnswerChangeStillWrong, AnswerChangeUnjudged:
+		return true
+	}
+	return false
+}
+
+func (e AnswerChange) String() string {
+	return string(e)
+}
+
+func (e *AnswerChange) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AnswerChange(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AnswerChange", str)
+	}
+	return nil
+}
+
+func (e AnswerChange) MarshalGQL(w io.Writer) {
+	fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AnswerChange) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AnswerChange) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -1796,6 +2053,8 @@ const (
 	ExperimentFieldObjective ExperimentField = "OBJECTIVE"
 	// The suites evaluated by default.
 	ExperimentFieldSuites ExperimentField = "SUITES"
+	// The policy by which checkpoints are judged.
+	ExperimentFieldEvaluation ExperimentField = "EVALUATION"
 	// What it may spend.
 	ExperimentFieldBudget ExperimentField = "BUDGET"
 )
@@ -1803,12 +2062,13 @@ const (
 var AllExperimentField = []ExperimentField{
 	ExperimentFieldObjective,
 	ExperimentFieldSuites,
+	ExperimentFieldEvaluation,
 	ExperimentFieldBudget,
 }
 
 func (e ExperimentField) IsValid() bool {
 	switch e {
-	case ExperimentFieldObjective, ExperimentFieldSuites, ExperimentFieldBudget:
+	case ExperimentFieldObjective, ExperimentFieldSuites, ExperimentFieldEvaluation, ExperimentFieldBudget:
 		return true
 	}
 	return false

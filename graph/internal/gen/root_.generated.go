@@ -92,6 +92,34 @@ type ComplexityRoot struct {
 		Values  func(childComplexity int) int
 	}
 
+	Answer struct {
+		Choices  func(childComplexity int) int
+		Got      func(childComplexity int) int
+		ID       func(childComplexity int) int
+		LogProbs func(childComplexity int) int
+		Prompt   func(childComplexity int) int
+		Right    func(childComplexity int) int
+		Scores   func(childComplexity int) int
+		Task     func(childComplexity int) int
+		Want     func(childComplexity int) int
+	}
+
+	AnswerPage struct {
+		Next  func(childComplexity int) int
+		Nodes func(childComplexity int) int
+	}
+
+	AnswerPair struct {
+		Change func(childComplexity int) int
+		Is     func(childComplexity int) int
+		Was    func(childComplexity int) int
+	}
+
+	AnswerScore struct {
+		Metric func(childComplexity int) int
+		Value  func(childComplexity int) int
+	}
+
 	Archive struct {
 		At       func(childComplexity int) int
 		Bytes    func(childComplexity int) int
@@ -647,11 +675,16 @@ type ComplexityRoot struct {
 	}
 
 	Evaluation struct {
+		AnswerCount   func(childComplexity int) int
+		Answers       func(childComplexity int, task *string, onlyWrong *bool, first *int, after *string) int
 		At            func(childComplexity int) int
 		Checkpoint    func(childComplexity int) int
+		FailedTasks   func(childComplexity int) int
 		ID            func(childComplexity int) int
+		Model         func(childComplexity int) int
 		Of            func(childComplexity int) int
 		OfID          func(childComplexity int) int
+		ResultsDigest func(childComplexity int) int
 		Run           func(childComplexity int) int
 		Samples       func(childComplexity int) int
 		Scores        func(childComplexity int) int
@@ -660,6 +693,7 @@ type ComplexityRoot struct {
 		Step          func(childComplexity int) int
 		Suite         func(childComplexity int) int
 		SuiteDigest   func(childComplexity int) int
+		SuiteVersion  func(childComplexity int) int
 	}
 
 	EvaluationConnection struct {
@@ -669,9 +703,30 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
+	EvaluationDifference struct {
+		NewlyRight func(childComplexity int) int
+		NewlyWrong func(childComplexity int) int
+		Next       func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		Scores     func(childComplexity int) int
+		StillRight func(childComplexity int) int
+		StillWrong func(childComplexity int) int
+	}
+
 	EvaluationEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	EvaluationPolicy struct {
+		Every   func(childComplexity int) int
+		Pending func(childComplexity int) int
+		Stages  func(childComplexity int) int
+	}
+
+	EvaluationStage struct {
+		FromStep func(childComplexity int) int
+		Suites   func(childComplexity int) int
 	}
 
 	Experiment struct {
@@ -682,6 +737,7 @@ type ComplexityRoot struct {
 		BudgetLeft func(childComplexity int) int
 		Cost       func(childComplexity int) int
 		CreatedAt  func(childComplexity int) int
+		Evaluation func(childComplexity int) int
 		ID         func(childComplexity int) int
 		Name       func(childComplexity int) int
 		Note       func(childComplexity int) int
@@ -983,6 +1039,7 @@ type ComplexityRoot struct {
 		ResumeRun          func(childComplexity int, input ResumeRunInput) int
 		RewindRun          func(childComplexity int, input RewindRunInput) int
 		SaveRule           func(childComplexity int, input SaveRuleInput) int
+		SaveSuite          func(childComplexity int, input SaveSuiteInput) int
 		SetAlias           func(childComplexity int, input SetAliasInput) int
 		SetPrice           func(childComplexity int, input SetPriceInput) int
 		SetRetention       func(childComplexity int, input SetRetentionInput) int
@@ -1078,43 +1135,46 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		AlignMetric     func(childComplexity int, runs []string, key string, axis *readmodel.Axis, at []event.Number, places *int) int
-		BreakEven       func(childComplexity int, input BreakEvenInput) int
-		Checkpoint      func(childComplexity int, run string, step int64) int
-		CheckpointNamed func(childComplexity int, name string) int
-		Collection      func(childComplexity int, id string) int
-		Collections     func(childComplexity int, kind *string, experiment *string, first *int, after *string) int
-		CompareRuns     func(childComplexity int, ids []string) int
-		Contest         func(childComplexity int, id string) int
-		Contests        func(childComplexity int, first *int, after *string) int
-		CostEstimate    func(childComplexity int, input CostEstimateInput) int
-		CostOptions     func(childComplexity int, input CostOptionsInput) int
-		CostPlan        func(childComplexity int, input CostPlanInput) int
-		Dataset         func(childComplexity int, id *string, by *DatasetBy) int
-		Datasets        func(childComplexity int, first *int, after *string, recipeDigest *string) int
-		Durability      func(childComplexity int) int
-		Experiment      func(childComplexity int, id *string, by *ExperimentBy) int
-		Experiments     func(childComplexity int, first *int, after *string, archived *bool) int
-		Lineage         func(childComplexity int, of string, depth *int, direction *LineageDirection, first *int) int
-		LossFit         func(childComplexity int, input LossFitInput) int
-		MetricSeries    func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int, fromTime *time.Time, toTime *time.Time, axis *readmodel.Axis, smooth *SmoothInput) int
-		ModelPresets    func(childComplexity int) int
-		NextComparison  func(childComplexity int, contest string, rater string) int
-		Node            func(childComplexity int, id string) int
-		Nodes           func(childComplexity int, ids []string) int
-		PriceBook       func(childComplexity int) int
-		Prices          func(childComplexity int) int
-		ReadyRules      func(childComplexity int) int
-		Retention       func(childComplexity int) int
-		Rule            func(childComplexity int, id string) int
-		RuleFirings     func(childComplexity int, rule *string, run *string, first *int) int
-		Rules           func(childComplexity int, first *int, after *string) int
-		Run             func(childComplexity int, id *string, by *RunBy) int
-		RunGroups       func(childComplexity int, filter *RunFilter, where *string, by []string, numbers []string, first *int, after *string) int
-		Runs            func(childComplexity int, filter *RunFilter, where *string, orderBy []RunOrder, sort *string, first *int, after *string) int
-		Sweep           func(childComplexity int, id string) int
-		Sweeps          func(childComplexity int) int
-		System          func(childComplexity int) int
+		AlignMetric          func(childComplexity int, runs []string, key string, axis *readmodel.Axis, at []event.Number, places *int) int
+		BreakEven            func(childComplexity int, input BreakEvenInput) int
+		Checkpoint           func(childComplexity int, run string, step int64) int
+		CheckpointNamed      func(childComplexity int, name string) int
+		Collection           func(childComplexity int, id string) int
+		Collections          func(childComplexity int, kind *string, experiment *string, first *int, after *string) int
+		CompareRuns          func(childComplexity int, ids []string) int
+		Contest              func(childComplexity int, id string) int
+		Contests             func(childComplexity int, first *int, after *string) int
+		CostEstimate         func(childComplexity int, input CostEstimateInput) int
+		CostOptions          func(childComplexity int, input CostOptionsInput) int
+		CostPlan             func(childComplexity int, input CostPlanInput) int
+		Dataset              func(childComplexity int, id *string, by *DatasetBy) int
+		Datasets             func(childComplexity int, first *int, after *string, recipeDigest *string) int
+		Durability           func(childComplexity int) int
+		EvaluationDifference func(childComplexity int, was string, is string, task *string, change *AnswerChange, first *int, after *string) int
+		Experiment           func(childComplexity int, id *string, by *ExperimentBy) int
+		Experiments          func(childComplexity int, first *int, after *string, archived *bool) int
+		Lineage              func(childComplexity int, of string, depth *int, direction *LineageDirection, first *int) int
+		LossFit              func(childComplexity int, input LossFitInput) int
+		MetricSeries         func(childComplexity int, runs []string, keys []string, fromStep *int64, toStep *int64, maxPoints *int, fromTime *time.Time, toTime *time.Time, axis *readmodel.Axis, smooth *SmoothInput) int
+		ModelPresets         func(childComplexity int) int
+		NextComparison       func(childComplexity int, contest string, rater string) int
+		Node                 func(childComplexity int, id string) int
+		Nodes                func(childComplexity int, ids []string) int
+		PriceBook            func(childComplexity int) int
+		Prices               func(childComplexity int) int
+		ReadyRules           func(childComplexity int) int
+		Retention            func(childComplexity int) int
+		Rule                 func(childComplexity int, id string) int
+		RuleFirings          func(childComplexity int, rule *string, run *string, first *int) int
+		Rules                func(childComplexity int, first *int, after *string) int
+		Run                  func(childComplexity int, id *string, by *RunBy) int
+		RunGroups            func(childComplexity int, filter *RunFilter, where *string, by []string, numbers []string, first *int, after *string) int
+		Runs                 func(childComplexity int, filter *RunFilter, where *string, orderBy []RunOrder, sort *string, first *int, after *string) int
+		Suite                func(childComplexity int, name string, version *int) int
+		Suites               func(childComplexity int, name *string) int
+		Sweep                func(childComplexity int, id string) int
+		Sweeps               func(childComplexity int) int
+		System               func(childComplexity int) int
 	}
 
 	RaisedAlert struct {
@@ -1287,6 +1347,7 @@ type ComplexityRoot struct {
 		Damaged           func(childComplexity int) int
 		EndedAt           func(childComplexity int) int
 		Environment       func(childComplexity int) int
+		EvaluationPolicy  func(childComplexity int) int
 		Evaluations       func(childComplexity int) int
 		EvaluationsPage   func(childComplexity int, first *int, after *string) int
 		Experiment        func(childComplexity int) int
@@ -1423,6 +1484,16 @@ type ComplexityRoot struct {
 		Values         func(childComplexity int) int
 	}
 
+	ScoreDifference struct {
+		Difference func(childComplexity int) int
+		Is         func(childComplexity int) int
+		Metric     func(childComplexity int) int
+		N          func(childComplexity int) int
+		Stderr     func(childComplexity int) int
+		Task       func(childComplexity int) int
+		Was        func(childComplexity int) int
+	}
+
 	SeedGroup struct {
 		Metrics func(childComplexity int) int
 		Paths   func(childComplexity int) int
@@ -1528,6 +1599,31 @@ type ComplexityRoot struct {
 		RunList    func(childComplexity int, filter *RunFilter, orderBy []RunOrder, where *string, sort *string, first *int) int
 	}
 
+	Suite struct {
+		BuiltIn    func(childComplexity int) int
+		By         func(childComplexity int) int
+		Data       func(childComplexity int) int
+		Definition func(childComplexity int) int
+		Digest     func(childComplexity int) int
+		Name       func(childComplexity int) int
+		SavedAt    func(childComplexity int) int
+		Tasks      func(childComplexity int) int
+		Version    func(childComplexity int) int
+	}
+
+	SuiteData struct {
+		Bytes  func(childComplexity int) int
+		Digest func(childComplexity int) int
+		From   func(childComplexity int) int
+		Role   func(childComplexity int) int
+		Task   func(childComplexity int) int
+	}
+
+	SuitePayload struct {
+		Suite      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Sweep struct {
 		Best       func(childComplexity int) int
 		BestValue  func(childComplexity int) int
@@ -1570,6 +1666,12 @@ type ComplexityRoot struct {
 	TakeSnapshotPayload struct {
 		Snapshot   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	TaskFailure struct {
+		Code    func(childComplexity int) int
+		Message func(childComplexity int) int
+		Task    func(childComplexity int) int
 	}
 
 	TextChange struct {
@@ -1829,6 +1931,106 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AlignedRun.Values(childComplexity), true
+
+	case "Answer.choices":
+		if e.ComplexityRoot.Answer.Choices == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Answer.Choices(childComplexity), true
+	case "Answer.got":
+		if e.ComplexityRoot.Answer.Got == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Answer.Got(childComplexity), true
+	case "Answer.id":
+		if e.ComplexityRoot.Answer.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Answer.ID(childComplexity), true
+	case "Answer.logProbs":
+		if e.ComplexityRoot.Answer.LogProbs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Answer.LogProbs(childComplexity), true
+	case "Answer.prompt":
+		if e.ComplexityRoot.Answer.Prompt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Answer.Prompt(childComplexity), true
+	case "Answer.right":
+		if e.ComplexityRoot.Answer.Right == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Answer.Right(childComplexity), true
+	case "Answer.scores":
+		if e.ComplexityRoot.Answer.Scores == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Answer.Scores(childComplexity), true
+	case "Answer.task":
+		if e.ComplexityRoot.Answer.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Answer.Task(childComplexity), true
+	case "Answer.want":
+		if e.ComplexityRoot.Answer.Want == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Answer.Want(childComplexity), true
+
+	case "AnswerPage.next":
+		if e.ComplexityRoot.AnswerPage.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AnswerPage.Next(childComplexity), true
+	case "AnswerPage.nodes":
+		if e.ComplexityRoot.AnswerPage.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AnswerPage.Nodes(childComplexity), true
+
+	case "AnswerPair.change":
+		if e.ComplexityRoot.AnswerPair.Change == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AnswerPair.Change(childComplexity), true
+	case "AnswerPair.is":
+		if e.ComplexityRoot.AnswerPair.Is == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AnswerPair.Is(childComplexity), true
+	case "AnswerPair.was":
+		if e.ComplexityRoot.AnswerPair.Was == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AnswerPair.Was(childComplexity), true
+
+	case "AnswerScore.metric":
+		if e.ComplexityRoot.AnswerScore.Metric == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AnswerScore.Metric(childComplexity), true
+	case "AnswerScore.value":
+		if e.ComplexityRoot.AnswerScore.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AnswerScore.Value(childComplexity), true
 
 	case "Archive.at":
 		if e.ComplexityRoot.Archive.At == nil {
@@ -4128,6 +4330,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Environment.Threads(childComplexity), true
 
+	case "Evaluation.answerCount":
+		if e.ComplexityRoot.Evaluation.AnswerCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Evaluation.AnswerCount(childComplexity), true
+	case "Evaluation.answers":
+		if e.ComplexityRoot.Evaluation.Answers == nil {
+			break
+		}
+
+		args, err := ec.field_Evaluation_answers_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Evaluation.Answers(childComplexity, args["task"].(*string), args["onlyWrong"].(*bool), args["first"].(*int), args["after"].(*string)), true
 	case "Evaluation.at":
 		if e.ComplexityRoot.Evaluation.At == nil {
 			break
@@ -4140,12 +4359,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Evaluation.Checkpoint(childComplexity), true
+	case "Evaluation.failed":
+		if e.ComplexityRoot.Evaluation.FailedTasks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Evaluation.FailedTasks(childComplexity), true
 	case "Evaluation.id":
 		if e.ComplexityRoot.Evaluation.ID == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Evaluation.ID(childComplexity), true
+	case "Evaluation.model":
+		if e.ComplexityRoot.Evaluation.Model == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Evaluation.Model(childComplexity), true
 	case "Evaluation.of":
 		if e.ComplexityRoot.Evaluation.Of == nil {
 			break
@@ -4158,6 +4389,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Evaluation.OfID(childComplexity), true
+	case "Evaluation.results":
+		if e.ComplexityRoot.Evaluation.ResultsDigest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Evaluation.ResultsDigest(childComplexity), true
 	case "Evaluation.run":
 		if e.ComplexityRoot.Evaluation.Run == nil {
 			break
@@ -4206,6 +4443,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Evaluation.SuiteDigest(childComplexity), true
+	case "Evaluation.suiteVersion":
+		if e.ComplexityRoot.Evaluation.SuiteVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Evaluation.SuiteVersion(childComplexity), true
 
 	case "EvaluationConnection.edges":
 		if e.ComplexityRoot.EvaluationConnection.Edges == nil {
@@ -4232,6 +4475,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.EvaluationConnection.TotalCount(childComplexity), true
 
+	case "EvaluationDifference.newlyRight":
+		if e.ComplexityRoot.EvaluationDifference.NewlyRight == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationDifference.NewlyRight(childComplexity), true
+	case "EvaluationDifference.newlyWrong":
+		if e.ComplexityRoot.EvaluationDifference.NewlyWrong == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationDifference.NewlyWrong(childComplexity), true
+	case "EvaluationDifference.next":
+		if e.ComplexityRoot.EvaluationDifference.Next == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationDifference.Next(childComplexity), true
+	case "EvaluationDifference.nodes":
+		if e.ComplexityRoot.EvaluationDifference.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationDifference.Nodes(childComplexity), true
+	case "EvaluationDifference.scores":
+		if e.ComplexityRoot.EvaluationDifference.Scores == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationDifference.Scores(childComplexity), true
+	case "EvaluationDifference.stillRight":
+		if e.ComplexityRoot.EvaluationDifference.StillRight == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationDifference.StillRight(childComplexity), true
+	case "EvaluationDifference.stillWrong":
+		if e.ComplexityRoot.EvaluationDifference.StillWrong == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationDifference.StillWrong(childComplexity), true
+
 	case "EvaluationEdge.cursor":
 		if e.ComplexityRoot.EvaluationEdge.Cursor == nil {
 			break
@@ -4244,6 +4530,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EvaluationEdge.Node(childComplexity), true
+
+	case "EvaluationPolicy.every":
+		if e.ComplexityRoot.EvaluationPolicy.Every == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationPolicy.Every(childComplexity), true
+	case "EvaluationPolicy.pending":
+		if e.ComplexityRoot.EvaluationPolicy.Pending == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationPolicy.Pending(childComplexity), true
+	case "EvaluationPolicy.stages":
+		if e.ComplexityRoot.EvaluationPolicy.Stages == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationPolicy.Stages(childComplexity), true
+
+	case "EvaluationStage.fromStep":
+		if e.ComplexityRoot.EvaluationStage.FromStep == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationStage.FromStep(childComplexity), true
+	case "EvaluationStage.suites":
+		if e.ComplexityRoot.EvaluationStage.Suites == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EvaluationStage.Suites(childComplexity), true
 
 	case "Experiment.aliases":
 		if e.ComplexityRoot.Experiment.Aliases == nil {
@@ -4287,6 +4605,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Experiment.CreatedAt(childComplexity), true
+	case "Experiment.evaluation":
+		if e.ComplexityRoot.Experiment.Evaluation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Experiment.Evaluation(childComplexity), true
 	case "Experiment.id":
 		if e.ComplexityRoot.Experiment.ID == nil {
 			break
@@ -5668,6 +5992,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.SaveRule(childComplexity, args["input"].(SaveRuleInput)), true
+	case "Mutation.saveSuite":
+		if e.ComplexityRoot.Mutation.SaveSuite == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_saveSuite_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SaveSuite(childComplexity, args["input"].(SaveSuiteInput)), true
 	case "Mutation.setAlias":
 		if e.ComplexityRoot.Mutation.SetAlias == nil {
 			break
@@ -6298,6 +6633,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Durability(childComplexity), true
+	case "Query.evaluationDifference":
+		if e.ComplexityRoot.Query.EvaluationDifference == nil {
+			break
+		}
+
+		args, err := ec.field_Query_evaluationDifference_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.EvaluationDifference(childComplexity, args["was"].(string), args["is"].(string), args["task"].(*string), args["change"].(*AnswerChange), args["first"].(*int), args["after"].(*string)), true
 	case "Query.experiment":
 		if e.ComplexityRoot.Query.Experiment == nil {
 			break
@@ -6483,6 +6829,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Runs(childComplexity, args["filter"].(*RunFilter), args["where"].(*string), args["orderBy"].([]RunOrder), args["sort"].(*string), args["first"].(*int), args["after"].(*string)), true
+	case "Query.suite":
+		if e.ComplexityRoot.Query.Suite == nil {
+			break
+		}
+
+		args, err := ec.field_Query_suite_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Suite(childComplexity, args["name"].(string), args["version"].(*int)), true
+	case "Query.suites":
+		if e.ComplexityRoot.Query.Suites == nil {
+			break
+		}
+
+		args, err := ec.field_Query_suites_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Suites(childComplexity, args["name"].(*string)), true
 	case "Query.sweep":
 		if e.ComplexityRoot.Query.Sweep == nil {
 			break
@@ -7228,6 +7596,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Run.Environment(childComplexity), true
+	case "Run.evaluationPolicy":
+		if e.ComplexityRoot.Run.EvaluationPolicy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Run.EvaluationPolicy(childComplexity), true
 	case "Run.evaluations":
 		if e.ComplexityRoot.Run.Evaluations == nil {
 			break
@@ -7879,6 +8253,49 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ScoreComparison.Values(childComplexity), true
 
+	case "ScoreDifference.difference":
+		if e.ComplexityRoot.ScoreDifference.Difference == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScoreDifference.Difference(childComplexity), true
+	case "ScoreDifference.is":
+		if e.ComplexityRoot.ScoreDifference.Is == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScoreDifference.Is(childComplexity), true
+	case "ScoreDifference.metric":
+		if e.ComplexityRoot.ScoreDifference.Metric == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScoreDifference.Metric(childComplexity), true
+	case "ScoreDifference.n":
+		if e.ComplexityRoot.ScoreDifference.N == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScoreDifference.N(childComplexity), true
+	case "ScoreDifference.stderr":
+		if e.ComplexityRoot.ScoreDifference.Stderr == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScoreDifference.Stderr(childComplexity), true
+	case "ScoreDifference.task":
+		if e.ComplexityRoot.ScoreDifference.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScoreDifference.Task(childComplexity), true
+	case "ScoreDifference.was":
+		if e.ComplexityRoot.ScoreDifference.Was == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ScoreDifference.Was(childComplexity), true
+
 	case "SeedGroup.metrics":
 		if e.ComplexityRoot.SeedGroup.Metrics == nil {
 			break
@@ -8345,6 +8762,105 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.RunList(childComplexity, args["filter"].(*RunFilter), args["orderBy"].([]RunOrder), args["where"].(*string), args["sort"].(*string), args["first"].(*int)), true
 
+	case "Suite.builtIn":
+		if e.ComplexityRoot.Suite.BuiltIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suite.BuiltIn(childComplexity), true
+	case "Suite.by":
+		if e.ComplexityRoot.Suite.By == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suite.By(childComplexity), true
+	case "Suite.data":
+		if e.ComplexityRoot.Suite.Data == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suite.Data(childComplexity), true
+	case "Suite.definition":
+		if e.ComplexityRoot.Suite.Definition == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suite.Definition(childComplexity), true
+	case "Suite.digest":
+		if e.ComplexityRoot.Suite.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suite.Digest(childComplexity), true
+	case "Suite.name":
+		if e.ComplexityRoot.Suite.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suite.Name(childComplexity), true
+	case "Suite.savedAt":
+		if e.ComplexityRoot.Suite.SavedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suite.SavedAt(childComplexity), true
+	case "Suite.tasks":
+		if e.ComplexityRoot.Suite.Tasks == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suite.Tasks(childComplexity), true
+	case "Suite.version":
+		if e.ComplexityRoot.Suite.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Suite.Version(childComplexity), true
+
+	case "SuiteData.bytes":
+		if e.ComplexityRoot.SuiteData.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SuiteData.Bytes(childComplexity), true
+	case "SuiteData.digest":
+		if e.ComplexityRoot.SuiteData.Digest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SuiteData.Digest(childComplexity), true
+	case "SuiteData.from":
+		if e.ComplexityRoot.SuiteData.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SuiteData.From(childComplexity), true
+	case "SuiteData.role":
+		if e.ComplexityRoot.SuiteData.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SuiteData.Role(childComplexity), true
+	case "SuiteData.task":
+		if e.ComplexityRoot.SuiteData.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SuiteData.Task(childComplexity), true
+
+	case "SuitePayload.suite":
+		if e.ComplexityRoot.SuitePayload.Suite == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SuitePayload.Suite(childComplexity), true
+	case "SuitePayload.userErrors":
+		if e.ComplexityRoot.SuitePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SuitePayload.UserErrors(childComplexity), true
+
 	case "Sweep.best":
 		if e.ComplexityRoot.Sweep.Best == nil {
 			break
@@ -8523,6 +9039,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TakeSnapshotPayload.UserErrors(childComplexity), true
+
+	case "TaskFailure.code":
+		if e.ComplexityRoot.TaskFailure.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskFailure.Code(childComplexity), true
+	case "TaskFailure.message":
+		if e.ComplexityRoot.TaskFailure.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskFailure.Message(childComplexity), true
+	case "TaskFailure.task":
+		if e.ComplexityRoot.TaskFailure.Task == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskFailure.Task(childComplexity), true
 
 	case "TextChange.count":
 		if e.ComplexityRoot.TextChange.Count == nil {
@@ -8963,6 +9498,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteRunInput,
 		ec.unmarshalInputEndRunInput,
 		ec.unmarshalInputEvaluateCheckpointInput,
+		ec.unmarshalInputEvaluationPolicyInput,
+		ec.unmarshalInputEvaluationStageInput,
 		ec.unmarshalInputExperimentBy,
 		ec.unmarshalInputFailureInput,
 		ec.unmarshalInputForkPointInput,
@@ -8994,6 +9531,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputRunFilter,
 		ec.unmarshalInputRunOrder,
 		ec.unmarshalInputSaveRuleInput,
+		ec.unmarshalInputSaveSuiteInput,
 		ec.unmarshalInputSeriesInput,
 		ec.unmarshalInputSetAliasInput,
 		ec.unmarshalInputSetPriceInput,
@@ -9006,6 +9544,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputStopRunInput,
 		ec.unmarshalInputStopSweepInput,
 		ec.unmarshalInputStringFilter,
+		ec.unmarshalInputSuiteDataInput,
 		ec.unmarshalInputTagFilter,
 		ec.unmarshalInputTagInput,
 		ec.unmarshalInputTagRunInput,
@@ -11134,6 +11673,8 @@ enum ExperimentField {
   OBJECTIVE
   "The suites evaluated by default."
   SUITES
+  "The policy by which checkpoints are judged."
+  EVALUATION
   "What it may spend."
   BUDGET
 }
@@ -13723,6 +14264,292 @@ extend type Query {
   ): AlignedMetric!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/suites.graphqls", Input: `"A version of a suite: a list of tasks by which models are judged."
+type Suite {
+  "What it is called; the name alone means its newest version."
+  name: String!
+  "Counts from 1. A name and a version mean one content for ever."
+  version: Int!
+  "Of its definition, \"sha256:…\": what an evaluation pins."
+  digest: String!
+  "Whether it comes with the program."
+  builtIn: Boolean!
+  "Names of its tasks."
+  tasks: [String!]!
+  "The definition, with every task written out."
+  definition: JSON!
+  "The files that its tasks read."
+  data: [SuiteData!]!
+  "When it was saved; null of one that comes with the program."
+  savedAt: Time
+  "Who saved it."
+  by: String!
+}
+
+"A file that a task reads."
+type SuiteData {
+  "The task."
+  task: String!
+  "\"data\", \"few_shot\" or \"labels\"."
+  role: String!
+  "Of its bytes in storage."
+  digest: String!
+  "How many."
+  bytes: Int64!
+  "Where it came from, for people."
+  from: String!
+}
+
+"Which checkpoints of a run are judged, and on what."
+type EvaluationPolicy {
+  "Only checkpoints whose number is a multiple of it, and the last one; 1 is every one."
+  every: Int64!
+  "\"all\": each evaluation is done; \"newest\": one that nobody has begun ends when a newer checkpoint is to be judged on the same suite."
+  pending: String!
+  "Suites that replace the run's from a step on."
+  stages: [EvaluationStage!]!
+}
+
+"On what checkpoints are judged from a step on."
+type EvaluationStage {
+  "From this step."
+  fromStep: Int64!
+  "On these suites; none: on nothing."
+  suites: [String!]!
+}
+
+"A task that has no scores, and why."
+type TaskFailure {
+  "The task."
+  task: String!
+  "For programs: \"no_data\", \"bad_template\", \"unable\", …"
+  code: String!
+  "For people."
+  message: String!
+}
+
+"What became of an example from one evaluation to another."
+enum AnswerChange {
+  "It was wrong and is right."
+  NEWLY_RIGHT
+  "It was right and is wrong."
+  NEWLY_WRONG
+  "It was right and is."
+  STILL_RIGHT
+  "It was wrong and is."
+  STILL_WRONG
+  "It is not right or wrong."
+  UNJUDGED
+}
+
+"One example of an evaluation: what was asked, what the model said of it, and how that was scored."
+type Answer {
+  "The task."
+  task: String!
+  "Of the example, within its task."
+  id: String!
+  "The example's own part of what was asked."
+  prompt: String!
+  "What could be chosen; empty of other tasks."
+  choices: [String!]!
+  "Natural logarithm of the probability of each choice."
+  logProbs: [Number!]!
+  "What is right; \"\" where that is not known."
+  want: String!
+  "The choice taken, or every text that was written."
+  got: [String!]!
+  "The example's part in each metric."
+  scores: [AnswerScore!]!
+  "Whether the model was right; null where that cannot be said."
+  right: Boolean
+}
+
+"An example's part in a metric."
+type AnswerScore {
+  "Its name."
+  metric: String!
+  "0 or 1 of an accuracy, nats of a likelihood."
+  value: Number!
+}
+
+"A page of answers, in the order in which they were asked."
+type AnswerPage {
+  "The answers."
+  nodes: [Answer!]!
+  "Continues the list; null at its end."
+  next: String
+}
+
+"Two evaluations side by side."
+type EvaluationDifference {
+  "How far each metric moved, over the examples that both have."
+  scores: [ScoreDifference!]!
+  "How many examples became, or stayed, right or wrong."
+  newlyRight: Int64!
+  "They were right."
+  newlyWrong: Int64!
+  "They were and are right."
+  stillRight: Int64!
+  "They were and are wrong."
+  stillWrong: Int64!
+  "The examples that were asked for, in order."
+  nodes: [AnswerPair!]!
+  "Continues the list; null at its end."
+  next: String
+}
+
+"How far one metric moved between two evaluations."
+type ScoreDifference {
+  "The task."
+  task: String!
+  "The metric."
+  metric: String!
+  "Mean over the examples of the first."
+  was: Number!
+  "Mean over the same examples of the second."
+  is: Number!
+  "The second less the first."
+  difference: Number!
+  "Standard error of the difference, paired by example; null of a single one."
+  stderr: Number
+  "Examples that both have."
+  n: Int64!
+}
+
+"One example in two evaluations."
+type AnswerPair {
+  "What became of it."
+  change: AnswerChange!
+  "In the first evaluation."
+  was: Answer!
+  "In the second."
+  is: Answer!
+}
+
+extend type Experiment {
+  "Which checkpoints of its runs are judged; null: every one, on ` + "`" + `suites` + "`" + `."
+  evaluation: EvaluationPolicy
+}
+
+extend type Run {
+  "Which of its checkpoints are judged; null: every one, on its suites."
+  evaluationPolicy: EvaluationPolicy
+}
+
+extend type Evaluation {
+  "The suite's version; 0 where it was not noted."
+  suiteVersion: Int!
+  "Tasks that have no scores, and why."
+  failed: [TaskFailure!]!
+  "The model's name, where it is one behind an API; \"\" of a checkpoint."
+  model: String!
+  "How many answers are kept one by one."
+  answerCount: Int64!
+  "Digest of the file that has them; null where there are none."
+  results: String
+  "The answers one by one; empty where none were kept."
+  answers(
+    "Only those of a task."
+    task: String
+    "Only those that were wrong."
+    onlyWrong: Boolean
+    "At most so many; 50 when left out, 500 at most."
+    first: Int
+    "What ` + "`" + `next` + "`" + ` said."
+    after: String
+  ): AnswerPage!
+}
+
+extend type Query {
+  "Every suite, by name and version: those that come with the program, and those that were saved."
+  suites("Only those of a name." name: String): [Suite!]!
+  "A suite by name, its newest version when none is given."
+  suite(
+    "Its name."
+    name: String!
+    "Its version."
+    version: Int
+  ): Suite
+  "Two evaluations side by side, example by example; null when one of them kept no answers."
+  evaluationDifference(
+    "The first: its own run's id."
+    was: ID!
+    "The second."
+    is: ID!
+    "Only examples of a task."
+    task: String
+    "Only those that changed so; all when left out."
+    change: AnswerChange
+    "At most so many examples; 50 when left out, 500 at most."
+    first: Int
+    "What ` + "`" + `next` + "`" + ` said."
+    after: String
+  ): EvaluationDifference
+}
+
+extend type Mutation {
+  "Saves a version of a suite, or of a task as a suite of one. A version that is there stays what it is."
+  saveSuite("What is wished for." input: SaveSuiteInput!): SuitePayload!
+}
+
+"A suite, and the files for its tasks."
+input SaveSuiteInput {
+  "A file of the form millrace.suite/2, /1 or millrace.task/1."
+  definition: JSON!
+  "Files that its tasks read."
+  data: [SuiteDataInput!]
+  "Who wishes it, for the record."
+  by: String
+}
+
+"A file for a task, by its digest in storage or from a bucket."
+input SuiteDataInput {
+  "The task."
+  task: String!
+  "\"data\" when left out; \"few_shot\" or \"labels\"."
+  role: String
+  "Of bytes that are in storage."
+  digest: String
+  "s3://bucket/key of the node's object store, when there is no digest; else where it came from, for people."
+  from: String
+}
+
+"Which checkpoints of a run are judged, and on what."
+input EvaluationPolicyInput {
+  "Only every Nth checkpoint, and the last one; every one when left out."
+  every: Int64
+  "\"all\" when left out, or \"newest\"."
+  pending: String
+  "Suites that replace the run's from a step on, by rising steps."
+  stages: [EvaluationStageInput!]
+}
+
+"On what checkpoints are judged from a step on."
+input EvaluationStageInput {
+  "From this step."
+  fromStep: Int64!
+  "On these suites; none: on nothing."
+  suites: [String!]!
+}
+
+extend input CreateExperimentInput {
+  "Which checkpoints of its runs are judged, unless a run says otherwise."
+  evaluation: EvaluationPolicyInput
+}
+
+extend input UpdateExperimentInput {
+  "Which checkpoints of its runs are judged, unless a run says otherwise."
+  evaluation: EvaluationPolicyInput
+}
+
+"A suite after a wish."
+type SuitePayload {
+  "As it is then; null when the wish was refused."
+  suite: Suite
+  "What was wrong with the wish; empty when it was granted."
+  userErrors: [UserError!]!
+}
+`, BuiltIn: false},
 	{Name: "../../schema/sweeps.graphqls", Input: `extend type Query {
   "Sweeps, newest first."
   sweeps: [Sweep!]!
@@ -13940,6 +14767,62 @@ func (ec *executionContext) childFields_AlignedRun(ctx context.Context, field gr
 		return ec.fieldContext_AlignedRun_missing(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AlignedRun", field.Name)
+}
+
+func (ec *executionContext) childFields_Answer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_Answer_task(ctx, field)
+	case "id":
+		return ec.fieldContext_Answer_id(ctx, field)
+	case "prompt":
+		return ec.fieldContext_Answer_prompt(ctx, field)
+	case "choices":
+		return ec.fieldContext_Answer_choices(ctx, field)
+	case "logProbs":
+		return ec.fieldContext_Answer_logProbs(ctx, field)
+	case "want":
+		return ec.fieldContext_Answer_want(ctx, field)
+	case "got":
+		return ec.fieldContext_Answer_got(ctx, field)
+	case "scores":
+		return ec.fieldContext_Answer_scores(ctx, field)
+	case "right":
+		return ec.fieldContext_Answer_right(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Answer", field.Name)
+}
+
+func (ec *executionContext) childFields_AnswerPage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_AnswerPage_nodes(ctx, field)
+	case "next":
+		return ec.fieldContext_AnswerPage_next(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AnswerPage", field.Name)
+}
+
+func (ec *executionContext) childFields_AnswerPair(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "change":
+		return ec.fieldContext_AnswerPair_change(ctx, field)
+	case "was":
+		return ec.fieldContext_AnswerPair_was(ctx, field)
+	case "is":
+		return ec.fieldContext_AnswerPair_is(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AnswerPair", field.Name)
+}
+
+func (ec *executionContext) childFields_AnswerScore(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "metric":
+		return ec.fieldContext_AnswerScore_metric(ctx, field)
+	case "value":
+		return ec.fieldContext_AnswerScore_value(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AnswerScore", field.Name)
 }
 
 func (ec *executionContext) childFields_Archive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15078,6 +15961,18 @@ func (ec *executionContext) childFields_Evaluation(ctx context.Context, field gr
 		return ec.fieldContext_Evaluation_at(ctx, field)
 	case "id":
 		return ec.fieldContext_Evaluation_id(ctx, field)
+	case "suiteVersion":
+		return ec.fieldContext_Evaluation_suiteVersion(ctx, field)
+	case "failed":
+		return ec.fieldContext_Evaluation_failed(ctx, field)
+	case "model":
+		return ec.fieldContext_Evaluation_model(ctx, field)
+	case "answerCount":
+		return ec.fieldContext_Evaluation_answerCount(ctx, field)
+	case "results":
+		return ec.fieldContext_Evaluation_results(ctx, field)
+	case "answers":
+		return ec.fieldContext_Evaluation_answers(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Evaluation", field.Name)
 }
@@ -15096,6 +15991,26 @@ func (ec *executionContext) childFields_EvaluationConnection(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type EvaluationConnection", field.Name)
 }
 
+func (ec *executionContext) childFields_EvaluationDifference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "scores":
+		return ec.fieldContext_EvaluationDifference_scores(ctx, field)
+	case "newlyRight":
+		return ec.fieldContext_EvaluationDifference_newlyRight(ctx, field)
+	case "newlyWrong":
+		return ec.fieldContext_EvaluationDifference_newlyWrong(ctx, field)
+	case "stillRight":
+		return ec.fieldContext_EvaluationDifference_stillRight(ctx, field)
+	case "stillWrong":
+		return ec.fieldContext_EvaluationDifference_stillWrong(ctx, field)
+	case "nodes":
+		return ec.fieldContext_EvaluationDifference_nodes(ctx, field)
+	case "next":
+		return ec.fieldContext_EvaluationDifference_next(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EvaluationDifference", field.Name)
+}
+
 func (ec *executionContext) childFields_EvaluationEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "cursor":
@@ -15104,6 +16019,28 @@ func (ec *executionContext) childFields_EvaluationEdge(ctx context.Context, fiel
 		return ec.fieldContext_EvaluationEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EvaluationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_EvaluationPolicy(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "every":
+		return ec.fieldContext_EvaluationPolicy_every(ctx, field)
+	case "pending":
+		return ec.fieldContext_EvaluationPolicy_pending(ctx, field)
+	case "stages":
+		return ec.fieldContext_EvaluationPolicy_stages(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EvaluationPolicy", field.Name)
+}
+
+func (ec *executionContext) childFields_EvaluationStage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "fromStep":
+		return ec.fieldContext_EvaluationStage_fromStep(ctx, field)
+	case "suites":
+		return ec.fieldContext_EvaluationStage_suites(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EvaluationStage", field.Name)
 }
 
 func (ec *executionContext) childFields_Experiment(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -15136,6 +16073,8 @@ func (ec *executionContext) childFields_Experiment(ctx context.Context, field gr
 		return ec.fieldContext_Experiment_budgetLeft(ctx, field)
 	case "budgetReached":
 		return ec.fieldContext_Experiment_budgetReached(ctx, field)
+	case "evaluation":
+		return ec.fieldContext_Experiment_evaluation(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Experiment", field.Name)
 }
@@ -16256,6 +17195,8 @@ func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.C
 		return ec.fieldContext_Run_spans(ctx, field)
 	case "rows":
 		return ec.fieldContext_Run_rows(ctx, field)
+	case "evaluationPolicy":
+		return ec.fieldContext_Run_evaluationPolicy(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Run", field.Name)
 }
@@ -16428,6 +17369,26 @@ func (ec *executionContext) childFields_ScoreComparison(ctx context.Context, fie
 		return ec.fieldContext_ScoreComparison_steps(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ScoreComparison", field.Name)
+}
+
+func (ec *executionContext) childFields_ScoreDifference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_ScoreDifference_task(ctx, field)
+	case "metric":
+		return ec.fieldContext_ScoreDifference_metric(ctx, field)
+	case "was":
+		return ec.fieldContext_ScoreDifference_was(ctx, field)
+	case "is":
+		return ec.fieldContext_ScoreDifference_is(ctx, field)
+	case "difference":
+		return ec.fieldContext_ScoreDifference_difference(ctx, field)
+	case "stderr":
+		return ec.fieldContext_ScoreDifference_stderr(ctx, field)
+	case "n":
+		return ec.fieldContext_ScoreDifference_n(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScoreDifference", field.Name)
 }
 
 func (ec *executionContext) childFields_SeedGroup(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -16618,6 +17579,56 @@ func (ec *executionContext) childFields_StopWish(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type StopWish", field.Name)
 }
 
+func (ec *executionContext) childFields_Suite(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_Suite_name(ctx, field)
+	case "version":
+		return ec.fieldContext_Suite_version(ctx, field)
+	case "digest":
+		return ec.fieldContext_Suite_digest(ctx, field)
+	case "builtIn":
+		return ec.fieldContext_Suite_builtIn(ctx, field)
+	case "tasks":
+		return ec.fieldContext_Suite_tasks(ctx, field)
+	case "definition":
+		return ec.fieldContext_Suite_definition(ctx, field)
+	case "data":
+		return ec.fieldContext_Suite_data(ctx, field)
+	case "savedAt":
+		return ec.fieldContext_Suite_savedAt(ctx, field)
+	case "by":
+		return ec.fieldContext_Suite_by(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Suite", field.Name)
+}
+
+func (ec *executionContext) childFields_SuiteData(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_SuiteData_task(ctx, field)
+	case "role":
+		return ec.fieldContext_SuiteData_role(ctx, field)
+	case "digest":
+		return ec.fieldContext_SuiteData_digest(ctx, field)
+	case "bytes":
+		return ec.fieldContext_SuiteData_bytes(ctx, field)
+	case "from":
+		return ec.fieldContext_SuiteData_from(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SuiteData", field.Name)
+}
+
+func (ec *executionContext) childFields_SuitePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "suite":
+		return ec.fieldContext_SuitePayload_suite(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SuitePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SuitePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Sweep(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -16704,6 +17715,18 @@ func (ec *executionContext) childFields_TakeSnapshotPayload(ctx context.Context,
 		return ec.fieldContext_TakeSnapshotPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TakeSnapshotPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskFailure(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "task":
+		return ec.fieldContext_TaskFailure_task(ctx, field)
+	case "code":
+		return ec.fieldContext_TaskFailure_code(ctx, field)
+	case "message":
+		return ec.fieldContext_TaskFailure_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskFailure", field.Name)
 }
 
 func (ec *executionContext) childFields_TextChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

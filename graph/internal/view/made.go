@@ -65,3 +65,23 @@ type Evaluation struct{ readmodel.Evaluation }
 
 // OfID names the run that is judged.
 func (e Evaluation) OfID() event.RunID { return e.Of }
+
+// SuiteVersion is the suite's, 0 where it was not noted.
+func (e Evaluation) SuiteVersion() int { return e.Version }
+
+// AnswerCount is how many answers are kept one by one.
+func (e Evaluation) AnswerCount() int64 { return e.EvaluationCompleted.Answers }
+
+// FailedTasks are those without scores, never nil.
+func (e Evaluation) FailedTasks() []event.TaskFailure {
+	return append([]event.TaskFailure{}, e.Failed...)
+}
+
+// ResultsDigest is of the file with the answers, nil where there is none.
+func (e Evaluation) ResultsDigest() *string {
+	if e.Results == "" {
+		return nil
+	}
+	d := string(e.Results)
+	return &d
+}
