@@ -30,6 +30,22 @@ type ruleDeed struct {
 
 const saveIt = `mutation($i: SaveRuleInput!) { saveRule(input: $i) { rule { id name on when then note enabled version } userErrors { code message hint field } } }`
 
+// ruling tells of a rule that did what it should, could not decide, and is about to do something.
+func ruling() []event.Event {
+	return []event.Event{
+		event.RuleSaved{Rule: "R", Name: "careful", On: "run.failed", When: "true", Then: event.RawJSON(`{"stop":{}}`), Enabled: true, Version: 1},
+		event.RuleFired{Rule: "R", Seq: 1, Run: "A", Action: "stop", Firing: "F1", Version: 1, Then: event.RawJSON(`{"stop":{"run":"A"}}`)},
+		event.RuleActed{Rule: "R", Firing: "F1", Seq: 2, Outcome: event.Done, Run: "A", Made: "B", Result: "it was so"},
+		event.RuleFired{Rule: "R", Seq: 1, Run: "C", Failure: &event.Failure{Message: "no such key"}},
+		event.RuleFired{Rule: "R", Seq: 1, Run: "A", Action: "stop", Firing: "F2", Version: 1},
+	}
+}
+
+// ready is a node with one template.
+func ready(c *graph.Config) {
+	c.ReadyRules = func() ([]json.RawMessage, error) { return []json.RawMessage{[]byte(`{"ready":"t"}`)}, nil }
+}
+
 func TestARuleIsChangedByWhatIsSaid(t *testing.T) {
 	l := newLab(t)
 	then := event.RawJSON(`{"stop":{"reason":"a long reason, so that a shorter one would fit"}}`)
@@ -66,7 +82,7 @@ func TestARuleIsChangedByWhatIsSaid(t *testing.T) {
 
 func TestATemplateIsFilledAndChanged(t *testing.T) {
 	l := newLab(t, func(c *graph.Config) {
-		c.ReadyRules = func() ([]json.RawMessage, error) { return []json.RawMessage{[]byte(`{"ready":"t"}`)}, nil }
+		ready(c)
 		c.FillRule = func(name string, set map[string]string) (event.RuleSaved, error) {
 			if name != "t" {
 				return event.RuleSaved{}, errors.New("there is none")
@@ -90,12 +106,7 @@ func TestATemplateIsFilledAndChanged(t *testing.T) {
 
 func TestWhatRulesDidIsReadAfterTheyAreGone(t *testing.T) {
 	l := newLab(t)
-	l.write(t,
-		event.RuleSaved{Rule: "R", Name: "careful", On: "run.failed", When: "true", Then: event.RawJSON(`{"stop":{}}`), Enabled: true, Version: 1},
-		event.RuleFired{Rule: "R", Seq: 1, Run: "A", Action: "stop", Firing: "F1", Version: 1, Then: event.RawJSON(`{"stop":{"run":"A"}}`)},
-		event.RuleActed{Rule: "R", Firing: "F1", Seq: 2, Outcome: event.Done, Run: "A", Made: "B", Result: "it was so"},
-		event.RuleFired{Rule: "R", Seq: 1, Run: "C", Failure: &event.Failure{Message: "no such key"}},
-		event.RuleFired{Rule: "R", Seq: 1, Run: "A", Action: "stop", Firing: "F2", Version: 1})
+	l.write(t, ruling()...)
 	r := get[struct {
 		Rule struct {
 			Firings int64
