@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"millrace/client"
 )
@@ -36,6 +38,9 @@ func (cmd *evalCmd) Run(ctx context.Context, g *Global) error {
 	}
 	c := g.client()
 	of, err := c.FindCheckpoint(ctx, cmd.Checkpoint)
+	if run, _, at := strings.Cut(cmd.Checkpoint, "@"); at && errors.Is(err, client.ErrNotFound) {
+		return &advised{err, "list them with: millrace show " + run}
+	}
 	if err != nil {
 		return err
 	}

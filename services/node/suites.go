@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"millrace/evaluator"
 	"millrace/event"
 	"millrace/services/evaluation"
 	"millrace/storage/readmodel"
@@ -45,9 +44,4 @@ func (s suites) Prepare(ctx context.Context, definition []byte, data []event.Tas
 		given[i] = evaluation.Data{Task: d.Task, Role: d.Role, Digest: d.Digest, From: d.From}
 	}
 	return s.Library.Prepare(ctx, definition, given)
-}
-
-// Suite reads a suite.
-func (s suites) Suite(ctx context.Context, digest event.Digest) (evaluator.Suite, error) {
-	return s.Library.Suite(ctx, digest)
 }
