@@ -55,6 +55,9 @@ func judgements(t *testing.T, c *client.Client, run string, atLeast int) map[int
 
 // TestAPolicySaysWhichCheckpointsAreJudged: every second one and the last, on other suites from a step on.
 func TestAPolicySaysWhichCheckpointsAreJudged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED in the race pass: it takes minutes there, run in the pass before it")
+	}
 	c := client.New(up(t, node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0", Engine: "cpu-reference"}), "")
 	finish(t, c, begin(t, c, curation(t, corpus(t, 20), 300)).ID)
 	var made struct {
