@@ -36,7 +36,7 @@ var rooms = []room{
 	{"graph", []string{"storage/readmodel", "curator", "evaluator", "event", "cost"}, "reads the picture; wishes go through an interface of its own; curator for a dataset's record of documents; evaluator for files of answers, and what a contest's votes amount to"},
 	{"services/bus", []string{"event"}, "carries events, whatever they say"},
 	{"services/meter", []string{"event"}, "samples a machine"},
-	{"services/job", []string{"services/bus", "services/meter", "event"}, "carries one run from request to end"},
+	{"services/job", []string{"services/bus", "services/meter", "storage/blob", "event"}, "carries one run from request to end"},
 	{"services/rules", []string{"services/bus", "services/tracker", "storage/readmodel", "event", "cost"}, "what is to be done when something happens; wishes go to the tracker"},
 	{"services/tracker", []string{"services/bus", "services/rules/search", "storage/readmodel", "event", "cost"}, "turns a wish into an event, or refuses"},
 	{"services/ingest", []string{"services/tracker", "storage/readmodel", "storage/blob", "event"}, "what scripts log becomes events; the tracker takes them"},

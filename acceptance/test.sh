@@ -10,27 +10,32 @@ step() { printf '\n== %s\n' "$1"; }
 
 # gotest NAME FLAGS runs go test, prints a line for each package and each skipped test, and everything about failures.
 gotest() {
-	log=build/test-$1.log
+	name=$1
+	log=build/test-$name.log
 	flags=$2
 	"$GO" test -v $flags ./... >"$log" 2>&1
 	code=$?
-	grep -E '^(ok|FAIL|panic:)' "$log"
+	# What failed is said first: a long report is often read by its beginning.
+	if [ "$code" -ne 0 ]; then
+		grep -E '^ *--- FAIL|^FAIL|^panic:|^WARNING: DATA RACE' "$log" | head -n 40
+		grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS|PASS$)' "$log" | grep -vE '^(ok|\?)' | tail -n 300 >build/failed.log
+		cat build/failed.log
+		grep -E -B12 '^ *--- FAIL' build/failed.log | head -n 60 >>build/said.log
+		broken=$(awk '/^FAIL\t/ { print $2 }' "$log")
+		# Where nobody is there to look, what failed beside all the others runs once more, alone: so that it is
+		# known whether it is the code or the busy machine. It is said either way, again at the end. A data race
+		# needs no second look.
+		if [ -n "${CI:-}" ] && [ -n "$broken" ] && ! grep -q 'DATA RACE' "$log" && "$GO" test -count=1 -p 1 $flags $broken; then
+			echo "FLAKY: failed beside the others, passed alone: $broken" >>build/said.log
+		else
+			failed=1
+			echo "FAILED ($name): $broken" >>build/said.log
+		fi
+	fi
+	grep -E '^ok' "$log"
 	awk '/^ *=== (RUN|NAME|CONT)/ { test = $3 }
 		/^ +[A-Za-z0-9_]+\.go:[0-9]+: / { line = $0; sub(/^ *[^ ]* (SKIPPED[^:]*: )?/, "", line); why[test] = line }
 		/--- SKIP: / { print "SKIPPED: " $3 ": " why[$3] }' "$log"
-	[ "$code" -eq 0 ] && return
-	grep -vE '^ *(=== (RUN|PAUSE|CONT|NAME)|--- PASS|PASS$)' "$log" | grep -vE '^(ok|\?)' | tail -n 300 >build/failed.log
-	cat build/failed.log
-	broken=$(awk '/^FAIL\t/ { print $2 }' "$log")
-	# Where nobody is there to look, what failed beside all the others runs once more, alone: so that it is
-	# known whether it is the code or the busy machine. It is said either way, again at the end. A data race
-	# needs no second look.
-	if [ -n "${CI:-}" ] && [ -n "$broken" ] && ! grep -q 'DATA RACE' "$log" && "$GO" test -count=1 -p 1 $flags $broken; then
-		echo "FLAKY: failed beside the others, passed alone: $broken" >>build/said.log
-	else
-		failed=1
-	fi
-	grep -E -B12 '^ *--- FAIL' build/failed.log | head -n 60 >>build/said.log
 }
 
 step "formatting and vet"

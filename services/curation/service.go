@@ -135,12 +135,8 @@ func explain(ctx context.Context, err error) error {
 		return job.Fail("empty_corpus", "loosen the filters, or name sources with text in them", err)
 	case errors.Is(err, curator.ErrSplitEmpty):
 		return job.Fail("empty_split", "change held_out, or give more documents", err)
-	case errors.Is(err, blob.ErrDenied):
-		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
-	case errors.Is(err, blob.ErrUnavailable):
-		return job.Retry("storage_unavailable", "see that the object store is up, then start the run again", err)
-	case errors.Is(err, blob.ErrFull):
-		return job.Fail("storage_full", "free space where objects are stored", err)
+	case errors.Is(err, blob.ErrDenied), errors.Is(err, blob.ErrUnavailable), errors.Is(err, blob.ErrFull):
+		return job.Stored(err)
 	case errors.Is(err, syscall.ENOSPC):
 		return job.Fail("disk_full", "free space on the worker's disk: tmp of its data takes the kept text, compressed, what is fetched, and more with dedup", err)
 	case errors.Is(err, fetch.ErrBusy):

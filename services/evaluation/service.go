@@ -100,7 +100,7 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 	}
 	suite, err := s.Library.Suite(ctx, c.SuiteDigest)
 	if err != nil {
-		return job.Outcome{}, final(err)
+		return job.Outcome{}, job.Stored(err)
 	}
 	of, step, err := judgedBy(j.Request, c)
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *Service) evaluate(ctx context.Context, j *job.Job) (job.Outcome, error)
 		done.Failed = append(done.Failed, event.TaskFailure(f))
 	}
 	if done.Results, done.Answers, err = file.store(ctx, s.Library.Blobs); err != nil {
-		return job.Outcome{}, final(err)
+		return job.Outcome{}, job.Stored(err)
 	}
 	done.Suite, done.SuiteDigest, done.Scores, done.Samples = result.Suite, result.SuiteDigest, result.Scores, result.Samples
 	done.Seconds = event.Number(s.Now().Sub(began).Seconds())
@@ -160,15 +160,15 @@ func (s *Service) judge(ctx context.Context, j *job.Job, scorer evaluator.Evalua
 	j.Progress("load", 0, 1, "checkpoints", 0)
 	net, err := s.load(ctx, j.Request.Spec.Input("checkpoint"))
 	if err != nil {
-		return evaluator.Result{}, final(err)
+		return evaluator.Result{}, job.Stored(err)
 	}
 	own, err := s.own(ctx, j.Request.Spec.Input("checkpoint"))
 	if err != nil {
-		return evaluator.Result{}, final(err)
+		return evaluator.Result{}, job.Stored(err)
 	}
 	tok, heldOut, counts, err := s.text(ctx, j.Request.Spec.Input("dataset"), own)
 	if err != nil {
-		return evaluator.Result{}, final(err)
+		return evaluator.Result{}, job.Stored(err)
 	}
 	scorer.Counts, scorer.Progress = counts, s.progress(j, "tokens")
 	result, err := scorer.Score(ctx, Model(net), words(tok, net), heldOut, suite)
@@ -305,19 +305,4 @@ func (s *Service) heldOut(ctx context.Context, digest event.Digest) (tok token.T
 		counts = append(counts, mask...)
 	}
 	return tok, ids, counts, nil
-}
-
-// final marks storage faults that trying again cannot mend.
-func final(err error) error {
-	switch {
-	case errors.Is(err, blob.ErrNotFound):
-		return job.Fail("missing_input", "it was deleted from storage, or this worker uses another bucket", err)
-	case errors.Is(err, blob.ErrCorrupt):
-		return job.Fail("corrupt_input", "its bytes in storage are not what was written", err)
-	case errors.Is(err, blob.ErrDenied):
-		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
-	case errors.Is(err, blob.ErrUnavailable):
-		return job.Retry("storage_unavailable", "see that the object store is up, then start the run again", err)
-	}
-	return err
 }

@@ -3,7 +3,6 @@ package external
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -125,30 +124,7 @@ func (s *Service) fetch(ctx context.Context, j *job.Job, d event.Digest, dir, na
 	return nil
 }
 
-// unavailable is what to do about an object store that was away for too long.
-const unavailable = "see that the object store is up, then start the run again"
-
 // missing makes a final failure of a blob that is not there or not whole; other faults may pass.
 func missing(what string, d event.Digest, err error) error {
-	err = fmt.Errorf("%s %s: %w", what, d.Short(), err)
-	switch {
-	case errors.Is(err, blob.ErrNotFound):
-		return job.Fail("missing_input", "it was deleted from storage, or this worker uses another bucket", err)
-	case errors.Is(err, blob.ErrCorrupt):
-		return job.Fail("corrupt_input", "its bytes in storage are not what was written; restore or make it again", err)
-	}
-	return stored(err)
-}
-
-// stored explains a fault of storage or of the log.
-func stored(err error) error {
-	switch {
-	case errors.Is(err, blob.ErrDenied):
-		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
-	case errors.Is(err, blob.ErrFull):
-		return job.Fail("storage_full", "free space, then start the run again", err)
-	case errors.Is(err, blob.ErrUnavailable):
-		return job.Retry("storage_unavailable", unavailable, err)
-	}
-	return err
+	return job.Stored(fmt.Errorf("%s %s: %w", what, d.Short(), err))
 }

@@ -57,7 +57,7 @@ func (s *Service) carry(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	}
 	before := p.newest.Step
 	if err := p.look(ctx); err != nil { // an earlier attempt's worker may have been killed before it had taken the newest
-		return p.outcome(0), stored(err)
+		return p.outcome(0), job.Stored(err)
 	}
 	var from *event.CheckpointSaved
 	if p.newest.Checkpoint != "" {
@@ -196,7 +196,7 @@ func (s *Service) execute(ctx context.Context, j *job.Job, c Command, l laid, p 
 	_ = m.Close() // the driver's library; the command's own end counts
 	stop()
 	if lerr := p.look(j.Lasting()); lerr != nil && (err == nil || j.Lasting().Err() == nil) {
-		err = errors.Join(stored(lerr), err)
+		err = errors.Join(job.Stored(lerr), err)
 	}
 	var f *failed
 	if errors.As(err, &f) {

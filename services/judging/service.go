@@ -309,14 +309,6 @@ func final(err error) error {
 	switch {
 	case errors.Is(err, evaluator.ErrAnswers), errors.Is(err, contest.ErrItems):
 		return job.Fail("bad_results", "", err)
-	case errors.Is(err, blob.ErrNotFound):
-		return job.Fail("missing_input", "it was deleted from storage, or this worker uses another bucket", err)
-	case errors.Is(err, blob.ErrCorrupt):
-		return job.Fail("corrupt_input", "its bytes in storage are not what was written", err)
-	case errors.Is(err, blob.ErrDenied):
-		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
-	case errors.Is(err, blob.ErrUnavailable):
-		return job.Retry("storage_unavailable", "see that the object store is up, then start the run again", err)
 	}
-	return err
+	return job.Stored(err)
 }

@@ -128,9 +128,6 @@ func (s *Service) work(ctx context.Context, j *job.Job, work trainer.Job) (job.O
 	return out, explain(err)
 }
 
-// unavailable is what to do about an object store that was away for too long.
-const unavailable = "see that the object store is up, then start the run again"
-
 // explain marks what trying again cannot mend. Storage and log faults may pass; anything else comes out the same again.
 func explain(err error) error {
 	var marked *job.Failed
@@ -139,13 +136,11 @@ func explain(err error) error {
 		return err
 	case errors.Is(err, trainer.ErrStopped), errors.Is(err, job.ErrStopRequested), errors.Is(err, context.Canceled):
 		return err
-	case errors.Is(err, blob.ErrUnavailable):
-		return job.Retry("storage_unavailable", unavailable, err)
+	case errors.As(job.Stored(err), &marked):
+		return marked
 	case errors.Is(err, trainer.ErrDiverged):
 		return job.Fail("nan_loss", "lower optimizer.lr or lengthen schedule.warmup; the last good checkpoint is kept", err)
-	case errors.Is(err, blob.ErrDenied):
-		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
-	case errors.Is(err, blob.ErrFull), errors.Is(err, bus.ErrFull):
+	case errors.Is(err, bus.ErrFull):
 		return job.Fail("storage_full", "free space, then start the run again", err)
 	}
 	return job.Fail("cannot_train", "", err)
@@ -242,18 +237,7 @@ func (s *Service) masked(ctx context.Context, j *job.Job, t data.Tokens, mask ev
 
 // missing makes a final failure of a blob that is not there or not whole; other faults may pass.
 func missing(what string, digest event.Digest, err error) error {
-	err = fmt.Errorf("%s %s: %w", what, digest.Short(), err)
-	switch {
-	case errors.Is(err, blob.ErrNotFound):
-		return job.Fail("missing_input", "it was deleted from storage, or this worker uses another bucket", err)
-	case errors.Is(err, blob.ErrCorrupt):
-		return job.Fail("corrupt_input", "its bytes in storage are not what was written; restore or make it again", err)
-	case errors.Is(err, blob.ErrDenied):
-		return job.Fail("storage_denied", "check the S3 access key and secret of this worker", err)
-	case errors.Is(err, blob.ErrUnavailable):
-		return job.Retry("storage_unavailable", unavailable, err)
-	}
-	return err
+	return job.Stored(fmt.Errorf("%s %s: %w", what, digest.Short(), err))
 }
 
 // open gives the files of a checkpoint.
