@@ -17,7 +17,7 @@ type StartRun struct {
 	Config     json.RawMessage `json:"config"`
 	Inputs     []Input         `json:"inputs,omitempty"`
 	Engine     string          `json:"engine,omitempty"`
-	Suites     []string        `json:"suites,omitempty"`
+	Suites     []string        `json:"suites,omitzero"` // nil: the experiment's; empty: none
 	StopAfter  int64           `json:"stopAfter,omitempty"`
 	Budget     *Budget         `json:"budget,omitempty"`
 	Command    json.RawMessage `json:"command,omitempty"` // of kind EXTERNAL: what a worker starts (docs/external.md)

@@ -32,6 +32,22 @@ type SuiteData struct {
 
 const suiteFields = `name version digest builtIn tasks data { task role digest bytes from } savedAt by definition`
 
+// ExperimentJudges tells whether an experiment, by its id or name, says itself on which suites checkpoints are judged. One that is not there
+// does not.
+func (c *Client) ExperimentJudges(ctx context.Context, experiment string) (bool, error) {
+	var data struct {
+		Experiment *struct {
+			Suites     []string
+			Evaluation *struct{ Stages []struct{ Suites []string } }
+		}
+	}
+	if err := c.Do(ctx, `query($id: String!) { experiment(id: $id) { suites evaluation { stages { suites } } } }`, map[string]any{"id": experiment}, &data); err != nil {
+		return false, err
+	}
+	x := data.Experiment
+	return x != nil && (len(x.Suites) > 0 || x.Evaluation != nil && len(x.Evaluation.Stages) > 0), nil
+}
+
 // Suites lists every version of every suite; name "" is all.
 func (c *Client) Suites(ctx context.Context, name string) ([]Suite, error) {
 	var data struct{ Suites []Suite }

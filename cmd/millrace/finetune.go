@@ -24,7 +24,7 @@ type finetuneCmd struct {
 	Set        []string `short:"s" help:"One setting, e.g. -s steps=200 -s optimizer.lr=1e-5." placeholder:"KEY=VALUE" sep:"none"`
 	Name       string   `help:"Name of the run."`
 	Experiment string   `short:"e" help:"Experiment it belongs to; a new name opens one."`
-	Suites     []string `help:"Suites to judge every checkpoint on; none when left out." placeholder:"NAME,…"`
+	Suites     []string `help:"Suites to judge every checkpoint on; \"none\" for none. Left out: the experiment's, if it has any." placeholder:"NAME,…"`
 	Engine     string   `help:"Device: auto, cpu or cpu-reference." default:"auto"`
 	Dollars    float64  `help:"Budget: it is asked to stop when so much is spent, and can be resumed with more." placeholder:"N"`
 	Detach     bool     `short:"d" help:"Do not wait for the end."`
@@ -55,7 +55,7 @@ func (cmd *finetuneCmd) Run(ctx context.Context, g *Global) error {
 		return err
 	}
 	return start(ctx, g, client.StartRun{
-		Kind: "FINETUNE", Name: cmd.Name, Experiment: cmd.Experiment, Config: config, Engine: cmd.Engine, Suites: cmd.Suites,
+		Kind: "FINETUNE", Name: cmd.Name, Experiment: cmd.Experiment, Config: config, Engine: cmd.Engine, Suites: suitesNamed(cmd.Suites),
 		Inputs: []client.Input{{Role: "base", Digest: cmd.Base}, in}, Budget: atMost(cmd.Dollars),
 	}, cmd.Detach)
 }

@@ -40,6 +40,8 @@ func (l leakless) Run() int {
 //	until REGEXP COMMAND …     runs a command again and again until its standard output matches
 //	keep NAME REGEXP           sets $NAME to the first group of a match in the last standard output
 //	sums                       begins a model elsewhere that adds, and sets $SUMS to its endpoint
+//	judge                      begins one that likes the longer of two answers, and sets $JUDGE
+//	graphql QUERY              asks the node something that must go well
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED in the race pass: they run the program's commands, and have run in the pass before it; services/node races the node")
@@ -60,7 +62,7 @@ func TestScripts(t *testing.T) {
 			return corpus(filepath.Join(e.WorkDir, "text"), 60)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "awaits": awaits, "until": until, "keep": keep, "sums": sums,
+			"exits": exits, "awaits": awaits, "until": until, "keep": keep, "sums": sums, "judge": judge, "graphql": graphql,
 		},
 	})
 }

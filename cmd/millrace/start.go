@@ -23,7 +23,7 @@ type trainCmd struct {
 	Set        []string `short:"s" help:"One setting, e.g. -s model.n_layer=6 -s optimizer.lr=3e-4." placeholder:"KEY=VALUE" sep:"none"`
 	Name       string   `help:"Name of the run."`
 	Experiment string   `short:"e" help:"Experiment it belongs to; a new name opens one."`
-	Suites     []string `help:"Suites to judge every checkpoint on; \"none\" for none." default:"quick" placeholder:"NAME,…"`
+	Suites     []string `help:"Suites to judge every checkpoint on; \"none\" for none. Left out: the experiment's, or quick." placeholder:"NAME,…"`
 	Engine     string   `help:"Device: auto, cpu or cpu-reference." default:"auto"`
 	Dollars    float64  `help:"Budget: it is asked to stop when so much is spent, and can be resumed with more." placeholder:"N"`
 	Detach     bool     `short:"d" help:"Do not wait for the end."`
@@ -48,14 +48,35 @@ func (cmd *trainCmd) Run(ctx context.Context, g *Global) error {
 	if err != nil {
 		return err
 	}
-	suites := cmd.Suites
-	if len(suites) == 1 && suites[0] == "none" {
-		suites = []string{}
+	suites, err := judgedOn(ctx, g, cmd.Suites, cmd.Experiment)
+	if err != nil {
+		return err
 	}
 	return start(ctx, g, client.StartRun{
 		Kind: "TRAIN", Name: cmd.Name, Experiment: cmd.Experiment, Config: config, Engine: cmd.Engine, Suites: suites,
 		Inputs: []client.Input{{Role: "dataset", Digest: cmd.Dataset}}, Budget: atMost(cmd.Dollars),
 	}, cmd.Detach)
+}
+
+// judgedOn is what a training's checkpoints are judged on: the suites that somebody names, those of its experiment (nil), or quick.
+func judgedOn(ctx context.Context, g *Global, named []string, experiment string) ([]string, error) {
+	if len(named) > 0 {
+		return suitesNamed(named), nil
+	}
+	if experiment != "" {
+		if has, err := g.client().ExperimentJudges(ctx, experiment); has || err != nil {
+			return nil, err
+		}
+	}
+	return []string{"quick"}, nil
+}
+
+// suitesNamed is what --suites says: "none" is an empty list, which is not the same as none given.
+func suitesNamed(names []string) []string {
+	if len(names) == 1 && names[0] == "none" {
+		return []string{}
+	}
+	return names
 }
 
 // start asks for a run and, unless detached, follows it to its end.
