@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"millrace/curator"
 	"millrace/curator/fetch"
 	"millrace/event"
@@ -99,12 +101,49 @@ func (s *Service) reuse(j *job.Job) func(context.Context, event.Digest) (curator
 			}
 			m, err := curator.ParseManifest(raw)
 			if err == nil && m.Source == source {
+				if err := s.whole(ctx, m); err != nil {
+					j.Print(fmt.Sprintf("the sources have not changed, but dataset %s is not whole and built again: %v", d.Short(), err))
+					continue
+				}
 				j.Print(fmt.Sprintf("the sources have not changed: this is dataset %s", d.Short()))
 				return m, true
 			}
 		}
 		return curator.Manifest{}, false
 	}
+}
+
+// whole asks whether storage still has the objects of a dataset, in their size where that is known.
+func (s *Service) whole(ctx context.Context, m curator.Manifest) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	ask := func(d event.Digest, size int64) {
+		if d == "" {
+			return
+		}
+		g.Go(func() error {
+			info, err := s.Blobs.Stat(ctx, blob.Digest(d))
+			if err == nil && size > 0 && info.Size != size {
+				err = fmt.Errorf("%s has %d bytes instead of %d", d.Short(), info.Size, size)
+			}
+			return err
+		})
+	}
+	ask(m.Tokenizer.Digest, m.Tokenizer.Size)
+	for _, split := range m.Splits {
+		for _, sh := range split.Shards {
+			ask(sh.Digest, sh.Size)
+			ask(sh.Index, 0)
+			ask(sh.Mask, 0)
+		}
+	}
+	for _, a := range m.Attributes {
+		ask(a.Digest, a.Size)
+	}
+	for _, a := range m.AttributeIndex {
+		ask(a.Digest, a.Size)
+	}
+	return g.Wait()
 }
 
 // published is the fact of the finished dataset.

@@ -194,25 +194,30 @@ func maskOf(tok token.Tokenizer) int32 {
 	return 0
 }
 
-// split fetches one part of the dataset; nil when it has none of that name.
+// split fetches one part of the dataset; nil when it has none of that name. Every attempt reads the shards anew, and each is compared with its
+// digest and with what the manifest says of it: what was damaged meanwhile is not learnt from.
 func (s *Service) split(ctx context.Context, j *job.Job, m curator.Manifest, name string) (data.Tokens, error) {
 	split, ok := m.Split(name)
 	if !ok {
 		return nil, nil
 	}
 	var shards []data.Tokens
-	for _, sh := range split.Shards {
+	for i, sh := range split.Shards {
+		what := fmt.Sprintf("shard %d of %s", i, name)
 		raw, err := s.Blobs.Get(ctx, blob.Digest(sh.Digest))
 		if err != nil {
-			return nil, missing("shard", sh.Digest, err)
+			return nil, missing(what, sh.Digest, err)
 		}
 		j.Spend(0, 0, 0, int64(len(raw)))
 		t, err := data.Bytes(raw, m.DType)
+		if err == nil && (t.Len() != sh.Tokens || int64(len(raw)) != sh.Size) {
+			err = fmt.Errorf("%d tokens in %d bytes, and the manifest says %d in %d", t.Len(), len(raw), sh.Tokens, sh.Size)
+		}
 		if err != nil {
-			return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("shard %s: %w", sh.Digest.Short(), err))
+			return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("%s %s: %w", what, sh.Digest.Short(), err))
 		}
 		if sh.Mask != "" {
-			if t, err = s.masked(ctx, j, t, sh.Mask); err != nil {
+			if t, err = s.masked(ctx, j, t, "the mask of "+what, sh.Mask); err != nil {
 				return nil, err
 			}
 		}
@@ -222,22 +227,31 @@ func (s *Service) split(ctx context.Context, j *job.Job, m curator.Manifest, nam
 }
 
 // masked fetches a shard's mask.
-func (s *Service) masked(ctx context.Context, j *job.Job, t data.Tokens, mask event.Digest) (data.Tokens, error) {
+func (s *Service) masked(ctx context.Context, j *job.Job, t data.Tokens, what string, mask event.Digest) (data.Tokens, error) {
 	raw, err := s.Blobs.Get(ctx, blob.Digest(mask))
 	if err != nil {
-		return nil, missing("mask", mask, err)
+		return nil, missing(what, mask, err)
 	}
 	j.Spend(0, 0, 0, int64(len(raw)))
 	m, err := data.WithMask(t, raw)
 	if err != nil {
-		return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("mask %s: %w", mask.Short(), err))
+		return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("%s %s: %w", what, mask.Short(), err))
 	}
 	return m, nil
 }
 
+// damaged is what to do about an object whose bytes are not those that were written: a Put of the same bytes may find it there.
+func damaged(d event.Digest) string {
+	return fmt.Sprintf("put the object %s back from a copy of the bucket, or remove it and make it again: a dataset is curated to the same bytes", blob.Digest(d).Key())
+}
+
 // missing makes a final failure of a blob that is not there or not whole; other faults may pass.
 func missing(what string, digest event.Digest, err error) error {
-	return job.Stored(fmt.Errorf("%s %s: %w", what, digest.Short(), err))
+	err = fmt.Errorf("%s %s: %w", what, digest.Short(), err)
+	if errors.Is(err, blob.ErrCorrupt) {
+		return job.Fail("corrupt_input", damaged(digest), err)
+	}
+	return job.Stored(err)
 }
 
 // open gives the files of a checkpoint.

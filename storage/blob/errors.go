@@ -55,6 +55,8 @@ func transient(err error) bool {
 		return !strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 	}
 	switch resp.Code {
+	case damaged:
+		return false
 	case "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", // damaged on the way
 		"RequestTimeout", "SlowDown", "SlowDownRead", "SlowDownWrite", "Throttling", "InternalError",
 		"OperationAborted", "ConditionalRequestConflict":
@@ -80,6 +82,8 @@ func (s *Store) explain(op string, err error) error {
 		detail += ": " + msg
 	}
 	switch {
+	case resp.Code == damaged:
+		return fmt.Errorf("blob: %s: %w in bucket %q at %s: its file is cut short or damaged", op, ErrCorrupt, s.cfg.Bucket, s.cfg.Endpoint)
 	case resp.Code == "RequestTimeTooSkewed":
 		return fmt.Errorf("blob: %s: %w: %s says that this machine's clock is wrong: set the clock", op, ErrDenied, s.cfg.Endpoint)
 	case resp.Code == "SignatureDoesNotMatch":
@@ -97,6 +101,9 @@ func (s *Store) explain(op string, err error) error {
 	}
 	return fmt.Errorf("blob: %s: %s answered %d %s", op, s.cfg.Endpoint, resp.StatusCode, detail)
 }
+
+// damaged is what the embedded server calls an object whose file cannot be read.
+const damaged = "XMillraceDamaged"
 
 // code is the S3 error code in err, or "".
 func code(err error) string {

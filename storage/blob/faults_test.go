@@ -285,11 +285,24 @@ func TestCorrupt(t *testing.T) {
 	smallBytes, err := s.Get(t.Context(), small.Digest)
 	require.NoError(t, err)
 	require.Equal(t, "small", string(smallBytes))
-	require.NoError(t, os.WriteFile(path, file[1:], 0o600))
-	_, err = s.Get(t.Context(), ref.Digest)
-	require.ErrorIs(t, err, blob.ErrCorrupt)
-	_, err = s.Put(t.Context(), b)
-	require.NoError(t, err)
+	// So is one whose file was cut short: the service says so at once, and is not asked again and again.
+	for name, cut := range map[string][]byte{"shorter": file[1:], "cut": file[:len(file)/2], "empty": nil} {
+		require.NoError(t, os.WriteFile(path, cut, 0o600))
+		require.NoError(t, os.WriteFile(objectFile(dir, small.Digest), nil, 0o600))
+		for _, d := range []blob.Digest{ref.Digest, small.Digest} {
+			_, err = s.Get(t.Context(), d)
+			require.ErrorIs(t, err, blob.ErrCorrupt, name)
+		}
+		if _, err = s.Stat(t.Context(), ref.Digest); name != "shorter" {
+			require.ErrorIs(t, err, blob.ErrCorrupt, name)
+		}
+		_, err = s.Put(t.Context(), b)
+		require.NoError(t, err, name)
+		_, err = s.Put(t.Context(), []byte("small"))
+		require.NoError(t, err, name)
+		_, err = s.Get(t.Context(), small.Digest)
+		require.NoError(t, err, name)
+	}
 	got, err := s.Get(t.Context(), ref.Digest)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(b, got))

@@ -90,10 +90,10 @@ func sent() minio.PutObjectOptions {
 }
 
 func (s *Store) putWhole(ctx context.Context, op, key string, src *source) error {
-	send := func(opts minio.PutObjectOptions) (taken bool, err error) {
+	send := func(opts minio.PutObjectOptions, unless bool) (taken bool, err error) {
 		err = s.retry(ctx, op, func() error {
 			_, err := s.s3.PutObject(ctx, s.cfg.Bucket, key, src.section(0, src.ref.Size), src.ref.Size, "", src.ref.Digest.Hex(), opts)
-			taken = code(err) == minio.PreconditionFailed
+			taken = code(err) == minio.PreconditionFailed || unless && code(err) == damaged
 			if taken {
 				return nil
 			}
@@ -101,11 +101,11 @@ func (s *Store) putWhole(ctx context.Context, op, key string, src *source) error
 		})
 		return taken, err
 	}
-	opts := sent()
-	if src.ref.Size <= smallPut {
+	opts, unless := sent(), src.ref.Size <= smallPut
+	if unless {
 		opts.SetMatchETagExcept("*") // If-None-Match: *
 	}
-	taken, err := send(opts)
+	taken, err := send(opts, unless)
 	if err != nil || !taken {
 		return err
 	}
@@ -113,7 +113,7 @@ func (s *Store) putWhole(ctx context.Context, op, key string, src *source) error
 	if present || err != nil {
 		return err
 	}
-	_, err = send(sent())
+	_, err = send(sent(), false)
 	return err
 }
 
@@ -168,14 +168,14 @@ func (s *Store) putParts(ctx context.Context, op, key string, src *source) (err 
 }
 
 // present says whether a key has an object of the right size. One of another
-// size cannot be what its name says, and is worth overwriting. An old one is
-// made young by a copy onto itself; where the service does not do that it is
+// size cannot be what its name says, and is worth overwriting, as is one that
+// the service cannot read. An old one is made young by a copy onto itself; where the service does not do that it is
 // not present, and sent again.
 func (s *Store) present(ctx context.Context, op, key string, size int64) (yes bool, err error) {
 	defer s.look(key)()
 	err = s.retry(ctx, op, func() error {
 		info, err := s.s3.StatObject(ctx, s.cfg.Bucket, key, minio.StatObjectOptions{})
-		if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
+		if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound || code(err) == damaged {
 			return nil
 		}
 		if yes = err == nil && info.Size == size; yes && time.Since(info.LastModified) > s.cfg.Fresh {

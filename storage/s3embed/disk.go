@@ -170,8 +170,22 @@ const errStorageFull gofakes3.ErrorCode = "XMinioStorageFull"
 // protocol library knows no status for it, see statusWriter.
 type fullKey struct{}
 
+// errDamaged is the code of an object whose file is cut short or has a broken
+// trailer. S3 has no word for it; storage/blob knows this one.
+const errDamaged gofakes3.ErrorCode = "XMillraceDamaged"
+
+// damagedKey finds, in a request's context, the flag that what it reads is
+// damaged, see readWriter.
+type damagedKey struct{}
+
 // fault translates an error of the file system into one of S3.
 func (d *disk) fault(ctx context.Context, err error) error {
+	if errors.Is(err, errTrailer) {
+		if damaged, ok := ctx.Value(damagedKey{}).(*atomic.Bool); ok {
+			damaged.Store(true)
+		}
+		return gofakes3.ErrorMessage(errDamaged, err.Error())
+	}
 	if !isFull(err) {
 		return err
 	}

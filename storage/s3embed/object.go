@@ -109,7 +109,7 @@ func (d *disk) publish(ctx context.Context, f *os.File, bucket, path string, m m
 		exists, etag := true, ""
 		m, _, _, err := statObject(path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errTrailer): // what is damaged is no object, and replaced
 			exists = false
 		case err != nil:
 			return err
@@ -181,7 +181,7 @@ func openObject(path string) (f *os.File, m meta, size int64, at time.Time, err 
 }
 
 // open finds a key's file, after any write of it that is in progress.
-func (d *disk) open(bucket, key string) (*os.File, *gofakes3.Object, error) {
+func (d *disk) open(ctx context.Context, bucket, key string) (*os.File, *gofakes3.Object, error) {
 	path, err := d.path(bucket, key)
 	if err != nil {
 		return nil, nil, err
@@ -194,15 +194,15 @@ func (d *disk) open(bucket, key string) (*os.File, *gofakes3.Object, error) {
 		return nil, nil, gofakes3.KeyNotFound(key)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, d.fault(ctx, err)
 	}
 	return f, &gofakes3.Object{Name: key, Metadata: m.Headers, Size: size, Hash: m.ETag, PartSizes: m.Parts}, nil
 }
 
 // GetObject opens an object, or a range of it, for reading. The caller closes
 // Contents. An overwrite meanwhile does not change what is read.
-func (d *disk) GetObject(_ context.Context, bucket, key string, want *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
-	f, obj, err := d.open(bucket, key)
+func (d *disk) GetObject(ctx context.Context, bucket, key string, want *gofakes3.ObjectRangeRequest) (*gofakes3.Object, error) {
+	f, obj, err := d.open(ctx, bucket, key)
 	if err != nil {
 		return nil, err
 	}
@@ -224,8 +224,8 @@ func (d *disk) GetObject(_ context.Context, bucket, key string, want *gofakes3.O
 }
 
 // HeadObject describes an object; its Contents are empty.
-func (d *disk) HeadObject(_ context.Context, bucket, key string) (*gofakes3.Object, error) {
-	f, obj, err := d.open(bucket, key)
+func (d *disk) HeadObject(ctx context.Context, bucket, key string) (*gofakes3.Object, error) {
+	f, obj, err := d.open(ctx, bucket, key)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (c *contents) WriteTo(w io.Writer) (int64, error) {
 
 // CopyObject stores the bytes of one key under another with new metadata.
 func (d *disk) CopyObject(ctx context.Context, srcBucket, srcKey, dstBucket, dstKey string, headers map[string]string) (gofakes3.CopyObjectResult, error) {
-	src, obj, err := d.open(srcBucket, srcKey)
+	src, obj, err := d.open(ctx, srcBucket, srcKey)
 	if err != nil {
 		return gofakes3.CopyObjectResult{}, err
 	}

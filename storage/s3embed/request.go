@@ -18,13 +18,14 @@ import (
 )
 
 // checked wraps the protocol handler with what it lacks: the signed sha256 of
-// a body is compared with the body, and a full disk is told from a fault of the
-// server (507, which no client retries, instead of 500).
+// a body is compared with the body, a full disk is told from a fault of the
+// server (507, which no client retries, instead of 500), and so is a damaged
+// file, by a code that HEAD has too.
 func checked(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPut && r.Method != http.MethodPost {
-			// Reads keep the bare ResponseWriter, which can sendfile.
-			next.ServeHTTP(w, r)
+			var damaged atomic.Bool
+			next.ServeHTTP(&readWriter{w, &damaged}, r.WithContext(context.WithValue(r.Context(), damagedKey{}, &damaged)))
 			return
 		}
 		// The protocol library closes the body before it answers; net/http
@@ -85,6 +86,25 @@ func (w *statusWriter) WriteHeader(status int) {
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
+
+// readWriter names what is wrong with a damaged object in a header, since the
+// answer to a HEAD has no body. It can sendfile, as the bare ResponseWriter can.
+type readWriter struct {
+	http.ResponseWriter
+	damaged *atomic.Bool
+}
+
+func (w *readWriter) WriteHeader(status int) {
+	if status == http.StatusInternalServerError && w.damaged.Load() {
+		w.Header().Set("X-Minio-Error-Code", string(errDamaged)) // where clients look for it
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *readWriter) ReadFrom(r io.Reader) (int64, error) { return io.Copy(w.ResponseWriter, r) }
+
+// Unwrap is for http.ResponseController.
+func (w *readWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Unwrap is for http.ResponseController.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

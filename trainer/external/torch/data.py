@@ -1,11 +1,24 @@
 """A dataset of the platform (docs/formats/dataset.md) and the windows of its text in the Go trainer's order (trainer/data)."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
 import order
+
+
+def checked(path: Path, digest: str, size: int | None) -> Path:
+    """The path of a file that is what the manifest says; a shard that was cut short or damaged must not be learnt from."""
+    try:
+        with open(path, "rb") as f:
+            have, got = path.stat().st_size, "sha256:" + hashlib.file_digest(f, "sha256").hexdigest()
+    except OSError as e:
+        raise SystemExit(f"data: {e}; start the run again, the worker fetches it") from e
+    if got != digest or size is not None and have != size:
+        raise SystemExit(f"data: {path} has {have} bytes with {got}, the manifest says {size if size is not None else 'any'} with {digest}; remove it and start the run again, the worker fetches it")
+    return path
 
 
 class Split:
@@ -15,9 +28,9 @@ class Split:
         split = next(s for s in manifest["splits"] if s["name"] == name)
         ids, masks = [], []
         for i, shard in enumerate(split["shards"]):
-            path = folder / "shards" / f"{name}-{i:05d}.bin"
+            path = checked(folder / "shards" / f"{name}-{i:05d}.bin", shard["digest"], shard["size"])
             ids.append(np.memmap(path, dtype="<u2" if manifest["dtype"] == "uint16" else "<u4", mode="r") if shard["tokens"] else np.empty(0, "<u2"))
-            masks.append(path.with_suffix(".mask") if shard.get("mask") else None)
+            masks.append(checked(path.with_suffix(".mask"), shard["mask"], None) if shard.get("mask") else None)
         self.ids, self.ends = ids, np.cumsum([len(s) for s in ids])
         self.masks = None
         if any(masks):

@@ -3,6 +3,7 @@ package torch_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"flag"
@@ -233,6 +234,30 @@ func TestTheScriptRunsAndGoesOn(t *testing.T) {
 	}
 }
 
+// A shard or a mask that was damaged or cut short is refused by its name.
+func TestTheScriptRefusesADamagedShard(t *testing.T) {
+	find(t)
+	for _, name := range []string{"train-00001.bin", "train-00001.mask", "held_out-00000.bin"} {
+		for how, spoil := range map[string]func([]byte) []byte{
+			"turned": func(b []byte) []byte { b[7] ^= 1; return b }, "cut": func(b []byte) []byte { return b[:len(b)-2] },
+		} {
+			set := dataset(t)
+			file := filepath.Join(set, "shards", name)
+			raw, err := os.ReadFile(file)
+			if err == nil {
+				err = os.WriteFile(file, spoil(raw), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.CommandContext(t.Context(), "python3", "-c", "import data, sys; data.dataset(sys.argv[1])", set).CombinedOutput()
+			if err == nil || !strings.Contains(string(out), name) || !strings.Contains(string(out), "start the run again") {
+				t.Errorf("%s %s: %v %s", name, how, err, out)
+			}
+		}
+	}
+}
+
 // find is torchrun, of a Python that has what the script needs.
 func find(t *testing.T) string {
 	t.Helper()
@@ -286,27 +311,26 @@ func command() []string {
 func dataset(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	write := func(name string, raw []byte) {
+	write := func(name string, raw []byte) (digest string) {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
+		return fmt.Sprintf("sha256:%x", sha256.Sum256(raw))
 	}
-	ids := func(name string, list data.IDs) {
+	shard := func(name string, list data.IDs) string {
 		var raw []byte
 		for _, id := range list {
 			raw = binary.LittleEndian.AppendUint16(raw, uint16(id))
 		}
-		write(name, raw)
+		return fmt.Sprintf(`"tokens":%d,"size":%d,"digest":%q`, len(list), len(raw), write(name, raw))
 	}
-	ids("shards/train-00000.bin", text(0, cut))
-	ids("shards/train-00001.bin", text(cut, middle))
-	write("shards/train-00001.mask", mask(middle-cut))
-	ids("shards/held_out-00000.bin", text(middle, end))
 	write("manifest.json", fmt.Appendf(nil, `{"dtype":"uint16","tokenizer":{"vocab_size":%d},"splits":[
-{"name":"train","shards":[{"tokens":%d},{"tokens":%d,"mask":"sha256:0"}]},{"name":"held_out","shards":[{"tokens":%d}]}]}`, vocab, cut, middle-cut, end-middle))
+{"name":"train","shards":[{%s},{%s,"mask":%q}]},{"name":"held_out","shards":[{%s}]}]}`, vocab,
+		shard("shards/train-00000.bin", text(0, cut)), shard("shards/train-00001.bin", text(cut, middle)), write("shards/train-00001.mask", mask(middle-cut)),
+		shard("shards/held_out-00000.bin", text(middle, end))))
 	return dir
 }
 
