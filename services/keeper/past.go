@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type Past struct {
 
 	mu     sync.Mutex
 	models map[uint64]*pastModel
+	lent   map[*readmodel.Model]func() error // models that their askers fold on, and what closes each
+	number uint64                            // of the last one's file
 }
 
 // PastLimits bound what looking back takes. The zero value works.
@@ -82,7 +85,7 @@ func OpenPast(k *Keeper, dir string, limits PastLimits) (*Past, error) {
 	if limits.Build <= 0 {
 		limits.Build = 30 * time.Minute
 	}
-	p := &Past{keeper: k, dir: dir, limits: limits, one: make(chan struct{}, 1), models: map[uint64]*pastModel{}}
+	p := &Past{keeper: k, dir: dir, limits: limits, one: make(chan struct{}, 1), models: map[uint64]*pastModel{}, lent: map[*readmodel.Model]func() error{}}
 	p.life, p.end = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -96,6 +99,9 @@ func (p *Past) Close() error {
 	var err error
 	for _, m := range p.models {
 		err = errors.Join(err, p.drop(m))
+	}
+	for _, end := range p.lent {
+		err = errors.Join(err, end())
 	}
 	return errors.Join(err, os.RemoveAll(p.dir))
 }
@@ -230,12 +236,7 @@ func (p *Past) drop(m *pastModel) error {
 	if m.model != nil {
 		err = m.model.Close()
 	}
-	for _, path := range []string{m.path, m.path + ".lock"} {
-		if rerr := os.Remove(path); !errors.Is(rerr, os.ErrNotExist) {
-			err = errors.Join(err, rerr)
-		}
-	}
-	return err
+	return errors.Join(err, removeModel(m.path))
 }
 
 // make folds a model, one at a time.
@@ -312,22 +313,40 @@ func (p *Past) fold(ctx context.Context, m *pastModel) (_ *readmodel.Model, at t
 
 // begin puts the newest snapshot that is not later in the model's place, when there is one.
 func (p *Past) begin(ctx context.Context, m *pastModel, identity string) error {
-	all, err := p.keeper.Model.Snapshots()
+	all, err := p.snapshots(identity)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b readmodel.Snapshot) int { return int(int64(b.Place) - int64(a.Place)) })
 	for _, s := range all {
-		if s.Layout != readmodel.Layout || s.Log != identity || s.Place > m.place {
+		if s.Place > m.place {
 			continue
 		}
-		_, err := Restore(ctx, p.keeper.Blobs, s.SnapshotTaken.Snapshot, m.path)
-		if err == nil || ctx.Err() != nil {
+		if done, err := p.restore(ctx, s, m.path); done || err != nil {
 			return err
-		}
-		if !errors.Is(err, blob.ErrNotFound) { // collected
-			p.keeper.Log.Warn("a snapshot could not be used: an older one is", "place", s.Place, "error", err)
 		}
 	}
 	return nil
+}
+
+// snapshots are those of a log that can be used, newest first.
+func (p *Past) snapshots(identity string) ([]readmodel.Snapshot, error) {
+	all, err := p.keeper.Model.Snapshots()
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(slices.Clone(all), func(s readmodel.Snapshot) bool { return s.Layout != readmodel.Layout || s.Log != identity })
+	slices.SortFunc(all, func(a, b readmodel.Snapshot) int { return cmp.Compare(b.Place, a.Place) })
+	return all, nil
+}
+
+// restore puts a snapshot at path. One that was collected, or cannot be used, is not done; the error is the context's.
+func (p *Past) restore(ctx context.Context, s readmodel.Snapshot, path string) (done bool, err error) {
+	_, err = Restore(ctx, p.keeper.Blobs, s.SnapshotTaken.Snapshot, path)
+	if err == nil {
+		return true, nil
+	}
+	if ctx.Err() == nil && !errors.Is(err, blob.ErrNotFound) { // collected
+		p.keeper.Log.Warn("a snapshot could not be used: another one is", "place", s.Place, "error", err)
+	}
+	return false, ctx.Err()
 }

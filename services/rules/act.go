@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"millrace/event"
 	"millrace/services/bus"
@@ -40,6 +39,19 @@ type args struct {
 	SecretEnv  string            `json:"secret_env"`
 }
 
+// argsOf reads what a firing decided. The run is that of the fact unless another is named.
+func argsOf(fired event.RuleFired) (args, error) {
+	var do map[string]args
+	if err := json.Unmarshal(fired.Then, &do); err != nil && fired.Action != "email" { // whose "to" is a list
+		return args{}, wrong("then", "", "the action's arguments: %v", err)
+	}
+	a := do[fired.Action]
+	if a.Run == "" {
+		a.Run = fired.Run
+	}
+	return a, nil
+}
+
 // act does what a firing decided and says what came of it. All of it may be repeated.
 func (s *Service) act(ctx context.Context, env event.Envelope, _ bus.Delivery) error {
 	fired, ok := env.Event.(event.RuleFired)
@@ -63,17 +75,11 @@ func (s *Service) act(ctx context.Context, env event.Envelope, _ bus.Delivery) e
 	} else if !errors.Is(err, bus.ErrNone) {
 		return err
 	}
-	var do map[string]args
-	if err := json.Unmarshal(fired.Then, &do); err != nil && !strings.Contains(string(fired.Then), `"email"`) {
-		acted.Outcome, acted.Failure = event.Refused, &event.Failure{Code: "INVALID", Message: fmt.Sprintf("the action's arguments: %v", err)}
-		return s.close(ctx, acted)
+	a, err := argsOf(fired)
+	if err == nil {
+		acted.Run = a.Run
+		err = s.perform(ctx, fired, env.Seq, a, &acted)
 	}
-	a := do[fired.Action]
-	if a.Run == "" {
-		a.Run = fired.Run
-	}
-	acted.Run = a.Run
-	err = s.perform(ctx, fired, env.Seq, a, &acted)
 	var refused interface {
 		Code() string
 		Hint() string
@@ -140,9 +146,7 @@ func (s *Service) perform(ctx context.Context, fired event.RuleFired, seq uint64
 		}
 		wish.Run, wish.Name = "", ""
 		wish.Spec, wish.Branch = event.Spec{Kind: event.Evaluate, Config: config}, &event.Branch{From: a.Run, Step: a.Step, Kind: event.Evaluation}
-		if wish.Branch.Step == 0 && fired.Step != nil {
-			wish.Branch.Step = *fired.Step
-		}
+		wish.Branch.Step = stepOf(fired, a)
 		return s.start(ctx, wish, acted)
 	case "train", "finetune", "curate":
 		wish.Spec = event.Spec{Kind: event.RunKind(fired.Action), Config: a.Config, Inputs: a.Inputs, Engine: a.Engine}
@@ -167,6 +171,17 @@ func (s *Service) perform(ctx context.Context, fired event.RuleFired, seq uint64
 	return wrong("then", "", "there is no action %q", fired.Action)
 }
 
+// stopped says why a run need not be stopped, "" when it may be.
+func stopped(run readmodel.Run) string {
+	switch {
+	case run.Status.Ended():
+		return fmt.Sprintf("run %s is %s", run.ID, run.Status)
+	case run.Stop != nil:
+		return "it was asked to stop already"
+	}
+	return ""
+}
+
 // stop asks a run to stop, unless it has ended or was asked to already.
 func (s *Service) stop(ctx context.Context, a args, by string, acted *event.RuleActed) error {
 	run, err := s.Model.Run(a.Run)
@@ -180,11 +195,8 @@ func (s *Service) stop(ctx context.Context, a args, by string, acted *event.Rule
 	case run.Stop != nil && run.Stop.By == by:
 		acted.Result = "asked to stop"
 		return nil
-	case run.Status.Ended() || run.Stop != nil:
-		acted.Outcome, acted.Result = event.Needless, fmt.Sprintf("run %s is %s", a.Run, run.Status)
-		if run.Stop != nil && !run.Status.Ended() {
-			acted.Result = "it was asked to stop already"
-		}
+	case stopped(run) != "":
+		acted.Outcome, acted.Result = event.Needless, stopped(run)
 		return nil
 	}
 	if _, err := s.Tracker.Submit(ctx, event.RunStopRequested{Run: a.Run, By: by, Reason: a.Reason, Pause: a.Pause}); err != nil {
@@ -221,7 +233,7 @@ func (s *Service) rollback(ctx context.Context, fired event.RuleFired, seq uint6
 		acted.Made = wish.Run
 		return nil
 	}
-	step, err := s.backTo(fired, a)
+	step, err := backTo(s.Model, fired, a)
 	if err != nil {
 		return err
 	}
@@ -235,7 +247,7 @@ func (s *Service) rollback(ctx context.Context, fired event.RuleFired, seq uint6
 	} else if r, ok := asked.Event.(event.RunRequested); ok && asked.Seq > seq && r.Resume > 0 && r.By == by {
 		return nil // an earlier delivery resumed it
 	}
-	forks := len(a.Config) > 0 && string(a.Config) != "{}" && string(a.Config) != "null"
+	forks := a.changes()
 	if !run.Status.Ended() {
 		reason := a.Reason
 		if reason == "" {
@@ -264,13 +276,26 @@ func (s *Service) rollback(ctx context.Context, fired event.RuleFired, seq uint6
 	return err
 }
 
+// changes tells whether a configuration is changed.
+func (a args) changes() bool {
+	return len(a.Config) > 0 && string(a.Config) != "{}" && string(a.Config) != "null"
+}
+
+// stepOf is the step that was asked for, or that of the point that fired the rule; 0 for none.
+func stepOf(fired event.RuleFired, a args) int64 {
+	if a.Step == 0 && fired.Step != nil {
+		return *fired.Step
+	}
+	return a.Step
+}
+
 // backTo is the step to go back to: the one that was asked for, or the newest checkpoint before the point that fired the rule.
-func (s *Service) backTo(fired event.RuleFired, a args) (int64, error) {
+func backTo(m *readmodel.Model, fired event.RuleFired, a args) (int64, error) {
 	var step int64
 	if len(a.To) > 0 && json.Unmarshal(a.To, &step) == nil {
 		return step, nil
 	}
-	all, err := s.Model.Checkpoints(a.Run)
+	all, err := m.Checkpoints(a.Run)
 	if err != nil {
 		return 0, err
 	}
@@ -282,6 +307,18 @@ func (s *Service) backTo(fired event.RuleFired, a args) (int64, error) {
 	return 0, wrong("to", "save checkpoints more often", "run %s has no checkpoint to go back to", a.Run)
 }
 
+// promoted is the step of the checkpoint that an alias is to point at: the last one's where none is named.
+func promoted(m *readmodel.Model, fired event.RuleFired, a args) (int64, error) {
+	if step := stepOf(fired, a); step != 0 {
+		return step, nil
+	}
+	c, err := m.LastCheckpoint(a.Run)
+	if errors.Is(err, readmodel.ErrNotFound) {
+		return 0, wrong("step", "", "run %s has no checkpoint", a.Run)
+	}
+	return c.Step, err
+}
+
 // promote points an alias at a checkpoint. Who set it after the decision was made has the last word, unless it was the rule itself.
 func (s *Service) promote(ctx context.Context, fired event.RuleFired, seq uint64, a args, by string, acted *event.RuleActed) error {
 	run, err := s.Model.Run(a.Run)
@@ -291,16 +328,9 @@ func (s *Service) promote(ctx context.Context, fired event.RuleFired, seq uint64
 	if err != nil {
 		return err
 	}
-	step := a.Step
-	if step == 0 && fired.Step != nil {
-		step = *fired.Step
-	}
-	if step == 0 {
-		c, err := s.Model.LastCheckpoint(a.Run)
-		if err != nil {
-			return wrong("step", "", "run %s has no checkpoint", a.Run)
-		}
-		step = c.Step
+	step, err := promoted(s.Model, fired, a)
+	if err != nil {
+		return err
 	}
 	if now, err := s.Model.Alias(run.Experiment, a.Alias); err == nil {
 		switch {

@@ -4,17 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 
 	"millrace/event"
 	"millrace/storage/readmodel"
 )
 
-// decider decides by a read model: the lab's own, or one of a past.
+// decider decides by a read model: the lab's own, or one that a trial folds. Every decision of a rule comes through hear or show.
 type decider struct {
 	model *readmodel.Model
 	// fired tells how often a rule has fired for a run where that is not the model's to tell.
 	fired func(r *Rule, run event.RunID) (readmodel.Fired, error)
+}
+
+// carried are the facts that a message carries: itself, or each of a batch, with an id of its own. What of a batch cannot be read is left
+// out: the fold says so.
+func carried(env event.Envelope) iter.Seq[event.Envelope] {
+	return func(yield func(event.Envelope) bool) {
+		batch, ok := env.Event.(event.BatchLogged)
+		if !ok {
+			yield(env)
+			return
+		}
+		n := 0
+		for fact, err := range batch.Unpack() {
+			n++
+			if err != nil {
+				continue
+			}
+			one := env
+			one.ID, one.Event = fmt.Sprintf("%s/%d", env.ID, n), fact
+			if !yield(one) {
+				return
+			}
+		}
+	}
+}
+
+// hear asks the rules on a fact about it, and has what they decide said. Points are shown otherwise.
+func (d decider) hear(ctx context.Context, rules []*Rule, env event.Envelope, say func(*event.RuleFired) error) error {
+	for _, r := range rules {
+		if r.On != env.Event.Type() || r.On == Points {
+			continue
+		}
+		fired, err := d.decide(ctx, r, &state{model: d.model, env: env, run: runOf(env.Event)})
+		if err == nil && fired != nil {
+			err = say(fired)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // decide tells what a rule does about a fact: nil for nothing. Its error is the platform's; one of the rule's own is in the decision.

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // lab is a log, its view, a tracker and rules in a temporary directory.
 type lab struct {
 	*testing.T
+	dir     string
 	bus     *bus.Bus
 	model   *readmodel.Model
 	tracker *tracker.Tracker
@@ -33,10 +34,16 @@ type lab struct {
 
 func start(t *testing.T, notify rules.Notify) *lab {
 	t.Helper()
+	return startAt(t, notify, nil)
+}
+
+// startAt is a lab with a clock of its own for what is published.
+func startAt(t *testing.T, notify rules.Notify, now func() time.Time) *lab {
+	t.Helper()
 	told := &talk{}
 	quiet := told.logger()
 	dir := t.TempDir()
-	b, err := bus.Open(t.Context(), bus.Config{Dir: filepath.Join(dir, "log"), Source: "/test", Log: quiet, Relaxed: true})
+	b, err := bus.Open(t.Context(), bus.Config{Dir: filepath.Join(dir, "log"), Source: "/test", Log: quiet, Relaxed: true, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +55,7 @@ func start(t *testing.T, notify rules.Notify) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{T: t, bus: b, model: m, told: told}
+	l := &lab{T: t, dir: dir, bus: b, model: m, told: told}
 	l.tracker = &tracker.Tracker{
 		Bus: b, Model: m, Now: time.Now, Random: rand.Reader, Log: quiet,
 		CheckRule: func(r event.RuleSaved) (event.RuleSaved, error) { return rules.Save(m, r) },

@@ -75,9 +75,17 @@ func (c *collector) add(env event.Envelope, m event.MetricsLogged, wanted func(k
 	}
 }
 
-// due takes out what is to be shown at a moment.
+// wanted tells which series some rule is on.
+func wanted(rules []*Rule) func(key string) bool {
+	return func(key string) bool {
+		return slices.ContainsFunc(rules, func(r *Rule) bool { return r.On == Points && fits(r.Metric, key) })
+	}
+}
+
+// due takes out what is to be shown at a moment, by run.
 func (c *collector) due(now time.Time, show func(run event.RunID, of *fresh) error) error {
-	for run, of := range c.runs {
+	for _, run := range sortedKeys(c.runs) {
+		of := c.runs[run]
 		switch {
 		case len(of.series) == 0 && now.Sub(of.since) > time.Minute:
 			delete(c.runs, run)
@@ -100,13 +108,10 @@ func (d decider) show(ctx context.Context, rules []*Rule, run event.RunID, of *f
 				continue
 			}
 			fired, err := d.decide(ctx, r, &state{model: d.model, env: of.env, run: run, key: key, values: h.values, step: h.step})
+			if err == nil && fired != nil {
+				err = say(fired)
+			}
 			if err != nil {
-				return err
-			}
-			if fired == nil {
-				continue
-			}
-			if err := say(fired); err != nil {
 				return err
 			}
 		}
@@ -171,9 +176,7 @@ func (s *Service) followPoints(ctx context.Context) error {
 		case env := <-news:
 			rules := s.rules()
 			if m, ok := env.Event.(event.MetricsLogged); ok {
-				c.add(env, m, func(key string) bool {
-					return slices.ContainsFunc(rules, func(r *Rule) bool { return r.On == Points && fits(r.Metric, key) })
-				})
+				c.add(env, m, wanted(rules))
 			}
 			shown = env.Seq
 			continue

@@ -9,7 +9,7 @@ import (
 )
 
 // Save checks a rule that is to be saved beside those that are, writes out its defaults and counts its version. Errors: *Error; those of the
-// model.
+// model. What would end in a circle is returned too.
 func Save(m *readmodel.Model, saved event.RuleSaved) (event.RuleSaved, error) {
 	r, err := Parse(saved)
 	if err != nil {
@@ -45,7 +45,7 @@ func Save(m *readmodel.Model, saved event.RuleSaved) (event.RuleSaved, error) {
 			for i, c := range circle {
 				names[i] = fmt.Sprintf("%q (on %s: %s)", c.Name, c.On, c.then.name)
 			}
-			return saved, wrong("then", "narrow one of them, for example by run.depth == 0 or by what it makes", "this would never end, each causing the next: %s", strings.Join(append(names, names[0]), " → "))
+			return r.RuleSaved, wrong("then", "narrow one of them, for example by run.depth == 0 or by what it makes", "this would never end, each causing the next: %s", strings.Join(append(names, names[0]), " → "))
 		}
 	}
 	return r.RuleSaved, nil

@@ -182,4 +182,4 @@ func (s *state) near(run event.RunID, key string, step int64) *int64 {
 	return &all[0][0].LastStep
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

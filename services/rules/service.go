@@ -3,7 +3,6 @@ package rules
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -223,43 +222,15 @@ func (s *Service) rules() []*Rule {
 
 // hear shows a fact, or each that a batch carries, to reactors and rules.
 func (s *Service) hear(ctx context.Context, env event.Envelope) error {
-	batch, ok := env.Event.(event.BatchLogged)
-	if !ok {
-		return s.hearOne(ctx, env)
-	}
-	n := 0
-	for fact, err := range batch.Unpack() {
-		n++
-		if err != nil {
-			continue // the fold says so
-		}
-		one := env
-		one.ID, one.Event = fmt.Sprintf("%s/%d", env.ID, n), fact
-		if err := s.hearOne(ctx, one); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Service) hearOne(ctx context.Context, env event.Envelope) error {
-	for _, r := range s.Reactors {
-		if slices.ContainsFunc(r.Filters(), func(f string) bool { return bus.Fits(env.Event.Subject(), f) }) {
-			if err := r.React(ctx, env); err != nil {
-				return err
+	for one := range carried(env) {
+		for _, r := range s.Reactors {
+			if slices.ContainsFunc(r.Filters(), func(f string) bool { return bus.Fits(one.Event.Subject(), f) }) {
+				if err := r.React(ctx, one); err != nil {
+					return err
+				}
 			}
 		}
-	}
-	for _, r := range s.rules() {
-		if r.On != env.Event.Type() {
-			continue
-		}
-		d := decider{model: s.Model}
-		fired, err := d.decide(ctx, r, &state{model: s.Model, env: env, run: runOf(env.Event)})
-		if err != nil {
-			return err
-		}
-		if err := s.say(ctx, fired); err != nil {
+		if err := (decider{model: s.Model}).hear(ctx, s.rules(), one, func(f *event.RuleFired) error { return s.say(ctx, f) }); err != nil {
 			return err
 		}
 	}
@@ -268,9 +239,6 @@ func (s *Service) hearOne(ctx context.Context, env event.Envelope) error {
 
 // say publishes a decision, once.
 func (s *Service) say(ctx context.Context, fired *event.RuleFired) error {
-	if fired == nil {
-		return nil
-	}
 	seq, err := s.Bus.PublishOnce(ctx, *fired)
 	if errors.Is(err, bus.ErrExists) {
 		return nil

@@ -17,7 +17,7 @@ func TestLayersLikeAMap(t *testing.T) {
 	file := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		file++
-		db, err := openBolt(filepath.Join(t.TempDir(), fmt.Sprint(file)))
+		db, err := openBolt(filepath.Join(t.TempDir(), fmt.Sprint(file)), false)
 		if err != nil {
 			rt.Fatal(err)
 		}

@@ -37,6 +37,8 @@ type Options struct {
 	CommitPoints int
 	// CachePoints is how many points of series are kept in memory at most, 24 bytes each, and 64 times how many series; 0 means 4,194,304.
 	CachePoints int
+	// Temporary is for a file that is not to outlive its process: nothing is fsynced, and Close writes nothing.
+	Temporary bool
 	// Log hears of rebuilds, skipped facts and failed commits; nil means slog.Default().
 	Log *slog.Logger
 }
@@ -94,7 +96,7 @@ func Open(path string, o Options) (*Model, error) {
 
 // openFile opens and loads the file. When it must not be used it is put out of the way and the reason returned.
 func (m *Model) openFile() (why string, err error) {
-	db, err := openBolt(m.path)
+	db, err := openBolt(m.path, m.options.Temporary)
 	if err != nil {
 		if errors.Is(err, bolterrors.ErrTimeout) {
 			return "", fmt.Errorf("readmodel: open %s: %w; stop that process or give this one its own data folder", m.path, ErrLocked)
@@ -136,13 +138,15 @@ func guarded(fn func() error) (err error) {
 	return fn()
 }
 
-func openBolt(path string) (db *bbolt.DB, err error) {
+func openBolt(path string, temporary bool) (db *bbolt.DB, err error) {
 	err = guarded(func() error {
 		db, err = bbolt.Open(path, 0o644, &bbolt.Options{
 			Timeout:         time.Second,
 			FreelistType:    bbolt.FreelistMapType,
 			InitialMmapSize: addressSpace(),
 			NoStatistics:    true,
+			NoSync:          temporary,
+			NoGrowSync:      temporary,
 		})
 		return err
 	})
@@ -355,13 +359,15 @@ func (m *Model) addPrice(p storedPrice) {
 	m.priced.books = nil
 }
 
-// Close commits what is pending, ends watchers and waiters, and closes the file.
+// Close commits what is pending (unless the file is temporary), ends watchers and waiters, and closes the file.
 func (m *Model) Close() error {
 	var err error
 	m.once.Do(func() {
 		close(m.stop)
 		<-m.stopped
-		err = m.Commit()
+		if !m.options.Temporary {
+			err = m.Commit()
+		}
 		m.mu.Lock()
 		m.closed = true
 		m.wakeWaiters(true)
