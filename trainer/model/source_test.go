@@ -58,7 +58,7 @@ func TestAGeneratorReadsAndWritesWhatAWholePassSays(t *testing.T) {
 						t.Fatal(err)
 					}
 					for i, logits := range feed.Logits {
-						if got := logProb(logits, target[at+i]); math.Abs(got-want[at+i].LogProb) > 1e-4*max(1, math.Abs(want[at+i].LogProb)) {
+						if got := logProb(logits, target[at+i]); math.Abs(got-want[at+i].LogProb) > 5e-4*max(1, math.Abs(want[at+i].LogProb)) {
 							t.Fatalf("token %d: %g, a whole pass says %g", at+i, got, want[at+i].LogProb)
 						}
 					}

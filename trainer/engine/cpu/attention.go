@@ -6,9 +6,25 @@ import (
 	"millrace/trainer/engine"
 )
 
-// queryBlock is how many queries' scores and their gradients are held at once, so that memory grows with the number of keys
-// and not with its square.
-const queryBlock = 128
+// Scores are made the upright way: a row for each key, a column for each query, a panel of queries at a time. A column's softmax runs down the
+// rows, so that lanes never meet; keys, values and the gradients of y are multiplied where they lie; only queries are turned.
+
+// A block is how many queries' scores and their gradients are held at once, so that memory grows with the number of keys and not with its
+// square: blockMost, or fewer while those of all keys would not stay in the second-level cache.
+const (
+	blockMost   = 128
+	blockLeast  = 32
+	blockScores = 1 << 17
+)
+
+// queryBlock is the block for so many keys. It is part of the result: sums over queries are cut by it.
+func queryBlock(keys int) int {
+	block := blockMost
+	for block > blockLeast && block*keys > blockScores {
+		block /= 2
+	}
+	return block
+}
 
 // attends is what Attention and its backward pass work on.
 type attends struct {
@@ -23,7 +39,7 @@ type attended struct {
 	s           *engine.Shape
 	batch, head int
 	scale       float32
-	bias, lse   []float32 // [TQ,TK] or nil, [TQ]; lse is nil where it is known
+	bias, lse   []float32 // [TQ,TK] or nil, [TQ]
 }
 
 func newAttended(s *engine.Shape, batch, head int, bias, lse []float32) attended {
@@ -52,79 +68,100 @@ func (a *attended) out(y []float32) []float32 {
 
 func (a *attended) seen(i int) int { return a.s.Seen(a.batch, i) }
 
-// scoreRow is how far rows of scores are apart: one cache line more than they need, lest rows of a power of two of keys fall
-// into the same few sets of the cache.
-func scoreRow(tk int) int { return (tk+15)/16*16 + 16 }
-
-// adjust adds what is not a product to scaled scores of query i; without bias and slopes there is nothing to do, and the
-// scores are left unscaled for softmax to scale.
-func (a *attended) adjust(row []float32, i int) (rate float32) {
-	if a.bias == nil && a.s.Slopes == nil {
-		return a.scale
+// first is the first query that sees a key: those before it have none, those behind it see the same keys and maybe more.
+func (a *attended) first() int {
+	i := 0
+	for i < a.s.TQ && a.seen(i) == 0 {
+		i++
 	}
-	slope, position := float32(0), a.s.Position(a.batch, i)
-	if a.s.Slopes != nil {
-		slope = a.s.Slopes[a.head]
-	}
-	for j := range row {
-		row[j] = row[j]*a.scale - slope*float32(max(position-j, j-position))
-	}
-	if a.bias != nil {
-		addGo(row, row, a.bias[i*a.s.TK:][:len(row)])
-	}
-	return 1
+	return i
 }
 
-// Attention gives every query head of a sequence to one thread. A tile of queries never looks at keys beyond those its last
-// row sees.
+// sight sets columns to how many keys queries from..to see; those behind see one.
+func (a *attended) sight(columns []float32, from, to int) {
+	for i := range columns {
+		columns[i] = 1
+		if from+i < to {
+			columns[i] = float32(a.seen(from + i))
+		}
+	}
+}
+
+// Attention gives every query head of a sequence to one thread. A panel of queries never looks at keys beyond those its last one sees.
 func (k *fast) Attention(y, lse, q, key, v, bias []float32, s engine.Shape) {
 	attentionShapes(y, lse, q, key, v, bias, s)
 	each(k, s.B*s.Heads.Q, attends{y: y, lse: lse, q: q, key: key, v: v, bias: bias, s: s}, func(k *fast, x *attends, sc *scratch, index int) {
 		s := &x.s
 		dim, tk := s.Heads.Dim, s.TK
 		a := newAttended(s, index/s.Heads.Q, index%s.Heads.Q, x.bias, x.lse)
-		room := grow(&sc.panels, k.room(tk, dim)+k.room(dim, tk))
-		keys := k.columnPanels(room, a.keys(x.key), s.KVStride, tk, dim)
-		values := k.rowPanels(room[k.room(tk, dim):], a.keys(x.v), s.KVStride, tk, dim)
-		row := scoreRow(tk)
-		probs := grow(&sc.scores, k.tileRows*row)
-		count := k.tiles(s.TQ)
-		for t := range count {
-			from, to := s.TQ*t/count, s.TQ*(t+1)/count
-			most := k.probabilities(probs, &a, x.q, keys, from, to)
-			out := a.out(x.y)[from*s.YStride:]
-			if most == 0 {
-				for i := range to - from {
-					clear(out[i*s.YStride:][:dim])
-				}
-				continue
+		room := grow(&sc.panels, 2*k.operandRoom(tk, dim)+k.room(k.panel, dim))
+		keys := k.operand(&room, a.keys(x.key), s.KVStride, tk, dim, false)
+		values := k.operand(&room, a.keys(x.v), s.KVStride, tk, dim, true)
+		probs := grow(&sc.scores, (tk+3)*k.panel)
+		seen, best, sum := probs[tk*k.panel:][:k.panel], probs[(tk+1)*k.panel:][:k.panel], probs[(tk+2)*k.panel:][:k.panel]
+		out := a.out(x.y)
+		first := a.first()
+		for i := range first {
+			clear(out[i*s.YStride:][:dim])
+			a.lse[i] = float32(math.Inf(-1))
+		}
+		for from := first; from < s.TQ; from += k.panel {
+			to := min(s.TQ, from+k.panel)
+			most := a.seen(to - 1)
+			rate := k.scores(sc, room, probs, k.panel, &a, x.q, keys, from, to)
+			a.sight(seen, from, to)
+			k.softmaxColumns(probs, k.panel, most, rate, seen, best, sum)
+			for i := range to - from {
+				a.lse[from+i] = float32(math.Log(float64(sum[i])) + float64(best[i])*float64(rate))
 			}
-			k.times(out, s.YStride, probs, row, 1, values, tk, to-from, dim, 0, most, false)
+			count := k.tiles(to - from)
+			for t := range count {
+				low, high := (to-from)*t/count, (to-from)*(t+1)/count
+				k.times(out[(from+low)*s.YStride:], s.YStride, probs[low:], 1, k.panel, values, high-low, dim, 0, a.seen(from+high-1), false)
+			}
 		}
 	})
 }
 
-// probabilities sets the rows of probs, scoreRow apart, to what queries from..to make of the packed keys, and lse, unless it is
-// nil, to the logarithms of their sums. It returns how many keys the one that sees most sees; rows that see fewer end in zeros.
-func (k *fast) probabilities(probs []float32, a *attended, q, keys []float32, from, to int) int {
-	most := a.seen(to - 1)
-	stride, dim := scoreRow(a.s.TK), a.s.Heads.Dim
-	if most > 0 {
-		k.times(probs, stride, a.queries(q)[from*a.s.QStride:], a.s.QStride, 1, keys, dim, to-from, most, 0, dim, false)
+// scores sets a panel's columns to the scores of queries from..to: a row for each key that the last of them sees, row apart. They are to be
+// multiplied by rate still, and some are of keys that a query does not see.
+func (k *fast) scores(sc *scratch, room, p []float32, row int, a *attended, q []float32, keys operand, from, to int) (rate float32) {
+	s, most := a.s, a.seen(to-1)
+	queries := k.columnPanels(room, a.queries(q)[from*s.QStride:], s.QStride, to-from, s.Heads.Dim)
+	count := k.tiles(most)
+	for t := range count {
+		low, high := most*t/count, most*(t+1)/count
+		k.tile(p[low*row:], row, keys.rows[low*keys.row:], keys.row, 1, queries, k.panel, nil, high-low, k.panel, s.Heads.Dim, false)
 	}
-	for i := from; i < to; i++ {
-		row, seen := probs[(i-from)*stride:][:most], a.seen(i)
-		clear(row[seen:])
-		best, sum, rate := float32(math.Inf(-1)), float32(1), float32(1)
-		if seen > 0 {
-			rate = a.adjust(row[:seen], i)
-			best, sum = k.softmax(row[:seen], row[:seen], rate)
+	return k.adjust(sc, p, row, a, from, to)
+}
+
+// adjust scales the scores of queries from..to and adds what is not a product; without bias and slopes there is nothing to do, and the
+// scores are left unscaled.
+func (k *fast) adjust(sc *scratch, p []float32, row int, a *attended, from, to int) (rate float32) {
+	s, most := a.s, a.seen(to-1)
+	if a.bias == nil && s.Slopes == nil {
+		return a.scale
+	}
+	var bias []float32
+	if a.bias != nil {
+		bias = k.columnPanels(grow(&sc.rows, s.TK*k.panel), a.bias[from*s.TK:], s.TK, to-from, most)
+	}
+	for j := range most {
+		line := p[j*row:][:k.panel]
+		if s.Slopes == nil {
+			k.mix(line, line, bias[j*k.panel:][:k.panel], a.scale, 1)
+			continue
 		}
-		if a.lse != nil {
-			a.lse[i] = float32(math.Log(float64(sum)) + float64(best)*float64(rate))
+		slope, distance := s.Slopes[a.head], s.Position(a.batch, from)-j
+		for i := range line {
+			line[i] = line[i]*a.scale - slope*float32(max(distance+i, -distance-i))
+		}
+		if bias != nil {
+			k.add(line, line, bias[j*k.panel:][:k.panel])
 		}
 	}
-	return most
+	return 1
 }
 
 // AttentionBackward gives every key head of a sequence to one thread, with all the queries that share it; where the bias has a
@@ -133,7 +170,7 @@ func (k *fast) probabilities(probs []float32, a *attended, q, keys []float32, fr
 func (k *fast) AttentionBackward(dq, dk, dv, dbias, dy, y, lse, q, key, v, bias []float32, s engine.Shape) {
 	attentionBackwardShapes(dq, dk, dv, dbias, dy, y, lse, q, key, v, bias, s)
 	clear(dbias)
-	x := attends{q: q, key: key, v: v, bias: bias, dq: dq, dk: dk, dv: dv, dbias: dbias, dy: dy, s: s}
+	x := attends{lse: lse, q: q, key: key, v: v, bias: bias, dq: dq, dk: dk, dv: dv, dbias: dbias, dy: dy, s: s}
 	if dbias != nil {
 		each(k, s.Heads.KV, x, func(k *fast, x *attends, sc *scratch, kv int) {
 			for batch := range x.s.B {
@@ -148,81 +185,104 @@ func (k *fast) AttentionBackward(dq, dk, dv, dbias, dy, y, lse, q, key, v, bias 
 }
 
 func (k *fast) attentionBackward(sc *scratch, batch, kv int, x *attends) {
-	dq, dk, dv, dbias, dy, q, key, v, bias, s := x.dq, x.dk, x.dv, x.dbias, x.dy, x.q, x.key, x.v, x.bias, &x.s
+	s := &x.s
 	dim, tq, tk, group := s.Heads.Dim, s.TQ, s.TK, s.Heads.Q/s.Heads.KV
-	a := newAttended(s, batch, kv*group, bias, nil)
-	keyGrad, valueGrad := a.keys(dk), a.keys(dv)
-	for j := range tk {
+	a := newAttended(s, batch, kv*group, x.bias, x.lse)
+	keyGrad, valueGrad := a.keys(x.dk), a.keys(x.dv)
+	done := 0 // keys whose gradients are more than what was in memory
+	room := grow(&sc.panels, 2*k.operandRoom(tk, dim)+2*k.operandRoom(tq, dim)+k.room(k.panel, dim))
+	keys := k.operand(&room, a.keys(x.key), s.KVStride, tk, dim, true)
+	values := k.operand(&room, a.keys(x.v), s.KVStride, tk, dim, false)
+	block := queryBlock(tk)
+	row := block + 16 // one cache line more than they need, lest rows fall into few sets of the cache
+	scores := grow(&sc.scores, 2*tk*row+2*k.panel)
+	probs, ds, columns := scores[:tk*row], scores[tk*row:2*tk*row], scores[2*tk*row:]
+	for head := kv * group; head < (kv+1)*group; head++ {
+		a := newAttended(s, batch, head, x.bias, x.lse)
+		room := room
+		queries := k.operand(&room, a.queries(x.q), s.QStride, tq, dim, true)
+		grads := k.operand(&room, a.out(x.dy), s.YStride, tq, dim, true)
+		first := a.first()
+		out := a.queries(x.dq)
+		for i := range first {
+			clear(out[i*s.QStride:][:dim])
+		}
+		for ; first < tq; first += block {
+			last := min(tq, first+block)
+			all := a.seen(last - 1)
+			for from := first; from < last; from += k.panel {
+				to, at := min(last, from+k.panel), from-first
+				p, d := probs[at:], ds[at:]
+				k.scoreGradients(sc, room, p, d, row, columns, all, &a, x, keys, values, from, to)
+				count := k.tiles(to - from)
+				for t := range count {
+					low, high := (to-from)*t/count, (to-from)*(t+1)/count
+					k.times(out[(from+low)*s.QStride:], s.QStride, d[low:], 1, row, keys, high-low, dim, 0, a.seen(from+high-1), false)
+				}
+			}
+			count, since := k.tiles(all), first
+			for t := range count {
+				low, high := all*t/count, all*(t+1)/count
+				for a.seen(since) <= low { // queries before the first that sees the first of these keys see none of them
+					since++
+				}
+				for j := max(low, done); j < high && done > low; j++ { // a tile of which some were added to before
+					clear(keyGrad[j*s.KVStride:][:dim])
+					clear(valueGrad[j*s.KVStride:][:dim])
+				}
+				at, add := low*row+since-first, done > low
+				k.times(keyGrad[low*s.KVStride:], s.KVStride, ds[at:], row, 1, queries, high-low, dim, since, last-since, add)
+				k.times(valueGrad[low*s.KVStride:], s.KVStride, probs[at:], row, 1, grads, high-low, dim, since, last-since, add)
+			}
+			done = max(done, all)
+		}
+	}
+	for j := done; j < tk; j++ { // which nobody sees
 		clear(keyGrad[j*s.KVStride:][:dim])
 		clear(valueGrad[j*s.KVStride:][:dim])
 	}
-	wide, tall, high := k.room(tk, dim), k.room(dim, tk), k.room(dim, tq)
-	room := grow(&sc.panels, 2*wide+tall+2*high)
-	keys := k.columnPanels(room, a.keys(key), s.KVStride, tk, dim)
-	values := k.columnPanels(room[wide:], a.keys(v), s.KVStride, tk, dim)
-	keyRows := k.rowPanels(room[2*wide:], a.keys(key), s.KVStride, tk, dim)
-	row := scoreRow(tk)
-	block := min(tq, queryBlock) * row
-	scores := grow(&sc.scores, 2*block)
-	probs, ds := scores[:block], scores[block:] // of a block's queries
-	for head := kv * group; head < (kv+1)*group; head++ {
-		a := newAttended(s, batch, head, bias, nil)
-		queries := k.rowPanels(room[2*wide+tall:], a.queries(q), s.QStride, tq, dim)
-		grads := k.rowPanels(room[2*wide+tall+high:], a.out(dy), s.YStride, tq, dim)
-		for first := 0; first < tq; first += queryBlock {
-			last := min(tq, first+queryBlock)
-			count := k.tiles(last - first)
-			for t := range count {
-				from, to := first+(last-first)*t/count, first+(last-first)*(t+1)/count
-				p, d := probs[(from-first)*row:], ds[(from-first)*row:]
-				k.scoreGradients(p, d, &a, dbias, dy, q, keys, values, from, to)
-				out := a.queries(dq)[from*s.QStride:]
-				if most := a.seen(to - 1); most > 0 {
-					k.times(out, s.QStride, d, row, 1, keyRows, tk, to-from, dim, 0, most, false)
-				} else {
-					for i := range to - from {
-						clear(out[i*s.QStride:][:dim])
-					}
-				}
-			}
-			most := a.seen(last - 1)
-			count = k.tiles(most)
-			for t := range count {
-				from, to := most*t/count, most*(t+1)/count
-				since := first // queries before the first that sees the first of these keys see none of them
-				for a.seen(since) <= from {
-					since++
-				}
-				rows, at := last-since, (since-first)*row+from
-				k.times(keyGrad[from*s.KVStride:], s.KVStride, ds[at:], 1, row, queries, tq, to-from, dim, since, rows, true)
-				k.times(valueGrad[from*s.KVStride:], s.KVStride, probs[at:], 1, row, grads, tq, to-from, dim, since, rows, true)
-			}
-		}
+}
+
+// scoreGradients sets a panel's columns of p to the probabilities of queries from..to, and of d to the gradients of the products q·k, for
+// all keys that the last of them sees and, as far as the block sees any, a tile's rows more. Both are zero where a query does not see a key.
+func (k *fast) scoreGradients(sc *scratch, room, p, d []float32, row int, columns []float32, all int, a *attended, x *attends, keys, values operand, from, to int) {
+	s, most, dim := a.s, a.seen(to-1), a.s.Heads.Dim
+	rate := k.scores(sc, room, p, row, a, x.q, keys, from, to)
+	grads := k.columnPanels(room, a.out(x.dy)[from*s.YStride:], s.YStride, to-from, dim)
+	count := k.tiles(most)
+	for t := range count {
+		low, high := most*t/count, most*(t+1)/count
+		k.tile(d[low*row:], row, values.rows[low*values.row:], values.row, 1, grads, k.panel, nil, high-low, k.panel, dim, false)
+	}
+	seen, lse := columns[:k.panel], columns[k.panel:]
+	a.sight(seen, from, to)
+	clear(lse[copy(lse, a.lse[from:to]):])
+	rows := min(all, most+k.tileRows)
+	if x.dbias == nil {
+		k.softmaxColumnsBackward(p, d, row, rows, rate, a.scale, seen, lse)
+		return
+	}
+	k.softmaxColumnsBackward(p, d, row, rows, rate, 1, seen, lse)
+	k.biasGradients(sc, x.dbias[a.head*s.TQ*s.TK:], d, row, a, from, to)
+	for j := range most {
+		line := d[j*row:][:k.panel]
+		k.level.scale(line, line, a.scale)
 	}
 }
 
-// scoreGradients sets rows of p to the probabilities of queries from..to, and of d to the gradients of the products q·k. Both
-// are zero from the last key seen up to the block's end, that products may run over them.
-func (k *fast) scoreGradients(p, d []float32, a *attended, dbias, dy, q, keys, values []float32, from, to int) {
-	tk, dim, s, stride := a.s.TK, a.s.Heads.Dim, a.s, scoreRow(a.s.TK)
-	end := a.seen(min(s.TQ, from/queryBlock*queryBlock+queryBlock) - 1)
-	most := a.seen(to - 1)
-	if most > 0 {
-		k.probabilities(p, a, q, keys, from, to)
-		k.times(d, stride, a.out(dy)[from*s.YStride:], s.YStride, 1, values, dim, to-from, most, 0, dim, false)
-	}
-	for i := from; i < to; i++ {
-		row, prob, seen := d[(i-from)*stride:][:tk], p[(i-from)*stride:][:tk], a.seen(i)
-		clear(prob[seen:end])
-		clear(row[seen:end])
-		if dbias == nil {
-			k.softmaxBackward(row[:seen], prob[:seen], a.scale)
-			continue
+// biasGradients adds a panel of gradients, turned, to those of a head's bias.
+func (k *fast) biasGradients(sc *scratch, dbias, d []float32, row int, a *attended, from, to int) {
+	half, tk, most := k.panel/2, a.s.TK, a.seen(to-1)
+	turned := grow(&sc.rows, k.panel*k.panel)
+	for j := 0; j < most; j += half {
+		// A row for each query: the transpose of up to half a panel of keys.
+		k.packHalf(turned, &product{b: d[j*row:], bRow: 1, bCol: row, n: half, k: to - from}, 0, to-from, 0, min(half, most-j))
+		for i := from; i < to; i++ {
+			if seen := min(half, a.seen(i)-j); seen > 0 {
+				sum := dbias[i*tk+j:][:seen]
+				k.add(sum, sum, turned[(i-from)*k.panel:][:seen])
+			}
 		}
-		k.softmaxBackward(row[:seen], prob[:seen], 1)
-		sum := dbias[(a.head*s.TQ+i)*tk:][:seen]
-		k.add(sum, sum, row[:seen])
-		k.level.scale(row[:seen], row[:seen], a.scale)
 	}
 }
 
@@ -232,9 +292,34 @@ func (k *fast) tiles(rows int) int { return (rows + k.tileRows - 1) / k.tileRows
 // room is the size of packed B[deep,n] with n columns.
 func (k *fast) room(n, deep int) int { return (n + k.panel - 1) / k.panel * k.panel * deep }
 
-// rowPanels packs deep rows of n columns, ld apart.
-func (k *fast) rowPanels(dst, src []float32, ld, deep, n int) []float32 {
-	return k.packAll(dst, &product{b: src, bRow: ld, bCol: 1, n: n, k: deep})
+// operand is rows of a head, as they are read: by a tile that has a row of C for each, row apart, and as B, in panels that begin step times
+// their first column on and whose rows are panelRow apart.
+type operand struct {
+	rows, panels        []float32
+	row, panelRow, step int
+}
+
+// operandRoom is what operand takes at most.
+func (k *fast) operandRoom(rows, dim int) int { return rows*dim + k.room(dim, rows) }
+
+// operand takes rows of dim values, stride apart, where they lie, unless they lie far apart; and packs them as B if they are needed so and
+// are no whole panels.
+func (k *fast) operand(room *[]float32, src []float32, stride, rows, dim int, asB bool) operand {
+	if stride >= far {
+		dense := (*room)[:rows*dim]
+		*room = (*room)[rows*dim:]
+		for i := range rows {
+			copy(dense[i*dim:][:dim], src[i*stride:])
+		}
+		src, stride = dense, dim
+	}
+	o := operand{rows: src, row: stride, panels: src, panelRow: stride, step: 1}
+	if asB && dim%k.panel != 0 {
+		n := k.room(dim, rows)
+		o.panels, o.panelRow, o.step = k.packAll((*room)[:n], &product{b: src, bRow: stride, bCol: 1, n: dim, k: rows}), k.panel, rows
+		*room = (*room)[n:]
+	}
+	return o
 }
 
 // columnPanels packs the transpose of n rows of deep values, ld apart.
@@ -247,9 +332,9 @@ func (k *fast) packAll(dst []float32, p *product) []float32 {
 	return dst
 }
 
-// times multiplies one tile of A by rows first..first+length of B, packed deep rows deep, as far as n columns.
-func (k *fast) times(c []float32, cRow int, a []float32, aRow, aCol int, b []float32, deep, rows, n, first, length int, add bool) {
+// times multiplies one tile of A by rows first..first+length of B, as far as n columns.
+func (k *fast) times(c []float32, cRow int, a []float32, aRow, aCol int, b operand, rows, n, first, length int, add bool) {
 	for column := 0; column < n; column += k.panel {
-		k.tile(c[column:], cRow, a, aRow, aCol, b[column*deep+first*k.panel:], k.panel, nil, rows, min(k.panel, n-column), length, add)
+		k.tile(c[column:], cRow, a, aRow, aCol, b.panels[column*b.step+first*b.panelRow:], b.panelRow, nil, rows, min(k.panel, n-column), length, add)
 	}
 }

@@ -3139,73 +3139,223 @@ done15:
 	VZEROUPPER
 	RET
 
-// softmaxBackwardAvx2 replaces d, the gradient of p = softmax(scale·x), by that of x: p·(d - Σp·d)·scale.
-TEXT ·softmaxBackwardAvx2(SB), NOSPLIT, $0-52
-	MOVQ d_base+0(FP), DI
-	MOVQ p_base+24(FP), SI
-	MOVQ p_len+32(FP), CX
-	VXORPS Y0, Y0, Y0
-	CMPQ CX, $8
-	JLT tail17
-loop16:
-	VMOVUPS (DI), Y1
-	VMOVUPS (SI), Y2
-	VFMADD231PS Y1, Y2, Y0
-	ADDQ $32, DI
-	ADDQ $32, SI
-	SUBQ $8, CX
-	CMPQ CX, $8
-	JGE loop16
-tail17:
-	TESTQ CX, CX
-	JEQ done18
-	LEAQ lanes<>+64(SB), R11
-	MOVQ CX, R12
-	NEGQ R12
-	VMOVUPS (R11)(R12*4), Y15
-	VMASKMOVPS (DI), Y15, Y1
-	VMASKMOVPS (SI), Y15, Y2
-	VFMADD231PS Y1, Y2, Y0
-done18:
-	VEXTRACTF128 $1, Y0, X1
-	VADDPS X1, X0, X0
-	VPERMILPS $0x4E, X0, X1
-	VADDPS X1, X0, X0
-	VPERMILPS $0xB1, X0, X1
-	VADDPS X1, X0, X0
-	VBROADCASTSS X0, Y0
-	VBROADCASTSS scale+48(FP), Y3
-	MOVQ d_base+0(FP), DI
-	MOVQ p_base+24(FP), SI
-	MOVQ p_len+32(FP), CX
-	CMPQ CX, $8
-	JLT tail20
-loop19:
-	VMOVUPS (DI), Y1
-	VMOVUPS (SI), Y2
-	VSUBPS Y0, Y1, Y1
-	VMULPS Y3, Y1, Y1
-	VMULPS Y2, Y1, Y1
-	VMOVUPS Y1, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	SUBQ $8, CX
-	CMPQ CX, $8
-	JGE loop19
-tail20:
-	TESTQ CX, CX
-	JEQ done21
-	LEAQ lanes<>+64(SB), R11
-	MOVQ CX, R12
-	NEGQ R12
-	VMOVUPS (R11)(R12*4), Y15
-	VMASKMOVPS (DI), Y15, Y1
-	VMASKMOVPS (SI), Y15, Y2
-	VSUBPS Y0, Y1, Y1
-	VMULPS Y3, Y1, Y1
-	VMULPS Y2, Y1, Y1
-	VMASKMOVPS Y1, Y15, (DI)
-done21:
+// softmaxColumnsAvx2 replaces the first seen rows of every column of a panel of scores, rows of which lie row apart, by softmax(scale·column),
+// and the others by zeros; best gets the largest of each and sum Σe^(scale·(column-best)). rows is at least 1, and so is what a column sees.
+TEXT ·softmaxColumnsAvx2(SB), NOSPLIT, $0-120
+	MOVQ s_base+0(FP), DI
+	MOVQ seen_base+48(FP), AX
+	MOVQ row+24(FP), R8
+	SHLQ $2, R8
+	VMOVUPS 0(AX), Y11
+	VMOVUPS lowest<>+0(SB), Y0
+	VXORPS Y2, Y2, Y2
+	VMOVUPS 32(AX), Y12
+	VMOVUPS lowest<>+0(SB), Y1
+	VXORPS Y3, Y3, Y3
+	VXORPS Y10, Y10, Y10
+	MOVQ DI, SI
+	MOVQ rows+32(FP), CX
+row16:
+	VCMPPS $1, Y11, Y10, Y9
+	VMAXPS 0(SI), Y0, Y5
+	VBLENDVPS Y9, Y5, Y0, Y0
+	VCMPPS $1, Y12, Y10, Y9
+	VMAXPS 32(SI), Y1, Y5
+	VBLENDVPS Y9, Y5, Y1, Y1
+	VADDPS one<>+0(SB), Y10, Y10
+	ADDQ R8, SI
+	DECQ CX
+	JNE row16
+	VBROADCASTSS scale+40(FP), Y4
+	VXORPS Y10, Y10, Y10
+	MOVQ DI, SI
+	MOVQ rows+32(FP), CX
+row17:
+	VMOVUPS 0(SI), Y5
+	VSUBPS Y0, Y5, Y5
+	VMULPS Y4, Y5, Y5
+	VMOVUPS expMin<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS expMax<>+0(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS log2e<>+0(SB), Y5, Y6
+	VCVTPS2DQ Y6, Y7
+	VCVTDQ2PS Y7, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y6, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y6, Y5
+	VMOVUPS exp7<>+0(SB), Y6
+	VFMADD213PS exp6<>+0(SB), Y5, Y6
+	VFMADD213PS exp5<>+0(SB), Y5, Y6
+	VFMADD213PS exp4<>+0(SB), Y5, Y6
+	VFMADD213PS exp3<>+0(SB), Y5, Y6
+	VFMADD213PS exp2<>+0(SB), Y5, Y6
+	VMULPS Y5, Y5, Y8
+	VFMADD213PS Y5, Y8, Y6
+	VADDPS one<>+0(SB), Y6, Y6
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y6, Y5
+	VCMPPS $1, Y11, Y10, Y9
+	VANDPS Y9, Y5, Y5
+	VMOVUPS Y5, 0(SI)
+	VADDPS Y5, Y2, Y2
+	VMOVUPS 32(SI), Y5
+	VSUBPS Y1, Y5, Y5
+	VMULPS Y4, Y5, Y5
+	VMOVUPS expMin<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS expMax<>+0(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS log2e<>+0(SB), Y5, Y6
+	VCVTPS2DQ Y6, Y7
+	VCVTDQ2PS Y7, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y6, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y6, Y5
+	VMOVUPS exp7<>+0(SB), Y6
+	VFMADD213PS exp6<>+0(SB), Y5, Y6
+	VFMADD213PS exp5<>+0(SB), Y5, Y6
+	VFMADD213PS exp4<>+0(SB), Y5, Y6
+	VFMADD213PS exp3<>+0(SB), Y5, Y6
+	VFMADD213PS exp2<>+0(SB), Y5, Y6
+	VMULPS Y5, Y5, Y8
+	VFMADD213PS Y5, Y8, Y6
+	VADDPS one<>+0(SB), Y6, Y6
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y6, Y5
+	VCMPPS $1, Y12, Y10, Y9
+	VANDPS Y9, Y5, Y5
+	VMOVUPS Y5, 32(SI)
+	VADDPS Y5, Y3, Y3
+	VADDPS one<>+0(SB), Y10, Y10
+	ADDQ R8, SI
+	DECQ CX
+	JNE row17
+	MOVQ best_base+72(FP), AX
+	MOVQ sum_base+96(FP), BX
+	VMOVUPS Y0, 0(AX)
+	VMOVUPS Y2, 0(BX)
+	VMOVUPS one<>+0(SB), Y5
+	VDIVPS Y2, Y5, Y2
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y3, 32(BX)
+	VMOVUPS one<>+0(SB), Y5
+	VDIVPS Y3, Y5, Y3
+	MOVQ rows+32(FP), CX
+row18:
+	VMULPS 0(DI), Y2, Y5
+	VMOVUPS Y5, 0(DI)
+	VMULPS 32(DI), Y3, Y6
+	VMOVUPS Y6, 32(DI)
+	ADDQ R8, DI
+	DECQ CX
+	JNE row18
+	VZEROUPPER
+	RET
+
+// softmaxColumnsBackwardAvx2 replaces the first seen rows of every column of a panel of scores s by p = e^(rate·s - lse), its probabilities, and those of
+// their gradients d by that of what the scores were before scale: p·(d - Σp·d)·scale; the others by zeros. rows is at least 1.
+TEXT ·softmaxColumnsBackwardAvx2(SB), NOSPLIT, $0-120
+	MOVQ s_base+0(FP), DI
+	MOVQ d_base+24(FP), DX
+	MOVQ lse_base+96(FP), AX
+	MOVQ seen_base+72(FP), BX
+	MOVQ row+48(FP), R8
+	SHLQ $2, R8
+	VBROADCASTSS rate+64(FP), Y4
+	VMOVUPS 0(AX), Y0
+	VMOVUPS 0(BX), Y11
+	VXORPS Y2, Y2, Y2
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 32(BX), Y12
+	VXORPS Y3, Y3, Y3
+	VXORPS Y10, Y10, Y10
+	MOVQ DI, SI
+	MOVQ DX, BX
+	MOVQ rows+56(FP), CX
+row19:
+	VMOVUPS 0(SI), Y5
+	VFMSUB213PS Y0, Y4, Y5
+	VMOVUPS expMin<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS expMax<>+0(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS log2e<>+0(SB), Y5, Y6
+	VCVTPS2DQ Y6, Y7
+	VCVTDQ2PS Y7, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y6, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y6, Y5
+	VMOVUPS exp7<>+0(SB), Y6
+	VFMADD213PS exp6<>+0(SB), Y5, Y6
+	VFMADD213PS exp5<>+0(SB), Y5, Y6
+	VFMADD213PS exp4<>+0(SB), Y5, Y6
+	VFMADD213PS exp3<>+0(SB), Y5, Y6
+	VFMADD213PS exp2<>+0(SB), Y5, Y6
+	VMULPS Y5, Y5, Y8
+	VFMADD213PS Y5, Y8, Y6
+	VADDPS one<>+0(SB), Y6, Y6
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y6, Y5
+	VCMPPS $1, Y11, Y10, Y9
+	VANDPS Y9, Y5, Y5
+	VMOVUPS Y5, 0(SI)
+	VMOVUPS 0(BX), Y6
+	VANDPS Y9, Y6, Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS 32(SI), Y5
+	VFMSUB213PS Y1, Y4, Y5
+	VMOVUPS expMin<>+0(SB), Y6
+	VMAXPS Y5, Y6, Y5
+	VMOVUPS expMax<>+0(SB), Y6
+	VMINPS Y5, Y6, Y5
+	VMULPS log2e<>+0(SB), Y5, Y6
+	VCVTPS2DQ Y6, Y7
+	VCVTDQ2PS Y7, Y6
+	VFNMADD231PS ln2High<>+0(SB), Y6, Y5
+	VFNMADD231PS ln2Low<>+0(SB), Y6, Y5
+	VMOVUPS exp7<>+0(SB), Y6
+	VFMADD213PS exp6<>+0(SB), Y5, Y6
+	VFMADD213PS exp5<>+0(SB), Y5, Y6
+	VFMADD213PS exp4<>+0(SB), Y5, Y6
+	VFMADD213PS exp3<>+0(SB), Y5, Y6
+	VFMADD213PS exp2<>+0(SB), Y5, Y6
+	VMULPS Y5, Y5, Y8
+	VFMADD213PS Y5, Y8, Y6
+	VADDPS one<>+0(SB), Y6, Y6
+	VPSLLD $23, Y7, Y7
+	VPADDD Y7, Y6, Y5
+	VCMPPS $1, Y12, Y10, Y9
+	VANDPS Y9, Y5, Y5
+	VMOVUPS Y5, 32(SI)
+	VMOVUPS 32(BX), Y6
+	VANDPS Y9, Y6, Y6
+	VFMADD231PS Y6, Y5, Y3
+	VADDPS one<>+0(SB), Y10, Y10
+	ADDQ R8, SI
+	ADDQ R8, BX
+	DECQ CX
+	JNE row19
+	VBROADCASTSS scale+68(FP), Y4
+	VXORPS Y10, Y10, Y10
+	MOVQ rows+56(FP), CX
+row20:
+	VMOVUPS 0(DX), Y5
+	VSUBPS Y2, Y5, Y5
+	VMULPS Y4, Y5, Y5
+	VMULPS 0(DI), Y5, Y5
+	VCMPPS $1, Y11, Y10, Y9
+	VANDPS Y9, Y5, Y5
+	VMOVUPS Y5, 0(DX)
+	VMOVUPS 32(DX), Y6
+	VSUBPS Y3, Y6, Y6
+	VMULPS Y4, Y6, Y6
+	VMULPS 32(DI), Y6, Y6
+	VCMPPS $1, Y12, Y10, Y9
+	VANDPS Y9, Y6, Y6
+	VMOVUPS Y6, 32(DX)
+	VADDPS one<>+0(SB), Y10, Y10
+	ADDQ R8, DI
+	ADDQ R8, DX
+	DECQ CX
+	JNE row20
 	VZEROUPPER
 	RET
 
@@ -3216,24 +3366,24 @@ TEXT ·layerNormAvx2(SB), NOSPLIT, $0-112
 	MOVQ x_len+32(FP), CX
 	VXORPS Y0, Y0, Y0
 	CMPQ CX, $8
-	JLT tail23
-loop22:
+	JLT tail22
+loop21:
 	VMOVUPS (SI), Y2
 	VADDPS Y2, Y0, Y0
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop22
-tail23:
+	JGE loop21
+tail22:
 	TESTQ CX, CX
-	JEQ done24
+	JEQ done23
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
 	VMOVUPS (R11)(R12*4), Y15
 	VMASKMOVPS (SI), Y15, Y2
 	VADDPS Y2, Y0, Y0
-done24:
+done23:
 	VEXTRACTF128 $1, Y0, X2
 	VADDPS X2, X0, X0
 	VPERMILPS $0x4E, X0, X2
@@ -3246,18 +3396,18 @@ done24:
 	MOVQ x_len+32(FP), CX
 	VXORPS Y1, Y1, Y1
 	CMPQ CX, $8
-	JLT tail26
-loop25:
+	JLT tail25
+loop24:
 	VMOVUPS (SI), Y2
 	VSUBPS Y0, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop25
-tail26:
+	JGE loop24
+tail25:
 	TESTQ CX, CX
-	JEQ done27
+	JEQ done26
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3266,7 +3416,7 @@ tail26:
 	VSUBPS Y0, Y2, Y2
 	VANDPS Y15, Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
-done27:
+done26:
 	VEXTRACTF128 $1, Y1, X2
 	VADDPS X2, X1, X1
 	VPERMILPS $0x4E, X1, X2
@@ -3287,10 +3437,10 @@ done27:
 	MOVQ bias_base+72(FP), BX
 	MOVQ x_len+32(FP), CX
 	TESTQ BX, BX
-	JEQ bare28
+	JEQ bare27
 	CMPQ CX, $8
-	JLT tail30
-loop29:
+	JLT tail29
+loop28:
 	VMOVUPS (SI), Y2
 	VMOVUPS (DX), Y3
 	VSUBPS Y0, Y2, Y2
@@ -3305,10 +3455,10 @@ loop29:
 	ADDQ $32, BX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop29
-tail30:
+	JGE loop28
+tail29:
 	TESTQ CX, CX
-	JEQ done31
+	JEQ done30
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3321,13 +3471,13 @@ tail30:
 	VMASKMOVPS (BX), Y15, Y3
 	VADDPS Y3, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done31:
+done30:
 	VZEROUPPER
 	RET
-bare28:
+bare27:
 	CMPQ CX, $8
-	JLT tail33
-loop32:
+	JLT tail32
+loop31:
 	VMOVUPS (SI), Y2
 	VMOVUPS (DX), Y3
 	VSUBPS Y0, Y2, Y2
@@ -3339,10 +3489,10 @@ loop32:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop32
-tail33:
+	JGE loop31
+tail32:
 	TESTQ CX, CX
-	JEQ done34
+	JEQ done33
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3353,7 +3503,7 @@ tail33:
 	VMULPS Y1, Y2, Y2
 	VMULPS Y3, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done34:
+done33:
 	VZEROUPPER
 	RET
 
@@ -3370,8 +3520,8 @@ TEXT ·layerNormBackwardAvx2(SB), NOSPLIT, $0-156
 	MOVQ dgain_base+24(FP), R8
 	MOVQ dbias_base+48(FP), R9
 	CMPQ CX, $8
-	JLT tail36
-loop35:
+	JLT tail35
+loop34:
 	VMOVUPS (DX), Y4
 	VMOVUPS (SI), Y6
 	VMOVUPS (BX), Y5
@@ -3393,10 +3543,10 @@ loop35:
 	ADDQ $32, R9
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop35
-tail36:
+	JGE loop34
+tail35:
 	TESTQ CX, CX
-	JEQ done37
+	JEQ done36
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3415,7 +3565,7 @@ tail36:
 	VMASKMOVPS (R9), Y15, Y7
 	VADDPS Y6, Y7, Y7
 	VMASKMOVPS Y7, Y15, (R9)
-done37:
+done36:
 	VEXTRACTF128 $1, Y2, X4
 	VADDPS X4, X2, X2
 	VPERMILPS $0x4E, X2, X4
@@ -3439,8 +3589,8 @@ done37:
 	MOVQ x_len+104(FP), CX
 	MOVQ dx_base+0(FP), DI
 	CMPQ CX, $8
-	JLT tail39
-loop38:
+	JLT tail38
+loop37:
 	VMOVUPS (DX), Y4
 	VMOVUPS (SI), Y6
 	VMOVUPS (BX), Y5
@@ -3457,10 +3607,10 @@ loop38:
 	ADDQ $32, DI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop38
-tail39:
+	JGE loop37
+tail38:
 	TESTQ CX, CX
-	JEQ done40
+	JEQ done39
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3475,7 +3625,7 @@ tail39:
 	VFNMADD231PS Y3, Y4, Y5
 	VMULPS Y1, Y5, Y5
 	VMASKMOVPS Y5, Y15, (DI)
-done40:
+done39:
 	VZEROUPPER
 	RET
 
@@ -3486,8 +3636,8 @@ TEXT ·addAvx2(SB), NOSPLIT, $0-72
 	MOVQ b_base+48(FP), DX
 	MOVQ dst_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail42
-loop41:
+	JLT tail41
+loop40:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y1, Y0, Y0
@@ -3497,10 +3647,10 @@ loop41:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop41
-tail42:
+	JGE loop40
+tail41:
 	TESTQ CX, CX
-	JEQ done43
+	JEQ done42
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3509,7 +3659,7 @@ tail42:
 	VMASKMOVPS (DX), Y15, Y1
 	VADDPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done43:
+done42:
 	VZEROUPPER
 	RET
 
@@ -3520,8 +3670,8 @@ TEXT ·scaleAvx2(SB), NOSPLIT, $0-52
 	MOVQ dst_len+8(FP), CX
 	VBROADCASTSS s+48(FP), Y1
 	CMPQ CX, $8
-	JLT tail45
-loop44:
+	JLT tail44
+loop43:
 	VMOVUPS (SI), Y0
 	VMULPS Y1, Y0, Y0
 	VMOVUPS Y0, (DI)
@@ -3529,10 +3679,10 @@ loop44:
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop44
-tail45:
+	JGE loop43
+tail44:
 	TESTQ CX, CX
-	JEQ done46
+	JEQ done45
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3540,7 +3690,7 @@ tail45:
 	VMASKMOVPS (SI), Y15, Y0
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done46:
+done45:
 	VZEROUPPER
 	RET
 
@@ -3551,8 +3701,8 @@ TEXT ·sumSquaresAvx2(SB), NOSPLIT, $0-32
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	CMPQ CX, $8
-	JLT tail48
-loop47:
+	JLT tail47
+loop46:
 	VMOVUPS (SI), Y2
 	VEXTRACTF128 $1, Y2, X3
 	VCVTPS2PD X2, Y4
@@ -3562,10 +3712,10 @@ loop47:
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop47
-tail48:
+	JGE loop46
+tail47:
 	TESTQ CX, CX
-	JEQ done49
+	JEQ done48
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3576,7 +3726,7 @@ tail48:
 	VCVTPS2PD X3, Y5
 	VFMADD231PD Y4, Y4, Y0
 	VFMADD231PD Y5, Y5, Y1
-done49:
+done48:
 	VADDPD Y1, Y0, Y0
 	VEXTRACTF128 $1, Y0, X1
 	VADDPD X1, X0, X0
@@ -3593,9 +3743,9 @@ TEXT ·sumRowsAvx2(SB), NOSPLIT, $0-64
 	MOVQ ld+48(FP), R8
 	SHLQ $2, R8
 	MOVQ dst_len+8(FP), CX
-four50:
+four49:
 	CMPQ CX, $32
-	JLT rest51
+	JLT rest50
 	MOVQ SI, AX
 	MOVQ rows+56(FP), DX
 	VXORPS Y0, Y0, Y0
@@ -3603,8 +3753,8 @@ four50:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	TESTQ DX, DX
-	JEQ sums53
-row52:
+	JEQ sums52
+row51:
 	VMOVUPS 0(AX), Y4
 	VADDPS Y4, Y0, Y0
 	VMOVUPS 32(AX), Y5
@@ -3615,8 +3765,8 @@ row52:
 	VADDPS Y7, Y3, Y3
 	ADDQ R8, AX
 	DECQ DX
-	JNE row52
-sums53:
+	JNE row51
+sums52:
 	VMOVUPS 0(DI), Y4
 	VADDPS Y4, Y0, Y0
 	VMOVUPS Y0, 0(DI)
@@ -3632,23 +3782,23 @@ sums53:
 	ADDQ $128, SI
 	ADDQ $128, DI
 	SUBQ $32, CX
-	JMP four50
-rest51:
+	JMP four49
+rest50:
 	CMPQ CX, $8
-	JLT tail55
-loop54:
+	JLT tail54
+loop53:
 	MOVQ SI, AX
 	MOVQ rows+56(FP), DX
 	VXORPS Y0, Y0, Y0
 	TESTQ DX, DX
-	JEQ sums58
-row57:
+	JEQ sums57
+row56:
 	VMOVUPS 0(AX), Y4
 	VADDPS Y4, Y0, Y0
 	ADDQ R8, AX
 	DECQ DX
-	JNE row57
-sums58:
+	JNE row56
+sums57:
 	VMOVUPS 0(DI), Y4
 	VADDPS Y4, Y0, Y0
 	VMOVUPS Y0, 0(DI)
@@ -3656,10 +3806,10 @@ sums58:
 	ADDQ $32, DI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop54
-tail55:
+	JGE loop53
+tail54:
 	TESTQ CX, CX
-	JEQ done56
+	JEQ done55
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3668,18 +3818,18 @@ tail55:
 	MOVQ rows+56(FP), DX
 	VXORPS Y0, Y0, Y0
 	TESTQ DX, DX
-	JEQ sums60
-row59:
+	JEQ sums59
+row58:
 	VMASKMOVPS 0(AX), Y15, Y4
 	VADDPS Y4, Y0, Y0
 	ADDQ R8, AX
 	DECQ DX
-	JNE row59
-sums60:
+	JNE row58
+sums59:
 	VMASKMOVPS 0(DI), Y15, Y4
 	VADDPS Y4, Y0, Y0
 	VMASKMOVPS Y0, Y15, 0(DI)
-done56:
+done55:
 	VZEROUPPER
 	RET
 
@@ -3701,8 +3851,8 @@ TEXT ·adamWAvx2(SB), NOSPLIT, $0-104
 	VBROADCASTSS 28(AX), Y13
 	VBROADCASTSS 32(AX), Y14
 	CMPQ CX, $8
-	JLT tail62
-loop61:
+	JLT tail61
+loop60:
 	VMOVUPS (BX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (DX), Y2
@@ -3729,10 +3879,10 @@ loop61:
 	ADDQ $32, BX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop61
-tail62:
+	JGE loop60
+tail61:
 	TESTQ CX, CX
-	JEQ done63
+	JEQ done62
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3757,7 +3907,7 @@ tail62:
 	VFMADD231PS Y14, Y3, Y1
 	VSUBPS Y1, Y3, Y3
 	VMASKMOVPS Y3, Y15, (DI)
-done63:
+done62:
 	VZEROUPPER
 	RET
 
@@ -3767,8 +3917,8 @@ TEXT ·reluAvx2(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), SI
 	MOVQ y_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail65
-loop64:
+	JLT tail64
+loop63:
 	VMOVUPS (SI), Y0
 	VXORPS Y2, Y2, Y2
 	VMAXPS Y0, Y2, Y2
@@ -3777,10 +3927,10 @@ loop64:
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop64
-tail65:
+	JGE loop63
+tail64:
 	TESTQ CX, CX
-	JEQ done66
+	JEQ done65
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3789,7 +3939,7 @@ tail65:
 	VXORPS Y2, Y2, Y2
 	VMAXPS Y0, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done66:
+done65:
 	VZEROUPPER
 	RET
 
@@ -3800,8 +3950,8 @@ TEXT ·reluBackwardAvx2(SB), NOSPLIT, $0-72
 	MOVQ dy_base+48(FP), DX
 	MOVQ dx_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail68
-loop67:
+	JLT tail67
+loop66:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMOVUPS huge<>+0(SB), Y3
@@ -3820,10 +3970,10 @@ loop67:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop67
-tail68:
+	JGE loop66
+tail67:
 	TESTQ CX, CX
-	JEQ done69
+	JEQ done68
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3841,7 +3991,7 @@ tail68:
 	VMAXPS Y2, Y3, Y3
 	VMULPS Y1, Y3, Y3
 	VMASKMOVPS Y3, Y15, (DI)
-done69:
+done68:
 	VZEROUPPER
 	RET
 
@@ -3851,8 +4001,8 @@ TEXT ·relu2Avx2(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), SI
 	MOVQ y_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail71
-loop70:
+	JLT tail70
+loop69:
 	VMOVUPS (SI), Y0
 	VXORPS Y2, Y2, Y2
 	VMAXPS Y0, Y2, Y2
@@ -3862,10 +4012,10 @@ loop70:
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop70
-tail71:
+	JGE loop69
+tail70:
 	TESTQ CX, CX
-	JEQ done72
+	JEQ done71
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3875,7 +4025,7 @@ tail71:
 	VMAXPS Y0, Y2, Y2
 	VMULPS Y2, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done72:
+done71:
 	VZEROUPPER
 	RET
 
@@ -3886,8 +4036,8 @@ TEXT ·relu2BackwardAvx2(SB), NOSPLIT, $0-72
 	MOVQ dy_base+48(FP), DX
 	MOVQ dx_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail74
-loop73:
+	JLT tail73
+loop72:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VXORPS Y2, Y2, Y2
@@ -3900,10 +4050,10 @@ loop73:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop73
-tail74:
+	JGE loop72
+tail73:
 	TESTQ CX, CX
-	JEQ done75
+	JEQ done74
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3915,7 +4065,7 @@ tail74:
 	VADDPS Y2, Y2, Y2
 	VMULPS Y1, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done75:
+done74:
 	VZEROUPPER
 	RET
 
@@ -3925,8 +4075,8 @@ TEXT ·siluAvx2(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), SI
 	MOVQ y_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail77
-loop76:
+	JLT tail76
+loop75:
 	VMOVUPS (SI), Y0
 	VMULPS minusOne<>+0(SB), Y0, Y2
 	VMOVUPS expMin<>+0(SB), Y3
@@ -3958,10 +4108,10 @@ loop76:
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop76
-tail77:
+	JGE loop75
+tail76:
 	TESTQ CX, CX
-	JEQ done78
+	JEQ done77
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -3993,7 +4143,7 @@ tail77:
 	VDIVPS Y2, Y3, Y2
 	VMULPS Y0, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done78:
+done77:
 	VZEROUPPER
 	RET
 
@@ -4004,8 +4154,8 @@ TEXT ·siluBackwardAvx2(SB), NOSPLIT, $0-72
 	MOVQ dy_base+48(FP), DX
 	MOVQ dx_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail80
-loop79:
+	JLT tail79
+loop78:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMULPS minusOne<>+0(SB), Y0, Y2
@@ -4042,10 +4192,10 @@ loop79:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop79
-tail80:
+	JGE loop78
+tail79:
 	TESTQ CX, CX
-	JEQ done81
+	JEQ done80
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4081,7 +4231,7 @@ tail80:
 	VFMADD231PS Y0, Y3, Y2
 	VMULPS Y1, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done81:
+done80:
 	VZEROUPPER
 	RET
 
@@ -4091,8 +4241,8 @@ TEXT ·geluExactAvx2(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), SI
 	MOVQ y_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail83
-loop82:
+	JLT tail82
+loop81:
 	VMOVUPS (SI), Y0
 	VANDPS notSign<>+0(SB), Y0, Y6
 	VMULPS rootHalf<>+0(SB), Y6, Y6
@@ -4142,10 +4292,10 @@ loop82:
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop82
-tail83:
+	JGE loop81
+tail82:
 	TESTQ CX, CX
-	JEQ done84
+	JEQ done83
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4195,7 +4345,7 @@ tail83:
 	VBLENDVPS Y0, Y2, Y3, Y2
 	VMULPS Y0, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done84:
+done83:
 	VZEROUPPER
 	RET
 
@@ -4206,8 +4356,8 @@ TEXT ·geluExactBackwardAvx2(SB), NOSPLIT, $0-72
 	MOVQ dy_base+48(FP), DX
 	MOVQ dx_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail86
-loop85:
+	JLT tail85
+loop84:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VANDPS notSign<>+0(SB), Y0, Y6
@@ -4283,10 +4433,10 @@ loop85:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop85
-tail86:
+	JGE loop84
+tail85:
 	TESTQ CX, CX
-	JEQ done87
+	JEQ done86
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4361,7 +4511,7 @@ tail86:
 	VFMADD231PS Y0, Y7, Y2
 	VMULPS Y1, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done87:
+done86:
 	VZEROUPPER
 	RET
 
@@ -4373,8 +4523,8 @@ TEXT ·softCapAvx2(SB), NOSPLIT, $0-56
 	VBROADCASTSS limit+48(FP), Y14
 	VBROADCASTSS inverse+52(FP), Y13
 	CMPQ CX, $8
-	JLT tail89
-loop88:
+	JLT tail88
+loop87:
 	VMOVUPS (SI), Y0
 	VMULPS Y13, Y0, Y2
 	VANDPS notSign<>+0(SB), Y2, Y3
@@ -4423,10 +4573,10 @@ loop88:
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop88
-tail89:
+	JGE loop87
+tail88:
 	TESTQ CX, CX
-	JEQ done90
+	JEQ done89
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4475,7 +4625,7 @@ tail89:
 	VBLENDVPS Y5, Y6, Y4, Y4
 	VMULPS Y14, Y4, Y4
 	VMASKMOVPS Y4, Y15, (DI)
-done90:
+done89:
 	VZEROUPPER
 	RET
 
@@ -4487,8 +4637,8 @@ TEXT ·softCapBackwardAvx2(SB), NOSPLIT, $0-76
 	MOVQ dx_len+8(FP), CX
 	VBROADCASTSS inverse+72(FP), Y14
 	CMPQ CX, $8
-	JLT tail92
-loop91:
+	JLT tail91
+loop90:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMULPS Y14, Y1, Y2
@@ -4501,10 +4651,10 @@ loop91:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop91
-tail92:
+	JGE loop90
+tail91:
 	TESTQ CX, CX
-	JEQ done93
+	JEQ done92
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4516,7 +4666,7 @@ tail92:
 	VFNMADD231PS Y2, Y2, Y3
 	VMULPS Y0, Y3, Y3
 	VMASKMOVPS Y3, Y15, (DI)
-done93:
+done92:
 	VZEROUPPER
 	RET
 
@@ -4527,8 +4677,8 @@ TEXT ·mulAvx2(SB), NOSPLIT, $0-72
 	MOVQ b_base+48(FP), DX
 	MOVQ dst_len+8(FP), CX
 	CMPQ CX, $8
-	JLT tail95
-loop94:
+	JLT tail94
+loop93:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMULPS Y1, Y0, Y2
@@ -4538,10 +4688,10 @@ loop94:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop94
-tail95:
+	JGE loop93
+tail94:
 	TESTQ CX, CX
-	JEQ done96
+	JEQ done95
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4550,7 +4700,7 @@ tail95:
 	VMASKMOVPS (DX), Y15, Y1
 	VMULPS Y1, Y0, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done96:
+done95:
 	VZEROUPPER
 	RET
 
@@ -4563,8 +4713,8 @@ TEXT ·mixAvx2(SB), NOSPLIT, $0-80
 	VBROADCASTSS alpha+72(FP), Y14
 	VBROADCASTSS beta+76(FP), Y13
 	CMPQ CX, $8
-	JLT tail98
-loop97:
+	JLT tail97
+loop96:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMULPS Y13, Y1, Y2
@@ -4575,10 +4725,10 @@ loop97:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop97
-tail98:
+	JGE loop96
+tail97:
 	TESTQ CX, CX
-	JEQ done99
+	JEQ done98
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4588,7 +4738,7 @@ tail98:
 	VMULPS Y13, Y1, Y2
 	VFMADD231PS Y14, Y0, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done99:
+done98:
 	VZEROUPPER
 	RET
 
@@ -4603,8 +4753,8 @@ TEXT ·rotateAvx2(SB), NOSPLIT, $0-148
 	MOVQ cos_len+104(FP), CX
 	VBROADCASTSS sign+144(FP), Y14
 	CMPQ CX, $8
-	JLT tail101
-loop100:
+	JLT tail100
+loop99:
 	VMOVUPS (SI), Y0
 	VMOVUPS (BX), Y1
 	VMOVUPS (R8), Y2
@@ -4624,10 +4774,10 @@ loop100:
 	ADDQ $32, R9
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop100
-tail101:
+	JGE loop99
+tail100:
 	TESTQ CX, CX
-	JEQ done102
+	JEQ done101
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4643,7 +4793,7 @@ tail101:
 	VFMADD231PS Y2, Y1, Y5
 	VMASKMOVPS Y4, Y15, (DI)
 	VMASKMOVPS Y5, Y15, (DX)
-done102:
+done101:
 	VZEROUPPER
 	RET
 
@@ -4653,24 +4803,24 @@ TEXT ·rmsNormAvx2(SB), NOSPLIT, $0-84
 	MOVQ x_len+32(FP), CX
 	VXORPS Y0, Y0, Y0
 	CMPQ CX, $8
-	JLT tail104
-loop103:
+	JLT tail103
+loop102:
 	VMOVUPS (SI), Y1
 	VFMADD231PS Y1, Y1, Y0
 	ADDQ $32, SI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop103
-tail104:
+	JGE loop102
+tail103:
 	TESTQ CX, CX
-	JEQ done105
+	JEQ done104
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
 	VMOVUPS (R11)(R12*4), Y15
 	VMASKMOVPS (SI), Y15, Y1
 	VFMADD231PS Y1, Y1, Y0
-done105:
+done104:
 	VEXTRACTF128 $1, Y0, X1
 	VADDPS X1, X0, X0
 	VPERMILPS $0x4E, X0, X1
@@ -4690,8 +4840,8 @@ done105:
 	MOVQ gain_base+48(FP), DX
 	MOVQ x_len+32(FP), CX
 	CMPQ CX, $8
-	JLT tail107
-loop106:
+	JLT tail106
+loop105:
 	VMOVUPS (SI), Y1
 	VMOVUPS (DX), Y2
 	VMULPS Y0, Y1, Y1
@@ -4702,10 +4852,10 @@ loop106:
 	ADDQ $32, DX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop106
-tail107:
+	JGE loop105
+tail106:
 	TESTQ CX, CX
-	JEQ done108
+	JEQ done107
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4715,7 +4865,7 @@ tail107:
 	VMULPS Y0, Y1, Y1
 	VMULPS Y2, Y1, Y1
 	VMASKMOVPS Y1, Y15, (DI)
-done108:
+done107:
 	VZEROUPPER
 	RET
 
@@ -4729,8 +4879,8 @@ TEXT ·rmsNormBackwardAvx2(SB), NOSPLIT, $0-128
 	MOVQ x_len+80(FP), CX
 	MOVQ dgain_base+24(FP), R8
 	CMPQ CX, $8
-	JLT tail110
-loop109:
+	JLT tail109
+loop108:
 	VMOVUPS (DX), Y2
 	VMOVUPS (SI), Y4
 	VMOVUPS (BX), Y3
@@ -4746,10 +4896,10 @@ loop109:
 	ADDQ $32, R8
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop109
-tail110:
+	JGE loop108
+tail109:
 	TESTQ CX, CX
-	JEQ done111
+	JEQ done110
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4763,7 +4913,7 @@ tail110:
 	VMASKMOVPS (R8), Y15, Y5
 	VFMADD231PS Y4, Y2, Y5
 	VMASKMOVPS Y5, Y15, (R8)
-done111:
+done110:
 	VEXTRACTF128 $1, Y1, X2
 	VADDPS X2, X1, X1
 	VPERMILPS $0x4E, X1, X2
@@ -4779,8 +4929,8 @@ done111:
 	MOVQ x_len+80(FP), CX
 	MOVQ dx_base+0(FP), DI
 	CMPQ CX, $8
-	JLT tail113
-loop112:
+	JLT tail112
+loop111:
 	VMOVUPS (DX), Y2
 	VMOVUPS (SI), Y4
 	VMOVUPS (BX), Y3
@@ -4795,10 +4945,10 @@ loop112:
 	ADDQ $32, DI
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop112
-tail113:
+	JGE loop111
+tail112:
 	TESTQ CX, CX
-	JEQ done114
+	JEQ done113
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4811,7 +4961,7 @@ tail113:
 	VFNMADD231PS Y1, Y2, Y3
 	VMULPS Y0, Y3, Y3
 	VMASKMOVPS Y3, Y15, (DI)
-done114:
+done113:
 	VZEROUPPER
 	RET
 
@@ -4830,8 +4980,8 @@ TEXT ·lionAvx2(SB), NOSPLIT, $0-80
 	VBROADCASTSS 20(AX), Y11
 	VBROADCASTSS 24(AX), Y12
 	CMPQ CX, $8
-	JLT tail116
-loop115:
+	JLT tail115
+loop114:
 	VMOVUPS (BX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (DI), Y2
@@ -4857,10 +5007,10 @@ loop115:
 	ADDQ $32, BX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop115
-tail116:
+	JGE loop114
+tail115:
 	TESTQ CX, CX
-	JEQ done117
+	JEQ done116
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4885,7 +5035,7 @@ tail116:
 	VFMADD231PS Y12, Y2, Y4
 	VSUBPS Y4, Y2, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done117:
+done116:
 	VZEROUPPER
 	RET
 
@@ -4903,8 +5053,8 @@ TEXT ·sgdAvx2(SB), NOSPLIT, $0-80
 	VBROADCASTSS 16(AX), Y10
 	VBROADCASTSS 20(AX), Y11
 	CMPQ CX, $8
-	JLT tail119
-loop118:
+	JLT tail118
+loop117:
 	VMOVUPS (BX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (DI), Y2
@@ -4921,10 +5071,10 @@ loop118:
 	ADDQ $32, BX
 	SUBQ $8, CX
 	CMPQ CX, $8
-	JGE loop118
-tail119:
+	JGE loop117
+tail118:
 	TESTQ CX, CX
-	JEQ done120
+	JEQ done119
 	LEAQ lanes<>+64(SB), R11
 	MOVQ CX, R12
 	NEGQ R12
@@ -4940,6 +5090,6 @@ tail119:
 	VFMADD231PS Y11, Y1, Y0
 	VFNMADD231PS Y9, Y0, Y2
 	VMASKMOVPS Y2, Y15, (DI)
-done120:
+done119:
 	VZEROUPPER
 	RET

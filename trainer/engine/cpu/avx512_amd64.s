@@ -8140,75 +8140,221 @@ done15:
 	VZEROUPPER
 	RET
 
-// softmaxBackwardAvx512 replaces d, the gradient of p = softmax(scale·x), by that of x: p·(d - Σp·d)·scale.
-TEXT ·softmaxBackwardAvx512(SB), NOSPLIT, $0-52
-	MOVQ d_base+0(FP), DI
-	MOVQ p_base+24(FP), SI
-	MOVQ p_len+32(FP), CX
-	VXORPS Y0, Y0, Y0
-	CMPQ CX, $16
-	JLT tail17
-loop16:
-	VMOVUPS (DI), Z1
-	VMOVUPS (SI), Z2
-	VFMADD231PS Z1, Z2, Z0
-	ADDQ $64, DI
-	ADDQ $64, SI
-	SUBQ $16, CX
-	CMPQ CX, $16
-	JGE loop16
-tail17:
-	TESTQ CX, CX
-	JEQ done18
-	MOVL $1, R11
-	SHLL CX, R11
-	DECL R11
-	KMOVW R11, K1
-	VMOVUPS.Z (DI), K1, Z1
-	VMOVUPS.Z (SI), K1, Z2
-	VFMADD231PS Z1, Z2, Z0
-done18:
-	VEXTRACTF64X4 $1, Z0, Y1
-	VADDPS Y1, Y0, Y0
-	VEXTRACTF128 $1, Y0, X1
-	VADDPS X1, X0, X0
-	VPERMILPS $0x4E, X0, X1
-	VADDPS X1, X0, X0
-	VPERMILPS $0xB1, X0, X1
-	VADDPS X1, X0, X0
-	VBROADCASTSS X0, Z0
-	VBROADCASTSS scale+48(FP), Z3
-	MOVQ d_base+0(FP), DI
-	MOVQ p_base+24(FP), SI
-	MOVQ p_len+32(FP), CX
-	CMPQ CX, $16
-	JLT tail20
-loop19:
-	VMOVUPS (DI), Z1
-	VMOVUPS (SI), Z2
-	VSUBPS Z0, Z1, Z1
-	VMULPS Z3, Z1, Z1
-	VMULPS Z2, Z1, Z1
-	VMOVUPS Z1, (DI)
-	ADDQ $64, DI
-	ADDQ $64, SI
-	SUBQ $16, CX
-	CMPQ CX, $16
-	JGE loop19
-tail20:
-	TESTQ CX, CX
-	JEQ done21
-	MOVL $1, R11
-	SHLL CX, R11
-	DECL R11
-	KMOVW R11, K1
-	VMOVUPS.Z (DI), K1, Z1
-	VMOVUPS.Z (SI), K1, Z2
-	VSUBPS Z0, Z1, Z1
-	VMULPS Z3, Z1, Z1
-	VMULPS Z2, Z1, Z1
-	VMOVUPS Z1, K1, (DI)
-done21:
+// softmaxColumnsAvx512 replaces the first seen rows of every column of a panel of scores, rows of which lie row apart, by softmax(scale·column),
+// and the others by zeros; best gets the largest of each and sum Σe^(scale·(column-best)). rows is at least 1, and so is what a column sees.
+TEXT ·softmaxColumnsAvx512(SB), NOSPLIT, $0-120
+	MOVQ s_base+0(FP), DI
+	MOVQ seen_base+48(FP), AX
+	MOVQ row+24(FP), R8
+	SHLQ $2, R8
+	VMOVUPS 0(AX), Z11
+	VMOVUPS lowest<>+0(SB), Z0
+	VXORPS Y2, Y2, Y2
+	VMOVUPS 64(AX), Z12
+	VMOVUPS lowest<>+0(SB), Z1
+	VXORPS Y3, Y3, Y3
+	VXORPS Y10, Y10, Y10
+	MOVQ DI, SI
+	MOVQ rows+32(FP), CX
+row16:
+	VCMPPS $1, Z11, Z10, K2
+	VMAXPS 0(SI), Z0, K2, Z0
+	VCMPPS $1, Z12, Z10, K2
+	VMAXPS 64(SI), Z1, K2, Z1
+	VADDPS one<>+0(SB), Z10, Z10
+	ADDQ R8, SI
+	DECQ CX
+	JNE row16
+	VBROADCASTSS scale+40(FP), Z4
+	VXORPS Y10, Y10, Y10
+	MOVQ DI, SI
+	MOVQ rows+32(FP), CX
+row17:
+	VMOVUPS 0(SI), Z5
+	VSUBPS Z0, Z5, Z5
+	VMULPS Z4, Z5, Z5
+	VMOVUPS expMin<>+0(SB), Z6
+	VMAXPS Z5, Z6, Z5
+	VMOVUPS expMax<>+0(SB), Z6
+	VMINPS Z5, Z6, Z5
+	VMULPS log2e<>+0(SB), Z5, Z6
+	VCVTPS2DQ Z6, Z7
+	VCVTDQ2PS Z7, Z6
+	VFNMADD231PS ln2High<>+0(SB), Z6, Z5
+	VFNMADD231PS ln2Low<>+0(SB), Z6, Z5
+	VMOVUPS exp7<>+0(SB), Z6
+	VFMADD213PS exp6<>+0(SB), Z5, Z6
+	VFMADD213PS exp5<>+0(SB), Z5, Z6
+	VFMADD213PS exp4<>+0(SB), Z5, Z6
+	VFMADD213PS exp3<>+0(SB), Z5, Z6
+	VFMADD213PS exp2<>+0(SB), Z5, Z6
+	VMULPS Z5, Z5, Z8
+	VFMADD213PS Z5, Z8, Z6
+	VADDPS one<>+0(SB), Z6, Z6
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z6, Z5
+	VCMPPS $1, Z11, Z10, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VMOVUPS Z5, 0(SI)
+	VADDPS Z5, Z2, Z2
+	VMOVUPS 64(SI), Z5
+	VSUBPS Z1, Z5, Z5
+	VMULPS Z4, Z5, Z5
+	VMOVUPS expMin<>+0(SB), Z6
+	VMAXPS Z5, Z6, Z5
+	VMOVUPS expMax<>+0(SB), Z6
+	VMINPS Z5, Z6, Z5
+	VMULPS log2e<>+0(SB), Z5, Z6
+	VCVTPS2DQ Z6, Z7
+	VCVTDQ2PS Z7, Z6
+	VFNMADD231PS ln2High<>+0(SB), Z6, Z5
+	VFNMADD231PS ln2Low<>+0(SB), Z6, Z5
+	VMOVUPS exp7<>+0(SB), Z6
+	VFMADD213PS exp6<>+0(SB), Z5, Z6
+	VFMADD213PS exp5<>+0(SB), Z5, Z6
+	VFMADD213PS exp4<>+0(SB), Z5, Z6
+	VFMADD213PS exp3<>+0(SB), Z5, Z6
+	VFMADD213PS exp2<>+0(SB), Z5, Z6
+	VMULPS Z5, Z5, Z8
+	VFMADD213PS Z5, Z8, Z6
+	VADDPS one<>+0(SB), Z6, Z6
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z6, Z5
+	VCMPPS $1, Z12, Z10, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VMOVUPS Z5, 64(SI)
+	VADDPS Z5, Z3, Z3
+	VADDPS one<>+0(SB), Z10, Z10
+	ADDQ R8, SI
+	DECQ CX
+	JNE row17
+	MOVQ best_base+72(FP), AX
+	MOVQ sum_base+96(FP), BX
+	VMOVUPS Z0, 0(AX)
+	VMOVUPS Z2, 0(BX)
+	VMOVUPS one<>+0(SB), Z5
+	VDIVPS Z2, Z5, Z2
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z3, 64(BX)
+	VMOVUPS one<>+0(SB), Z5
+	VDIVPS Z3, Z5, Z3
+	MOVQ rows+32(FP), CX
+row18:
+	VMULPS 0(DI), Z2, Z5
+	VMOVUPS Z5, 0(DI)
+	VMULPS 64(DI), Z3, Z6
+	VMOVUPS Z6, 64(DI)
+	ADDQ R8, DI
+	DECQ CX
+	JNE row18
+	VZEROUPPER
+	RET
+
+// softmaxColumnsBackwardAvx512 replaces the first seen rows of every column of a panel of scores s by p = e^(rate·s - lse), its probabilities, and those of
+// their gradients d by that of what the scores were before scale: p·(d - Σp·d)·scale; the others by zeros. rows is at least 1.
+TEXT ·softmaxColumnsBackwardAvx512(SB), NOSPLIT, $0-120
+	MOVQ s_base+0(FP), DI
+	MOVQ d_base+24(FP), DX
+	MOVQ lse_base+96(FP), AX
+	MOVQ seen_base+72(FP), BX
+	MOVQ row+48(FP), R8
+	SHLQ $2, R8
+	VBROADCASTSS rate+64(FP), Z4
+	VMOVUPS 0(AX), Z0
+	VMOVUPS 0(BX), Z11
+	VXORPS Y2, Y2, Y2
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 64(BX), Z12
+	VXORPS Y3, Y3, Y3
+	VXORPS Y10, Y10, Y10
+	MOVQ DI, SI
+	MOVQ DX, BX
+	MOVQ rows+56(FP), CX
+row19:
+	VMOVUPS 0(SI), Z5
+	VFMSUB213PS Z0, Z4, Z5
+	VMOVUPS expMin<>+0(SB), Z6
+	VMAXPS Z5, Z6, Z5
+	VMOVUPS expMax<>+0(SB), Z6
+	VMINPS Z5, Z6, Z5
+	VMULPS log2e<>+0(SB), Z5, Z6
+	VCVTPS2DQ Z6, Z7
+	VCVTDQ2PS Z7, Z6
+	VFNMADD231PS ln2High<>+0(SB), Z6, Z5
+	VFNMADD231PS ln2Low<>+0(SB), Z6, Z5
+	VMOVUPS exp7<>+0(SB), Z6
+	VFMADD213PS exp6<>+0(SB), Z5, Z6
+	VFMADD213PS exp5<>+0(SB), Z5, Z6
+	VFMADD213PS exp4<>+0(SB), Z5, Z6
+	VFMADD213PS exp3<>+0(SB), Z5, Z6
+	VFMADD213PS exp2<>+0(SB), Z5, Z6
+	VMULPS Z5, Z5, Z8
+	VFMADD213PS Z5, Z8, Z6
+	VADDPS one<>+0(SB), Z6, Z6
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z6, Z5
+	VCMPPS $1, Z11, Z10, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VMOVUPS Z5, 0(SI)
+	VMOVUPS 0(BX), Z6
+	VMOVAPS.Z Z6, K2, Z6
+	VFMADD231PS Z6, Z5, Z2
+	VMOVUPS 64(SI), Z5
+	VFMSUB213PS Z1, Z4, Z5
+	VMOVUPS expMin<>+0(SB), Z6
+	VMAXPS Z5, Z6, Z5
+	VMOVUPS expMax<>+0(SB), Z6
+	VMINPS Z5, Z6, Z5
+	VMULPS log2e<>+0(SB), Z5, Z6
+	VCVTPS2DQ Z6, Z7
+	VCVTDQ2PS Z7, Z6
+	VFNMADD231PS ln2High<>+0(SB), Z6, Z5
+	VFNMADD231PS ln2Low<>+0(SB), Z6, Z5
+	VMOVUPS exp7<>+0(SB), Z6
+	VFMADD213PS exp6<>+0(SB), Z5, Z6
+	VFMADD213PS exp5<>+0(SB), Z5, Z6
+	VFMADD213PS exp4<>+0(SB), Z5, Z6
+	VFMADD213PS exp3<>+0(SB), Z5, Z6
+	VFMADD213PS exp2<>+0(SB), Z5, Z6
+	VMULPS Z5, Z5, Z8
+	VFMADD213PS Z5, Z8, Z6
+	VADDPS one<>+0(SB), Z6, Z6
+	VPSLLD $23, Z7, Z7
+	VPADDD Z7, Z6, Z5
+	VCMPPS $1, Z12, Z10, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VMOVUPS Z5, 64(SI)
+	VMOVUPS 64(BX), Z6
+	VMOVAPS.Z Z6, K2, Z6
+	VFMADD231PS Z6, Z5, Z3
+	VADDPS one<>+0(SB), Z10, Z10
+	ADDQ R8, SI
+	ADDQ R8, BX
+	DECQ CX
+	JNE row19
+	VBROADCASTSS scale+68(FP), Z4
+	VXORPS Y10, Y10, Y10
+	MOVQ rows+56(FP), CX
+row20:
+	VMOVUPS 0(DX), Z5
+	VSUBPS Z2, Z5, Z5
+	VMULPS Z4, Z5, Z5
+	VMULPS 0(DI), Z5, Z5
+	VCMPPS $1, Z11, Z10, K2
+	VMOVAPS.Z Z5, K2, Z5
+	VMOVUPS Z5, 0(DX)
+	VMOVUPS 64(DX), Z6
+	VSUBPS Z3, Z6, Z6
+	VMULPS Z4, Z6, Z6
+	VMULPS 64(DI), Z6, Z6
+	VCMPPS $1, Z12, Z10, K2
+	VMOVAPS.Z Z6, K2, Z6
+	VMOVUPS Z6, 64(DX)
+	VADDPS one<>+0(SB), Z10, Z10
+	ADDQ R8, DI
+	ADDQ R8, DX
+	DECQ CX
+	JNE row20
 	VZEROUPPER
 	RET
 
@@ -8219,24 +8365,24 @@ TEXT ·layerNormAvx512(SB), NOSPLIT, $0-112
 	MOVQ x_len+32(FP), CX
 	VXORPS Y0, Y0, Y0
 	CMPQ CX, $16
-	JLT tail23
-loop22:
+	JLT tail22
+loop21:
 	VMOVUPS (SI), Z2
 	VADDPS Z2, Z0, Z0
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop22
-tail23:
+	JGE loop21
+tail22:
 	TESTQ CX, CX
-	JEQ done24
+	JEQ done23
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
 	KMOVW R11, K1
 	VMOVUPS.Z (SI), K1, Z2
 	VADDPS Z2, Z0, Z0
-done24:
+done23:
 	VEXTRACTF64X4 $1, Z0, Y2
 	VADDPS Y2, Y0, Y0
 	VEXTRACTF128 $1, Y0, X2
@@ -8251,18 +8397,18 @@ done24:
 	MOVQ x_len+32(FP), CX
 	VXORPS Y1, Y1, Y1
 	CMPQ CX, $16
-	JLT tail26
-loop25:
+	JLT tail25
+loop24:
 	VMOVUPS (SI), Z2
 	VSUBPS Z0, Z2, Z2
 	VFMADD231PS Z2, Z2, Z1
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop25
-tail26:
+	JGE loop24
+tail25:
 	TESTQ CX, CX
-	JEQ done27
+	JEQ done26
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8271,7 +8417,7 @@ tail26:
 	VSUBPS Z0, Z2, Z2
 	VMOVAPS.Z Z2, K1, Z2
 	VFMADD231PS Z2, Z2, Z1
-done27:
+done26:
 	VEXTRACTF64X4 $1, Z1, Y2
 	VADDPS Y2, Y1, Y1
 	VEXTRACTF128 $1, Y1, X2
@@ -8294,10 +8440,10 @@ done27:
 	MOVQ bias_base+72(FP), BX
 	MOVQ x_len+32(FP), CX
 	TESTQ BX, BX
-	JEQ bare28
+	JEQ bare27
 	CMPQ CX, $16
-	JLT tail30
-loop29:
+	JLT tail29
+loop28:
 	VMOVUPS (SI), Z2
 	VMOVUPS (DX), Z3
 	VSUBPS Z0, Z2, Z2
@@ -8312,10 +8458,10 @@ loop29:
 	ADDQ $64, BX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop29
-tail30:
+	JGE loop28
+tail29:
 	TESTQ CX, CX
-	JEQ done31
+	JEQ done30
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8328,13 +8474,13 @@ tail30:
 	VMOVUPS.Z (BX), K1, Z3
 	VADDPS Z3, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done31:
+done30:
 	VZEROUPPER
 	RET
-bare28:
+bare27:
 	CMPQ CX, $16
-	JLT tail33
-loop32:
+	JLT tail32
+loop31:
 	VMOVUPS (SI), Z2
 	VMOVUPS (DX), Z3
 	VSUBPS Z0, Z2, Z2
@@ -8346,10 +8492,10 @@ loop32:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop32
-tail33:
+	JGE loop31
+tail32:
 	TESTQ CX, CX
-	JEQ done34
+	JEQ done33
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8360,7 +8506,7 @@ tail33:
 	VMULPS Z1, Z2, Z2
 	VMULPS Z3, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done34:
+done33:
 	VZEROUPPER
 	RET
 
@@ -8377,8 +8523,8 @@ TEXT ·layerNormBackwardAvx512(SB), NOSPLIT, $0-156
 	MOVQ dgain_base+24(FP), R8
 	MOVQ dbias_base+48(FP), R9
 	CMPQ CX, $16
-	JLT tail36
-loop35:
+	JLT tail35
+loop34:
 	VMOVUPS (DX), Z4
 	VMOVUPS (SI), Z6
 	VMOVUPS (BX), Z5
@@ -8400,10 +8546,10 @@ loop35:
 	ADDQ $64, R9
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop35
-tail36:
+	JGE loop34
+tail35:
 	TESTQ CX, CX
-	JEQ done37
+	JEQ done36
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8422,7 +8568,7 @@ tail36:
 	VMOVUPS.Z (R9), K1, Z7
 	VADDPS Z6, Z7, Z7
 	VMOVUPS Z7, K1, (R9)
-done37:
+done36:
 	VEXTRACTF64X4 $1, Z2, Y4
 	VADDPS Y4, Y2, Y2
 	VEXTRACTF128 $1, Y2, X4
@@ -8450,8 +8596,8 @@ done37:
 	MOVQ x_len+104(FP), CX
 	MOVQ dx_base+0(FP), DI
 	CMPQ CX, $16
-	JLT tail39
-loop38:
+	JLT tail38
+loop37:
 	VMOVUPS (DX), Z4
 	VMOVUPS (SI), Z6
 	VMOVUPS (BX), Z5
@@ -8468,10 +8614,10 @@ loop38:
 	ADDQ $64, DI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop38
-tail39:
+	JGE loop37
+tail38:
 	TESTQ CX, CX
-	JEQ done40
+	JEQ done39
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8486,7 +8632,7 @@ tail39:
 	VFNMADD231PS Z3, Z4, Z5
 	VMULPS Z1, Z5, Z5
 	VMOVUPS Z5, K1, (DI)
-done40:
+done39:
 	VZEROUPPER
 	RET
 
@@ -8497,8 +8643,8 @@ TEXT ·addAvx512(SB), NOSPLIT, $0-72
 	MOVQ b_base+48(FP), DX
 	MOVQ dst_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail42
-loop41:
+	JLT tail41
+loop40:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VADDPS Z1, Z0, Z0
@@ -8508,10 +8654,10 @@ loop41:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop41
-tail42:
+	JGE loop40
+tail41:
 	TESTQ CX, CX
-	JEQ done43
+	JEQ done42
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8520,7 +8666,7 @@ tail42:
 	VMOVUPS.Z (DX), K1, Z1
 	VADDPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done43:
+done42:
 	VZEROUPPER
 	RET
 
@@ -8531,8 +8677,8 @@ TEXT ·scaleAvx512(SB), NOSPLIT, $0-52
 	MOVQ dst_len+8(FP), CX
 	VBROADCASTSS s+48(FP), Z1
 	CMPQ CX, $16
-	JLT tail45
-loop44:
+	JLT tail44
+loop43:
 	VMOVUPS (SI), Z0
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, (DI)
@@ -8540,10 +8686,10 @@ loop44:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop44
-tail45:
+	JGE loop43
+tail44:
 	TESTQ CX, CX
-	JEQ done46
+	JEQ done45
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8551,7 +8697,7 @@ tail45:
 	VMOVUPS.Z (SI), K1, Z0
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done46:
+done45:
 	VZEROUPPER
 	RET
 
@@ -8562,8 +8708,8 @@ TEXT ·sumSquaresAvx512(SB), NOSPLIT, $0-32
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	CMPQ CX, $16
-	JLT tail48
-loop47:
+	JLT tail47
+loop46:
 	VMOVUPS (SI), Z2
 	VEXTRACTF64X4 $1, Z2, Y3
 	VCVTPS2PD Y2, Z4
@@ -8573,10 +8719,10 @@ loop47:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop47
-tail48:
+	JGE loop46
+tail47:
 	TESTQ CX, CX
-	JEQ done49
+	JEQ done48
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8587,7 +8733,7 @@ tail48:
 	VCVTPS2PD Y3, Z5
 	VFMADD231PD Z4, Z4, Z0
 	VFMADD231PD Z5, Z5, Z1
-done49:
+done48:
 	VADDPD Z1, Z0, Z0
 	VEXTRACTF64X4 $1, Z0, Y1
 	VADDPD Y1, Y0, Y0
@@ -8606,9 +8752,9 @@ TEXT ·sumRowsAvx512(SB), NOSPLIT, $0-64
 	MOVQ ld+48(FP), R8
 	SHLQ $2, R8
 	MOVQ dst_len+8(FP), CX
-four50:
+four49:
 	CMPQ CX, $64
-	JLT rest51
+	JLT rest50
 	MOVQ SI, AX
 	MOVQ rows+56(FP), DX
 	VXORPS Y0, Y0, Y0
@@ -8616,8 +8762,8 @@ four50:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	TESTQ DX, DX
-	JEQ sums53
-row52:
+	JEQ sums52
+row51:
 	VMOVUPS 0(AX), Z4
 	VADDPS Z4, Z0, Z0
 	VMOVUPS 64(AX), Z5
@@ -8628,8 +8774,8 @@ row52:
 	VADDPS Z7, Z3, Z3
 	ADDQ R8, AX
 	DECQ DX
-	JNE row52
-sums53:
+	JNE row51
+sums52:
 	VMOVUPS 0(DI), Z4
 	VADDPS Z4, Z0, Z0
 	VMOVUPS Z0, 0(DI)
@@ -8645,23 +8791,23 @@ sums53:
 	ADDQ $256, SI
 	ADDQ $256, DI
 	SUBQ $64, CX
-	JMP four50
-rest51:
+	JMP four49
+rest50:
 	CMPQ CX, $16
-	JLT tail55
-loop54:
+	JLT tail54
+loop53:
 	MOVQ SI, AX
 	MOVQ rows+56(FP), DX
 	VXORPS Y0, Y0, Y0
 	TESTQ DX, DX
-	JEQ sums58
-row57:
+	JEQ sums57
+row56:
 	VMOVUPS 0(AX), Z4
 	VADDPS Z4, Z0, Z0
 	ADDQ R8, AX
 	DECQ DX
-	JNE row57
-sums58:
+	JNE row56
+sums57:
 	VMOVUPS 0(DI), Z4
 	VADDPS Z4, Z0, Z0
 	VMOVUPS Z0, 0(DI)
@@ -8669,10 +8815,10 @@ sums58:
 	ADDQ $64, DI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop54
-tail55:
+	JGE loop53
+tail54:
 	TESTQ CX, CX
-	JEQ done56
+	JEQ done55
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8681,18 +8827,18 @@ tail55:
 	MOVQ rows+56(FP), DX
 	VXORPS Y0, Y0, Y0
 	TESTQ DX, DX
-	JEQ sums60
-row59:
+	JEQ sums59
+row58:
 	VMOVUPS.Z 0(AX), K1, Z4
 	VADDPS Z4, Z0, Z0
 	ADDQ R8, AX
 	DECQ DX
-	JNE row59
-sums60:
+	JNE row58
+sums59:
 	VMOVUPS.Z 0(DI), K1, Z4
 	VADDPS Z4, Z0, Z0
 	VMOVUPS Z0, K1, 0(DI)
-done56:
+done55:
 	VZEROUPPER
 	RET
 
@@ -8714,8 +8860,8 @@ TEXT ·adamWAvx512(SB), NOSPLIT, $0-104
 	VBROADCASTSS 28(AX), Z13
 	VBROADCASTSS 32(AX), Z14
 	CMPQ CX, $16
-	JLT tail62
-loop61:
+	JLT tail61
+loop60:
 	VMOVUPS (BX), Z0
 	VMOVUPS (SI), Z1
 	VMOVUPS (DX), Z2
@@ -8742,10 +8888,10 @@ loop61:
 	ADDQ $64, BX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop61
-tail62:
+	JGE loop60
+tail61:
 	TESTQ CX, CX
-	JEQ done63
+	JEQ done62
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8770,7 +8916,7 @@ tail62:
 	VFMADD231PS Z14, Z3, Z1
 	VSUBPS Z1, Z3, Z3
 	VMOVUPS Z3, K1, (DI)
-done63:
+done62:
 	VZEROUPPER
 	RET
 
@@ -8780,8 +8926,8 @@ TEXT ·reluAvx512(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), SI
 	MOVQ y_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail65
-loop64:
+	JLT tail64
+loop63:
 	VMOVUPS (SI), Z0
 	VXORPS Y2, Y2, Y2
 	VMAXPS Z0, Z2, Z2
@@ -8790,10 +8936,10 @@ loop64:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop64
-tail65:
+	JGE loop63
+tail64:
 	TESTQ CX, CX
-	JEQ done66
+	JEQ done65
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8802,7 +8948,7 @@ tail65:
 	VXORPS Y2, Y2, Y2
 	VMAXPS Z0, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done66:
+done65:
 	VZEROUPPER
 	RET
 
@@ -8813,8 +8959,8 @@ TEXT ·reluBackwardAvx512(SB), NOSPLIT, $0-72
 	MOVQ dy_base+48(FP), DX
 	MOVQ dx_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail68
-loop67:
+	JLT tail67
+loop66:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS huge<>+0(SB), Z3
@@ -8833,10 +8979,10 @@ loop67:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop67
-tail68:
+	JGE loop66
+tail67:
 	TESTQ CX, CX
-	JEQ done69
+	JEQ done68
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8854,7 +9000,7 @@ tail68:
 	VMAXPS Z2, Z3, Z3
 	VMULPS Z1, Z3, Z3
 	VMOVUPS Z3, K1, (DI)
-done69:
+done68:
 	VZEROUPPER
 	RET
 
@@ -8864,8 +9010,8 @@ TEXT ·relu2Avx512(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), SI
 	MOVQ y_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail71
-loop70:
+	JLT tail70
+loop69:
 	VMOVUPS (SI), Z0
 	VXORPS Y2, Y2, Y2
 	VMAXPS Z0, Z2, Z2
@@ -8875,10 +9021,10 @@ loop70:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop70
-tail71:
+	JGE loop69
+tail70:
 	TESTQ CX, CX
-	JEQ done72
+	JEQ done71
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8888,7 +9034,7 @@ tail71:
 	VMAXPS Z0, Z2, Z2
 	VMULPS Z2, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done72:
+done71:
 	VZEROUPPER
 	RET
 
@@ -8899,8 +9045,8 @@ TEXT ·relu2BackwardAvx512(SB), NOSPLIT, $0-72
 	MOVQ dy_base+48(FP), DX
 	MOVQ dx_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail74
-loop73:
+	JLT tail73
+loop72:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VXORPS Y2, Y2, Y2
@@ -8913,10 +9059,10 @@ loop73:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop73
-tail74:
+	JGE loop72
+tail73:
 	TESTQ CX, CX
-	JEQ done75
+	JEQ done74
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -8928,7 +9074,7 @@ tail74:
 	VADDPS Z2, Z2, Z2
 	VMULPS Z1, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done75:
+done74:
 	VZEROUPPER
 	RET
 
@@ -8938,8 +9084,8 @@ TEXT ·siluAvx512(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), SI
 	MOVQ y_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail77
-loop76:
+	JLT tail76
+loop75:
 	VMOVUPS (SI), Z0
 	VMULPS minusOne<>+0(SB), Z0, Z2
 	VMOVUPS expMin<>+0(SB), Z3
@@ -8971,10 +9117,10 @@ loop76:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop76
-tail77:
+	JGE loop75
+tail76:
 	TESTQ CX, CX
-	JEQ done78
+	JEQ done77
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9006,7 +9152,7 @@ tail77:
 	VDIVPS Z2, Z3, Z2
 	VMULPS Z0, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done78:
+done77:
 	VZEROUPPER
 	RET
 
@@ -9017,8 +9163,8 @@ TEXT ·siluBackwardAvx512(SB), NOSPLIT, $0-72
 	MOVQ dy_base+48(FP), DX
 	MOVQ dx_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail80
-loop79:
+	JLT tail79
+loop78:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMULPS minusOne<>+0(SB), Z0, Z2
@@ -9055,10 +9201,10 @@ loop79:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop79
-tail80:
+	JGE loop78
+tail79:
 	TESTQ CX, CX
-	JEQ done81
+	JEQ done80
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9094,7 +9240,7 @@ tail80:
 	VFMADD231PS Z0, Z3, Z2
 	VMULPS Z1, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done81:
+done80:
 	VZEROUPPER
 	RET
 
@@ -9104,8 +9250,8 @@ TEXT ·geluExactAvx512(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), SI
 	MOVQ y_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail83
-loop82:
+	JLT tail82
+loop81:
 	VMOVUPS (SI), Z0
 	VANDPS notSign<>+0(SB), Z0, Z6
 	VMULPS rootHalf<>+0(SB), Z6, Z6
@@ -9157,10 +9303,10 @@ loop82:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop82
-tail83:
+	JGE loop81
+tail82:
 	TESTQ CX, CX
-	JEQ done84
+	JEQ done83
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9212,7 +9358,7 @@ tail83:
 	VMOVAPS Z3, Z2
 	VMULPS Z0, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done84:
+done83:
 	VZEROUPPER
 	RET
 
@@ -9223,8 +9369,8 @@ TEXT ·geluExactBackwardAvx512(SB), NOSPLIT, $0-72
 	MOVQ dy_base+48(FP), DX
 	MOVQ dx_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail86
-loop85:
+	JLT tail85
+loop84:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VANDPS notSign<>+0(SB), Z0, Z6
@@ -9302,10 +9448,10 @@ loop85:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop85
-tail86:
+	JGE loop84
+tail85:
 	TESTQ CX, CX
-	JEQ done87
+	JEQ done86
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9382,7 +9528,7 @@ tail86:
 	VFMADD231PS Z0, Z7, Z2
 	VMULPS Z1, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done87:
+done86:
 	VZEROUPPER
 	RET
 
@@ -9394,8 +9540,8 @@ TEXT ·softCapAvx512(SB), NOSPLIT, $0-56
 	VBROADCASTSS limit+48(FP), Z14
 	VBROADCASTSS inverse+52(FP), Z13
 	CMPQ CX, $16
-	JLT tail89
-loop88:
+	JLT tail88
+loop87:
 	VMOVUPS (SI), Z0
 	VMULPS Z13, Z0, Z2
 	VANDPS notSign<>+0(SB), Z2, Z3
@@ -9444,10 +9590,10 @@ loop88:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop88
-tail89:
+	JGE loop87
+tail88:
 	TESTQ CX, CX
-	JEQ done90
+	JEQ done89
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9496,7 +9642,7 @@ tail89:
 	VMOVAPS Z6, K2, Z4
 	VMULPS Z14, Z4, Z4
 	VMOVUPS Z4, K1, (DI)
-done90:
+done89:
 	VZEROUPPER
 	RET
 
@@ -9508,8 +9654,8 @@ TEXT ·softCapBackwardAvx512(SB), NOSPLIT, $0-76
 	MOVQ dx_len+8(FP), CX
 	VBROADCASTSS inverse+72(FP), Z14
 	CMPQ CX, $16
-	JLT tail92
-loop91:
+	JLT tail91
+loop90:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMULPS Z14, Z1, Z2
@@ -9522,10 +9668,10 @@ loop91:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop91
-tail92:
+	JGE loop90
+tail91:
 	TESTQ CX, CX
-	JEQ done93
+	JEQ done92
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9537,7 +9683,7 @@ tail92:
 	VFNMADD231PS Z2, Z2, Z3
 	VMULPS Z0, Z3, Z3
 	VMOVUPS Z3, K1, (DI)
-done93:
+done92:
 	VZEROUPPER
 	RET
 
@@ -9548,8 +9694,8 @@ TEXT ·mulAvx512(SB), NOSPLIT, $0-72
 	MOVQ b_base+48(FP), DX
 	MOVQ dst_len+8(FP), CX
 	CMPQ CX, $16
-	JLT tail95
-loop94:
+	JLT tail94
+loop93:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMULPS Z1, Z0, Z2
@@ -9559,10 +9705,10 @@ loop94:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop94
-tail95:
+	JGE loop93
+tail94:
 	TESTQ CX, CX
-	JEQ done96
+	JEQ done95
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9571,7 +9717,7 @@ tail95:
 	VMOVUPS.Z (DX), K1, Z1
 	VMULPS Z1, Z0, Z2
 	VMOVUPS Z2, K1, (DI)
-done96:
+done95:
 	VZEROUPPER
 	RET
 
@@ -9584,8 +9730,8 @@ TEXT ·mixAvx512(SB), NOSPLIT, $0-80
 	VBROADCASTSS alpha+72(FP), Z14
 	VBROADCASTSS beta+76(FP), Z13
 	CMPQ CX, $16
-	JLT tail98
-loop97:
+	JLT tail97
+loop96:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMULPS Z13, Z1, Z2
@@ -9596,10 +9742,10 @@ loop97:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop97
-tail98:
+	JGE loop96
+tail97:
 	TESTQ CX, CX
-	JEQ done99
+	JEQ done98
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9609,7 +9755,7 @@ tail98:
 	VMULPS Z13, Z1, Z2
 	VFMADD231PS Z14, Z0, Z2
 	VMOVUPS Z2, K1, (DI)
-done99:
+done98:
 	VZEROUPPER
 	RET
 
@@ -9624,8 +9770,8 @@ TEXT ·rotateAvx512(SB), NOSPLIT, $0-148
 	MOVQ cos_len+104(FP), CX
 	VBROADCASTSS sign+144(FP), Z14
 	CMPQ CX, $16
-	JLT tail101
-loop100:
+	JLT tail100
+loop99:
 	VMOVUPS (SI), Z0
 	VMOVUPS (BX), Z1
 	VMOVUPS (R8), Z2
@@ -9645,10 +9791,10 @@ loop100:
 	ADDQ $64, R9
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop100
-tail101:
+	JGE loop99
+tail100:
 	TESTQ CX, CX
-	JEQ done102
+	JEQ done101
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9664,7 +9810,7 @@ tail101:
 	VFMADD231PS Z2, Z1, Z5
 	VMOVUPS Z4, K1, (DI)
 	VMOVUPS Z5, K1, (DX)
-done102:
+done101:
 	VZEROUPPER
 	RET
 
@@ -9685,8 +9831,8 @@ TEXT ·dropoutAvx512(SB), NOSPLIT, $0-76
 	MOVQ $8, AX
 	VPBROADCASTQ AX, Z14
 	CMPQ CX, $16
-	JLT tail104
-loop103:
+	JLT tail103
+loop102:
 	VPXORQ Z9, Z8, Z1
 	VPSRLQ $30, Z1, Z2
 	VPXORQ Z2, Z1, Z1
@@ -9719,10 +9865,10 @@ loop103:
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop103
-tail104:
+	JGE loop102
+tail103:
 	TESTQ CX, CX
-	JEQ done105
+	JEQ done104
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9755,7 +9901,7 @@ tail104:
 	VMOVUPS.Z (SI), K1, Z0
 	VMULPS.Z Z11, Z0, K2, Z0
 	VMOVUPS Z0, K1, (DI)
-done105:
+done104:
 	VZEROUPPER
 	RET
 
@@ -9765,24 +9911,24 @@ TEXT ·rmsNormAvx512(SB), NOSPLIT, $0-84
 	MOVQ x_len+32(FP), CX
 	VXORPS Y0, Y0, Y0
 	CMPQ CX, $16
-	JLT tail107
-loop106:
+	JLT tail106
+loop105:
 	VMOVUPS (SI), Z1
 	VFMADD231PS Z1, Z1, Z0
 	ADDQ $64, SI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop106
-tail107:
+	JGE loop105
+tail106:
 	TESTQ CX, CX
-	JEQ done108
+	JEQ done107
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
 	KMOVW R11, K1
 	VMOVUPS.Z (SI), K1, Z1
 	VFMADD231PS Z1, Z1, Z0
-done108:
+done107:
 	VEXTRACTF64X4 $1, Z0, Y1
 	VADDPS Y1, Y0, Y0
 	VEXTRACTF128 $1, Y0, X1
@@ -9804,8 +9950,8 @@ done108:
 	MOVQ gain_base+48(FP), DX
 	MOVQ x_len+32(FP), CX
 	CMPQ CX, $16
-	JLT tail110
-loop109:
+	JLT tail109
+loop108:
 	VMOVUPS (SI), Z1
 	VMOVUPS (DX), Z2
 	VMULPS Z0, Z1, Z1
@@ -9816,10 +9962,10 @@ loop109:
 	ADDQ $64, DX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop109
-tail110:
+	JGE loop108
+tail109:
 	TESTQ CX, CX
-	JEQ done111
+	JEQ done110
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9829,7 +9975,7 @@ tail110:
 	VMULPS Z0, Z1, Z1
 	VMULPS Z2, Z1, Z1
 	VMOVUPS Z1, K1, (DI)
-done111:
+done110:
 	VZEROUPPER
 	RET
 
@@ -9843,8 +9989,8 @@ TEXT ·rmsNormBackwardAvx512(SB), NOSPLIT, $0-128
 	MOVQ x_len+80(FP), CX
 	MOVQ dgain_base+24(FP), R8
 	CMPQ CX, $16
-	JLT tail113
-loop112:
+	JLT tail112
+loop111:
 	VMOVUPS (DX), Z2
 	VMOVUPS (SI), Z4
 	VMOVUPS (BX), Z3
@@ -9860,10 +10006,10 @@ loop112:
 	ADDQ $64, R8
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop112
-tail113:
+	JGE loop111
+tail112:
 	TESTQ CX, CX
-	JEQ done114
+	JEQ done113
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9877,7 +10023,7 @@ tail113:
 	VMOVUPS.Z (R8), K1, Z5
 	VFMADD231PS Z4, Z2, Z5
 	VMOVUPS Z5, K1, (R8)
-done114:
+done113:
 	VEXTRACTF64X4 $1, Z1, Y2
 	VADDPS Y2, Y1, Y1
 	VEXTRACTF128 $1, Y1, X2
@@ -9895,8 +10041,8 @@ done114:
 	MOVQ x_len+80(FP), CX
 	MOVQ dx_base+0(FP), DI
 	CMPQ CX, $16
-	JLT tail116
-loop115:
+	JLT tail115
+loop114:
 	VMOVUPS (DX), Z2
 	VMOVUPS (SI), Z4
 	VMOVUPS (BX), Z3
@@ -9911,10 +10057,10 @@ loop115:
 	ADDQ $64, DI
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop115
-tail116:
+	JGE loop114
+tail115:
 	TESTQ CX, CX
-	JEQ done117
+	JEQ done116
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -9927,7 +10073,7 @@ tail116:
 	VFNMADD231PS Z1, Z2, Z3
 	VMULPS Z0, Z3, Z3
 	VMOVUPS Z3, K1, (DI)
-done117:
+done116:
 	VZEROUPPER
 	RET
 
@@ -9946,8 +10092,8 @@ TEXT ·lionAvx512(SB), NOSPLIT, $0-80
 	VBROADCASTSS 20(AX), Z11
 	VBROADCASTSS 24(AX), Z12
 	CMPQ CX, $16
-	JLT tail119
-loop118:
+	JLT tail118
+loop117:
 	VMOVUPS (BX), Z0
 	VMOVUPS (SI), Z1
 	VMOVUPS (DI), Z2
@@ -9973,10 +10119,10 @@ loop118:
 	ADDQ $64, BX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop118
-tail119:
+	JGE loop117
+tail118:
 	TESTQ CX, CX
-	JEQ done120
+	JEQ done119
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -10001,7 +10147,7 @@ tail119:
 	VFMADD231PS Z12, Z2, Z4
 	VSUBPS Z4, Z2, Z2
 	VMOVUPS Z2, K1, (DI)
-done120:
+done119:
 	VZEROUPPER
 	RET
 
@@ -10019,8 +10165,8 @@ TEXT ·sgdAvx512(SB), NOSPLIT, $0-80
 	VBROADCASTSS 16(AX), Z10
 	VBROADCASTSS 20(AX), Z11
 	CMPQ CX, $16
-	JLT tail122
-loop121:
+	JLT tail121
+loop120:
 	VMOVUPS (BX), Z0
 	VMOVUPS (SI), Z1
 	VMOVUPS (DI), Z2
@@ -10037,10 +10183,10 @@ loop121:
 	ADDQ $64, BX
 	SUBQ $16, CX
 	CMPQ CX, $16
-	JGE loop121
-tail122:
+	JGE loop120
+tail121:
 	TESTQ CX, CX
-	JEQ done123
+	JEQ done122
 	MOVL $1, R11
 	SHLL CX, R11
 	DECL R11
@@ -10056,6 +10202,6 @@ tail122:
 	VFMADD231PS Z11, Z1, Z0
 	VFNMADD231PS Z9, Z0, Z2
 	VMOVUPS Z2, K1, (DI)
-done123:
+done122:
 	VZEROUPPER
 	RET

@@ -20,7 +20,6 @@ type level struct {
 	gelu              func(y, x []float32)
 	geluBackward      func(dx, dy, x []float32)
 	softmax           func(dst, src []float32, scale float32) (best, sum float32)
-	softmaxBackward   func(d, p []float32, scale float32)
 	layerNorm         func(y, x, gain, bias []float32, inverse, eps float32) (mean, rstd float32)
 	layerNormBackward func(dx, dgain, dbias, dy, x, gain []float32, mean, rstd, inverse float32)
 	add               func(dst, a, b []float32)
@@ -31,6 +30,10 @@ type level struct {
 
 	relu, relu2, silu, geluExact                                 func(y, x []float32)
 	reluBackward, relu2Backward, siluBackward, geluExactBackward func(dx, x, dy []float32)
+
+	// On panels of attention's scores, a query to a column.
+	softmaxColumns         func(s []float32, row, rows int, scale float32, seen, best, sum []float32)
+	softmaxColumnsBackward func(s, d []float32, row, rows int, rate, scale float32, seen, lse []float32)
 
 	softCap         func(y, x []float32, limit, inverse float32)
 	softCapBackward func(dx, dy, y []float32, inverse float32)

@@ -61,10 +61,17 @@ func geluBackwardAvx512(dx []float32, dy []float32, x []float32)
 //go:noescape
 func softmaxAvx512(dst []float32, src []float32, scale float32) (best float32, sum float32)
 
-// softmaxBackwardAvx512 replaces d, the gradient of p = softmax(scale·x), by that of x: p·(d - Σp·d)·scale.
+// softmaxColumnsAvx512 replaces the first seen rows of every column of a panel of scores, rows of which lie row apart, by softmax(scale·column),
+// and the others by zeros; best gets the largest of each and sum Σe^(scale·(column-best)). rows is at least 1, and so is what a column sees.
 //
 //go:noescape
-func softmaxBackwardAvx512(d []float32, p []float32, scale float32)
+func softmaxColumnsAvx512(s []float32, row int, rows int, scale float32, seen []float32, best []float32, sum []float32)
+
+// softmaxColumnsBackwardAvx512 replaces the first seen rows of every column of a panel of scores s by p = e^(rate·s - lse), its probabilities, and those of
+// their gradients d by that of what the scores were before scale: p·(d - Σp·d)·scale; the others by zeros. rows is at least 1.
+//
+//go:noescape
+func softmaxColumnsBackwardAvx512(s []float32, d []float32, row int, rows int, rate float32, scale float32, seen []float32, lse []float32)
 
 // layerNormAvx512 is one row of engine.Kernels.LayerNorm; inverse is 1/len(x).
 //
@@ -250,10 +257,17 @@ func geluBackwardAvx2(dx []float32, dy []float32, x []float32)
 //go:noescape
 func softmaxAvx2(dst []float32, src []float32, scale float32) (best float32, sum float32)
 
-// softmaxBackwardAvx2 replaces d, the gradient of p = softmax(scale·x), by that of x: p·(d - Σp·d)·scale.
+// softmaxColumnsAvx2 replaces the first seen rows of every column of a panel of scores, rows of which lie row apart, by softmax(scale·column),
+// and the others by zeros; best gets the largest of each and sum Σe^(scale·(column-best)). rows is at least 1, and so is what a column sees.
 //
 //go:noescape
-func softmaxBackwardAvx2(d []float32, p []float32, scale float32)
+func softmaxColumnsAvx2(s []float32, row int, rows int, scale float32, seen []float32, best []float32, sum []float32)
+
+// softmaxColumnsBackwardAvx2 replaces the first seen rows of every column of a panel of scores s by p = e^(rate·s - lse), its probabilities, and those of
+// their gradients d by that of what the scores were before scale: p·(d - Σp·d)·scale; the others by zeros. rows is at least 1.
+//
+//go:noescape
+func softmaxColumnsBackwardAvx2(s []float32, d []float32, row int, rows int, rate float32, scale float32, seen []float32, lse []float32)
 
 // layerNormAvx2 is one row of engine.Kernels.LayerNorm; inverse is 1/len(x).
 //

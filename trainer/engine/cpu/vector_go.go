@@ -8,7 +8,7 @@ func goLevel() level {
 		name: "go", tileRows: 4, panel: 8,
 		tile: tileGo, packRows: packRowsGo, packTransposed: packTransposedGo, packColumns: packColumnsGo,
 		gelu: geluGo, geluBackward: geluBackwardGo,
-		softmax: softmaxGo, softmaxBackward: softmaxBackwardGo,
+		softmax: softmaxGo, softmaxColumns: softmaxColumnsGo, softmaxColumnsBackward: softmaxColumnsBackwardGo,
 		layerNorm: layerNormGo, layerNormBackward: layerNormBackwardGo,
 		add: addGo, scale: scaleGo, sumSquares: sumSquaresGo, sumRows: sumRowsGo, adamW: adamWGo,
 		relu: reluGo, relu2: relu2Go, silu: siluGo, geluExact: geluExactGo,
@@ -75,14 +75,48 @@ func softmaxGo(dst, src []float32, scale float32) (best, sum float32) {
 	return best, sum
 }
 
-// softmaxBackwardGo replaces d, the gradient of p = softmax(scale·x), by that of x: p·(d - Σp·d)·scale.
-func softmaxBackwardGo(d, p []float32, scale float32) {
-	var inner float32
-	for i, v := range p {
-		inner += v * d[i]
+// softmaxColumnsGo replaces the first seen rows of every column of a panel of scores, rows of which lie row apart, by softmax(scale·column),
+// and the others by zeros; best gets the largest of each and sum Σe^(scale·(column-best)). rows is at least 1, and so is what a column sees.
+func softmaxColumnsGo(s []float32, row, rows int, scale float32, seen, best, sum []float32) {
+	for c := range best {
+		top, total, most := float32(math.Inf(-1)), float32(0), min(rows, int(seen[c]))
+		for j := range most {
+			top = max(top, s[j*row+c])
+		}
+		for j := range most {
+			e := expGo((s[j*row+c] - top) * scale)
+			s[j*row+c] = e
+			total += e
+		}
+		inverse := 1 / total
+		for j := range rows {
+			if j >= most {
+				s[j*row+c] = 0
+			}
+			s[j*row+c] *= inverse
+		}
+		best[c], sum[c] = top, total
 	}
-	for i, v := range p {
-		d[i] = v * (d[i] - inner) * scale
+}
+
+// softmaxColumnsBackwardGo replaces the first seen rows of every column of a panel of scores s by p = e^(rate·s - lse), its probabilities, and
+// those of their gradients d by that of what the scores were before scale: p·(d - Σp·d)·scale; the others by zeros. rows is at least 1.
+func softmaxColumnsBackwardGo(s, d []float32, row, rows int, rate, scale float32, seen, lse []float32) {
+	for c, l := range lse {
+		var inner float32
+		most := min(rows, int(seen[c]))
+		for j := range most {
+			p := expGo(rate*s[j*row+c] - l)
+			s[j*row+c] = p
+			inner += p * d[j*row+c]
+		}
+		for j := range rows {
+			if j >= most {
+				s[j*row+c], d[j*row+c] = 0, 0
+				continue
+			}
+			d[j*row+c] = s[j*row+c] * (d[j*row+c] - inner) * scale
+		}
 	}
 }
 

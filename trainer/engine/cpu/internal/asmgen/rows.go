@@ -48,35 +48,6 @@ func (a *assembly) softmax() {
 	a.end()
 }
 
-func (a *assembly) softmaxBackward() {
-	a.begin("softmaxBackward", "replaces d, the gradient of p = softmax(scale·x), by that of x: p·(d - Σp·d)·scale.",
-		append(slices("d", "p"), param{"scale", "float32"}), nil)
-	const inner, d, p, rate = 0, 1, 2, 3
-	a.base("d", "DI")
-	a.base("p", "SI")
-	a.length("p", "CX")
-	a.zero(inner)
-	a.each([]string{"DI", "SI"}, func(masked bool) {
-		a.load("(DI)", d, masked)
-		a.load("(SI)", p, masked)
-		a.op("VFMADD231PS", d, p, inner)
-	})
-	a.reduce("VADDPS", inner, d)
-	a.op("VBROADCASTSS", a.arg("scale"), rate)
-	a.base("d", "DI")
-	a.base("p", "SI")
-	a.length("p", "CX")
-	a.each([]string{"DI", "SI"}, func(masked bool) {
-		a.load("(DI)", d, masked)
-		a.load("(SI)", p, masked)
-		a.op("VSUBPS", inner, d, d)
-		a.op("VMULPS", rate, d, d)
-		a.op("VMULPS", p, d, d)
-		a.store(d, "(DI)", masked)
-	})
-	a.end()
-}
-
 func (a *assembly) layerNorm() {
 	a.begin("layerNorm", "is one row of engine.Kernels.LayerNorm; inverse is 1/len(x).",
 		append(slices("y", "x", "gain", "bias"), param{"inverse", "float32"}, param{"eps", "float32"}),
