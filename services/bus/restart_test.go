@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -117,6 +119,39 @@ func TestAJobOutlivesARestartOfNATS(t *testing.T) {
 		if a := <-began; a < 2 {
 			t.Errorf("it came again as attempt %d", a)
 		}
+	}
+}
+
+// A server that was killed may have lost its last deliveries. It has no answer to their acknowledgement, for which nobody may wait.
+func TestAServerThatForgotADeliveryDoesNotHoldItsWorker(t *testing.T) {
+	options := natsOptions(t)
+	n := startNATS(t, options)
+	b := open(t, bus.Config{URL: n.URL()})
+	publish(t, b, job("long"))
+	g := jobs()
+	g.Lease = time.Hour
+	began, finish, done := make(chan int, 10), make(chan struct{}), make(chan string, 10)
+	working(t, b, g, func(_ context.Context, env event.Envelope, d bus.Delivery) error {
+		if runOf(env) == "long" {
+			began <- d.Attempt
+			<-finish
+		}
+		done <- runOf(env)
+		return nil
+	})
+	receive(t, began)
+	n.stop()
+	states, err := filepath.Glob(filepath.Join(options.StoreDir, "jetstream", "*", "streams", "*", "obs", g.Name, "o.dat"))
+	if err != nil || len(states) != 1 {
+		t.Fatalf("the group's state is in %q: %v", states, err)
+	}
+	if err := os.Remove(states[0]); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	close(finish)
+	publish(t, b, job("next"))
+	for receive(t, done) != "next" { // what was forgotten comes again
 	}
 }
 

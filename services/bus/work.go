@@ -254,15 +254,20 @@ func (w *worker) giveUp(ctx context.Context, msg jetstream.Msg, meta *jetstream.
 }
 
 // settle says a last word on a delivery, again while the server cannot hear it, but not for longer than two leases: after that the fact
-// goes to another worker whatever we say. It is said also when the worker's context has ended.
+// goes to another worker whatever we say. A server that has forgotten the delivery is not told: it never answers, and delivers the fact anew.
+// It is said also when the worker's context has ended.
 func (w *worker) settle(meta *jetstream.MsgMetadata, what string, say func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*w.group.Lease)
 	defer cancel()
-	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
-		once, done := w.bus.linked(ctx, ackWithin)
+	for wait, patience := retryFirst, ackFirst; ; wait, patience = min(2*wait, retryMost), min(2*patience, ackWithin) {
+		once, done := w.bus.linked(ctx, patience)
 		err := say(once)
 		done()
 		if err == nil || errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+			return
+		}
+		if w.forgotten(ctx, meta, patience) {
+			w.bus.conf.Log.Info("bus: the server has forgotten a delivery, which will come again", "group", w.group.Name, "seq", meta.Sequence.Stream)
 			return
 		}
 		select {
@@ -274,4 +279,12 @@ func (w *worker) settle(meta *jetstream.MsgMetadata, what string, say func(conte
 		w.bus.conf.Log.Warn("bus: a delivery could not be settled and will come again", "group", w.group.Name, "seq", meta.Sequence.Stream, "what", what, "err", err)
 		return
 	}
+}
+
+// forgotten tells whether the server does not know that it has delivered a fact: one that was killed may lose its last deliveries.
+func (w *worker) forgotten(ctx context.Context, meta *jetstream.MsgMetadata, within time.Duration) bool {
+	once, done := w.bus.linked(ctx, within)
+	defer done()
+	cons, err := w.bus.js.Consumer(once, Stream, w.group.Name)
+	return err == nil && cons.CachedInfo().Delivered.Stream < meta.Sequence.Stream
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // request turns one checkpoint into one request for each suite that it is to be judged on. Everything it needs is in the fact, but for what
-// an earlier version has not noted there.
+// an earlier version has not noted there. One that is late and gives way is asked for all the same, so that the record says what became of it.
 func (s *Service) request(ctx context.Context, env event.Envelope, _ bus.Delivery) error {
 	c, ok := env.Event.(event.CheckpointSaved)
 	if !ok {
@@ -29,15 +29,6 @@ func (s *Service) request(ctx context.Context, env event.Envelope, _ bus.Deliver
 		req, err := event.EvaluationRequest(c, name, pin.Digest, s.Code, "checkpoint.saved")
 		if err != nil {
 			return err
-		}
-		if req.GivesWay {
-			newer, err := s.newer(ctx, c.Run, c.Step, name)
-			if err != nil {
-				return err
-			}
-			if newer {
-				continue // it is late: nobody waits for it any more
-			}
 		}
 		if _, err := s.Bus.PublishOnce(ctx, req); err != nil && !errors.Is(err, bus.ErrExists) {
 			return err
