@@ -63,7 +63,7 @@ func process(t *testing.T, bin string, env []string, args ...string) *exec.Cmd {
 // answering waits until something accepts connections.
 func answering(t *testing.T, addr string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			_ = conn.Close()
 			return
@@ -84,7 +84,7 @@ func TestTheLoopOverProcessesWithNATSAndS3Apart(t *testing.T) {
 	}
 	nats.Start()
 	defer func() { nats.Shutdown(); nats.WaitForShutdown() }()
-	if !nats.ReadyForConnections(10 * time.Second) {
+	if !nats.ReadyForConnections(time.Minute) {
 		t.Fatal("NATS does not come up")
 	}
 	s3, door := freeport.Addr(t), freeport.Addr(t)

@@ -172,7 +172,7 @@ func TestTheWholeLoop(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(t, c, repro.ID)
-	for deadline := time.Now().Add(10 * time.Second); repro.Reproduction == nil || repro.Reproduction.Verdict == "running"; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); repro.Reproduction == nil || repro.Reproduction.Verdict == "running"; time.Sleep(20 * time.Millisecond) {
 		if repro, err = c.Run(t.Context(), repro.ID); err != nil || time.Now().After(deadline) {
 			t.Fatalf("no verdict: %v", err)
 		}
@@ -192,7 +192,7 @@ func TestTheWholeLoop(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, _ = up(t, node.Config{Data: data})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		back, err := c.Run(t.Context(), repro.ID)
 		if err == nil && back.Reproduction != nil && back.Reproduction.Verdict == "identical" {
 			break

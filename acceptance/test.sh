@@ -13,7 +13,7 @@ gotest() {
 	name=$1
 	log=build/test-$name.log
 	flags=$2
-	"$GO" test -v $flags ./... >"$log" 2>&1
+	"$GO" test -v -timeout 20m $flags ./... >"$log" 2>&1
 	code=$?
 	# What failed is said first: a long report is often read by its beginning.
 	if [ "$code" -ne 0 ]; then
@@ -25,7 +25,7 @@ gotest() {
 		# Where nobody is there to look, what failed beside all the others runs once more, alone: so that it is
 		# known whether it is the code or the busy machine. It is said either way, again at the end. A data race
 		# needs no second look.
-		if [ -n "${CI:-}" ] && [ -n "$broken" ] && ! grep -q 'DATA RACE' "$log" && "$GO" test -count=1 -p 1 $flags $broken; then
+		if [ -n "${CI:-}" ] && [ -n "$broken" ] && ! grep -q 'DATA RACE' "$log" && "$GO" test -count=1 -timeout 20m -p 1 $flags $broken; then
 			echo "FLAKY: failed beside the others, passed alone: $broken" >>build/said.log
 		else
 			failed=1

@@ -61,7 +61,7 @@ func TestANodeTellsHowItIs(t *testing.T) {
 	if code, _ := get(t, url+"/healthz"); code != http.StatusOK {
 		t.Errorf("/healthz: %d", code)
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	code, body := get(t, url+"/readyz")
 	for code != http.StatusOK && time.Now().Before(deadline) {
 		code, body = get(t, url+"/readyz")
