@@ -216,6 +216,7 @@ test('every page shows, and the browser has nothing to complain about', async ()
 test('GraphiQL asks, subscribes and has the schema at hand', async () => {
   const other = await openPage(browser)
   await other.page.goto(`${node.url}/graphql`)
+  await until('the question', () => other.page.locator('.graphiql-query-editor').innerText(), (text) => text.includes('appliedSeq'))
   await other.page.locator('.graphiql-execute-button').click()
   const answer = () => other.page.locator('.result-window').innerText()
   await until('the answer', answer, (text) => text.includes('appliedSeq'))

@@ -12,8 +12,14 @@ import { RoomPage } from './judge/RoomPage'
 import { Line } from './link/Line'
 import { Boundary } from './parts/Boundary'
 import { Empty } from './parts/State'
+import { RulePage } from './rules/RulePage'
+import { RulesPage } from './rules/RulesPage'
 import { RunPage } from './run/RunPage'
 import { RunsPage } from './runs/RunsPage'
+import { SuitePage } from './suites/SuitePage'
+import { SuitesPage } from './suites/SuitesPage'
+import { SweepPage } from './sweeps/SweepPage'
+import { SweepsPage } from './sweeps/SweepsPage'
 
 export function App() {
   return (
@@ -33,12 +39,21 @@ export function App() {
           <Place href="/experiments" also="/experiment/*?">
             Experiments
           </Place>
+          <Place href="/sweeps" also="/sweep/*?">
+            Sweeps
+          </Place>
           <Place href="/datasets" also="/dataset/*?">
             Datasets
           </Place>
           <Place href="/compare">Compare</Place>
+          <Place href="/suites" also="/suite/*?">
+            Suites
+          </Place>
           <Place href="/judge" also="/judge/*?">
             Judge
+          </Place>
+          <Place href="/rules" also="/rule/*?">
+            Rules
           </Place>
           <Place href="/cost">Cost</Place>
           <Place href="/chat">Chat</Place>
@@ -60,6 +75,12 @@ export function App() {
             <Route path="/dataset/:id">{({ id }) => <DatasetPage key={id} id={decodeURIComponent(id)} />}</Route>
             <Route path="/experiments" component={ExperimentsPage} />
             <Route path="/experiment/:id">{({ id }) => <ExperimentPage key={id} id={decodeURIComponent(id)} />}</Route>
+            <Route path="/sweeps" component={SweepsPage} />
+            <Route path="/sweep/:id">{({ id }) => <SweepPage key={id} id={decodeURIComponent(id)} />}</Route>
+            <Route path="/suites" component={SuitesPage} />
+            <Route path="/suite/:name/:version?">{({ name, version }) => <SuitePage key={`${name}@${version}`} name={decodeURIComponent(name)} version={Number(version) || null} />}</Route>
+            <Route path="/rules" component={RulesPage} />
+            <Route path="/rule/:id">{({ id }) => <RulePage key={id} id={decodeURIComponent(id)} />}</Route>
             <Route>
               <Empty title="There is no such page">
                 <p>

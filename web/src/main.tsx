@@ -13,6 +13,9 @@ import './style/pages.css'
 import './style/cost.css'
 import './style/chat.css'
 import './style/judge.css'
+import './style/answers.css'
+import './style/rules.css'
+import './style/sweeps.css'
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>

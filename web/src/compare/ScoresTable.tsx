@@ -1,5 +1,6 @@
 import { decode, formatInteger, formatValue } from '../format/number'
 import { Card } from '../parts/Card'
+import { AnswerLinks } from './AnswerLinks'
 import { bestOf } from './best'
 import { RunHeads } from './CompareHead'
 import type { Colored } from './ComparePage'
@@ -47,6 +48,7 @@ export function ScoresTable(props: Colored) {
           </tbody>
         </table>
       </div>
+      <AnswerLinks comparison={comparison} />
     </Card>
   )
 }

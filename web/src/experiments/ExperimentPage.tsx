@@ -1,18 +1,21 @@
 import { Link } from 'wouter'
 import { decode, formatDollars, formatInteger, formatJoules, formatPercent, formatValue } from '../format/number'
 import { formatSeconds } from '../format/time'
-import { ExperimentDocument } from '../gen/graphql'
+import { ExperimentDocument, ExperimentSweepsDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { Figure } from '../parts/Facts'
 import { RunLink } from '../parts/RunLink'
 import { Empty, Loading, Trouble } from '../parts/State'
 import { useTitle } from '../parts/title'
 import { RunsView } from '../runs/RunsView'
+import { policyWords } from '../suites/policy'
+import { SuiteNamed } from '../suites/SuiteLink'
 import { BudgetBar } from './ExperimentsPage'
 import { bestValue, objectiveWords } from './objective'
 
 export function ExperimentPage({ id }: { id: string }) {
   const { data, error, again } = useAsk(ExperimentDocument, { id })
+  const swept = useAsk(ExperimentSweepsDocument, {}).data
   const e = data?.experiment
   useTitle(e?.name || 'Experiment')
   if (data && !e)
@@ -22,6 +25,7 @@ export function ExperimentPage({ id }: { id: string }) {
       </Empty>
     )
   if (!e) return error ? <Trouble error={error} again={again} /> : <Loading what="experiment" rows={8} />
+  const sweeps = swept?.sweeps.filter((s) => s.experiment === e.id) ?? []
   const joules = decode(e.cost.joules)
   const budget = decode(e.budget?.dollars)
   return (
@@ -49,7 +53,38 @@ export function ExperimentPage({ id }: { id: string }) {
           {e.cost.devices.length > 0 && (
             <Figure name="devices" value={formatDollars(decode(e.cost.deviceDollars))} note={`energy ${formatDollars(decode(e.cost.energyDollars))}, storage ${formatDollars(decode(e.cost.storageDollars))}`} />
           )}
-          {e.suites.length > 0 && <Figure name="suites" value={<span className="figure-text">{e.suites.join(', ')}</span>} />}
+          {e.suites.length > 0 && (
+            <Figure
+              name="suites"
+              value={
+                <span className="figure-text">
+                  {e.suites.map((s, i) => (
+                    <span key={s}>
+                      {i > 0 && ', '}
+                      <SuiteNamed text={s} />
+                    </span>
+                  ))}
+                </span>
+              }
+              note={e.evaluation ? policyWords(e.evaluation) : undefined}
+            />
+          )}
+          {sweeps.length > 0 && (
+            <Figure
+              name="sweeps"
+              value={
+                <span className="figure-text">
+                  {sweeps.slice(0, 5).map((s, i) => (
+                    <span key={s.id}>
+                      {i > 0 && ', '}
+                      <Link href={`/sweep/${s.id}`}>{s.name}</Link>
+                    </span>
+                  ))}
+                </span>
+              }
+              note={sweeps.length > 5 ? `and ${sweeps.length - 5} more` : undefined}
+            />
+          )}
           {e.aliases.map((a) => (
             <Figure key={a.name} name={a.name} value={a.run ? <RunLink run={a.run} /> : '–'} note={a.checkpoint ? `step ${formatInteger(a.checkpoint.step)}` : undefined} />
           ))}

@@ -1,8 +1,10 @@
 import { useState } from 'react'
 import { useMutation } from 'urql'
+import { Link } from 'wouter'
+import { answersOf } from '../answers/asked'
 import { decode, formatBytes, formatCount, formatInteger } from '../format/number'
 import { formatSeconds, formatTime } from '../format/time'
-import { EvaluateCheckpointDocument, RunCheckpointsDocument, type RunCheckpointsQuery, type RunHeadFragment } from '../gen/graphql'
+import { EvaluateCheckpointDocument, RunCheckpointsDocument, type RunCheckpointsQuery, type RunHeadFragment, type ScorePartsFragment } from '../gen/graphql'
 import { RunPlaces } from '../judge/Places'
 import { useAsk } from '../link/useAsk'
 import { Card } from '../parts/Card'
@@ -49,7 +51,7 @@ function Table({ run, of, again }: { run: RunHeadFragment; of: Asked; again: () 
     again()
   }
   return (
-    <Card title="Checkpoints" flush aside={refusal && <span role="alert" className="refusal">{refusal}</span>}>
+    <Card title="Checkpoints" flush aside={refusal ? <span role="alert" className="refusal">{refusal}</span> : checkpoints.some((c) => c.evaluations.some((e) => e.answerCount > 0)) && <span className="dim hint">a score leads to its answers</span>}>
       <div className="table-wrap">
         <table>
           <thead>
@@ -82,7 +84,7 @@ function Table({ run, of, again }: { run: RunHeadFragment; of: Asked; again: () 
                     const best = column.best === c.step
                     return (
                       <td key={column.id} className={best ? 'right num best' : 'right num'}>
-                        {score && <ScoreValue score={score} />}
+                        {score && <Judged score={score} by={c.evaluations.find((e) => e.suite === column.suite)} />}
                       </td>
                     )
                   })}
@@ -93,6 +95,7 @@ function Table({ run, of, again }: { run: RunHeadFragment; of: Asked; again: () 
                     {c.evaluations.map((e, i) => (
                       <span key={i} title={`waited ${formatSeconds(decode(e.secondsWaited))}, took ${formatSeconds(decode(e.seconds))}`}>
                         {e.run ? <RunLink run={{ ...e.run, name: e.suite, kind: 'EVALUATE' }} /> : e.suite} <span className="dim num">{formatSeconds(decode(e.seconds))}</span>{' '}
+                        {e.run && e.answerCount > 0 && <Link href={answersOf(e.run.id)}>answers</Link>}{' '}
                       </span>
                     ))}
                     {missing.map((s) => (
@@ -108,5 +111,15 @@ function Table({ run, of, again }: { run: RunHeadFragment; of: Asked; again: () 
         </table>
       </div>
     </Card>
+  )
+}
+
+// A score that leads to the answers behind it, where they were kept.
+function Judged({ score, by }: { score: ScorePartsFragment; by: { run: { id: string } | null; answerCount: number } | undefined }) {
+  if (!by?.run || by.answerCount === 0) return <ScoreValue score={score} />
+  return (
+    <Link href={answersOf(by.run.id, score.task)} className="score-link" title="The answers, one by one">
+      <ScoreValue score={score} />
+    </Link>
   )
 }

@@ -83,7 +83,7 @@ export function Head({ run, gone }: { run: RunHeadFragment; gone: (freed: Freed)
         ))}
         {run.tags.map((t) => (
           <span key={t.key} className="tag">
-            <span className="dim">{t.key}</span> {t.value}
+            <span className="dim">{t.key}</span> {t.key === 'sweep' ? <Link href={`/sweep/${t.value}`}>{t.value}</Link> : t.value}
           </span>
         ))}
       </p>

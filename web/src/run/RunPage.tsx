@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
+import { AnswersTab } from '../answers/AnswersTab'
 import { RunDocument, RunLiveDocument, RunNudgeDocument, type RunHeadFragment, type RunKind } from '../gen/graphql'
 import { throttled } from '../link/throttle'
 import { useAsk } from '../link/useAsk'
@@ -31,7 +32,7 @@ function tabsOf(kind: RunKind): readonly (readonly [path: string, title: string]
     case 'CURATE':
       return [['', 'Dataset'], ['curves', 'Curves'], ...always]
     case 'EVALUATE':
-      return [['', 'Scores'], ['curves', 'Curves'], ...always]
+      return [['', 'Scores'], ['answers', 'Answers'], ['curves', 'Curves'], ...always]
     default:
       return [['', 'Curves'], ['checkpoints', 'Checkpoints'], ...always]
   }
@@ -100,6 +101,8 @@ function Tab({ run, tab }: { run: RunHeadFragment; tab: string }) {
       return <ConsoleTab run={run} />
     case 'lineage':
       return <LineageTab run={run} />
+    case 'answers':
+      return <AnswersTab run={run} />
     case 'curves':
       return <CurvesTab run={run} />
     default:
