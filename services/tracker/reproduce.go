@@ -166,7 +166,7 @@ func (c *comparison) scores(by event.RunID) (map[string]string, error) {
 	return out, nil
 }
 
-// advanceScores compares what two evaluations said.
+// advanceScores compares what two evaluations said, and the files of their answers.
 func (c *comparison) advanceScores() error {
 	is, err := c.scores(c.is)
 	if err != nil || len(is) == 0 {
@@ -195,6 +195,43 @@ func (c *comparison) advanceScores() error {
 		}
 	}
 	c.points["scores"] = n
+	return c.advanceAnswers(step)
+}
+
+// answers are the files with what an evaluation asked and heard, by suite.
+func (c *comparison) answers(by event.RunID) (map[string]event.Digest, error) {
+	list, err := c.t.Model.Evaluations(readmodel.EvaluationFilter{By: by})
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]event.Digest{}
+	for _, e := range list {
+		if e.Results != "" {
+			out[e.Suite] = e.Results
+		}
+	}
+	return out, nil
+}
+
+// advanceAnswers compares the files with the answers, bit for bit. Scores that differ are told first: they say more.
+func (c *comparison) advanceAnswers(step int64) error {
+	is, err := c.answers(c.is)
+	if err != nil || len(is) == 0 {
+		return err
+	}
+	was, err := c.answers(c.was)
+	if err != nil {
+		return err
+	}
+	for i, suite := range slices.Sorted(maps.Keys(is)) {
+		if was[suite] == "" {
+			continue
+		}
+		c.digests[int64(i)] = true
+		if was[suite] != is[suite] {
+			c.differ(event.Difference{Step: step, Key: "eval/" + suite + "/answers", Was: string(was[suite]), Is: string(is[suite])})
+		}
+	}
 	return nil
 }
 

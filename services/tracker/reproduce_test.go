@@ -64,3 +64,43 @@ func TestWhatIsAnotherIsForeseenAndWhatWasComparedIsCounted(t *testing.T) {
 		t.Errorf("%+v", r.Reproduction)
 	}
 }
+
+// Of an evaluation that is done again the file of answers is compared bit for bit, also where the scores are the same.
+func TestAnswersOfAReproducedEvaluationAreCompared(t *testing.T) {
+	tr := start(t)
+	say(t, tr, dataset("books"))
+	of := submit(t, tr, trainWish("books")).(event.RunRequested)
+	say(t, tr, event.RunStarted{Run: of.Run, Attempt: 1}, checkpoint(of.Run, 2, "two"), event.RunEnded{Run: of.Run, Attempt: 1, Status: event.Finished, Steps: 2})
+	saved := checkpoint(of.Run, 2, "two")
+	wish, err := event.EvaluationRequest(saved, "quick", event.DigestOf([]byte("quick")), event.Code{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	completed := func(by, of event.RunID, value float64, answers string) event.EvaluationCompleted {
+		e := event.EvaluationCompleted{Run: by, Of: of, Step: 2, Checkpoint: saved.Checkpoint, Suite: "quick", SuiteDigest: event.DigestOf([]byte("quick")),
+			Scores: []event.Score{{Task: "heldout", Metric: "loss", Value: event.Number(value), N: 7}}}
+		if answers != "" {
+			e.Results, e.Answers = event.DigestOf([]byte(answers)), 7
+		}
+		return e
+	}
+	say(t, tr, wish, event.RunStarted{Run: wish.Run, Attempt: 1}, completed(wish.Run, of.Run, 2.5, "a"), event.RunEnded{Run: wish.Run, Attempt: 1, Status: event.Finished})
+	for name, c := range map[string]struct {
+		value   float64
+		answers string
+		verdict string
+		key     string
+	}{
+		"the same":         {2.5, "a", "identical", ""},
+		"other answers":    {2.5, "b", "different", "eval/quick/answers"},
+		"another score":    {2.6, "b", "different", "eval/quick/heldout/loss"},
+		"no answers there": {2.5, "", "incomplete", ""},
+	} {
+		req := submit(t, tr, event.RunRequested{Branch: &event.Branch{From: wish.Run, Kind: event.Reproduction}}).(event.RunRequested)
+		say(t, tr, event.RunStarted{Run: req.Run, Attempt: 1}, completed(req.Run, req.Run, c.value, c.answers), event.RunEnded{Run: req.Run, Attempt: 1, Status: event.Finished})
+		v := verdictOf(t, tr, req.Run)
+		if v.Verdict != c.verdict || c.key != "" && (v.FirstDifference == nil || v.FirstDifference.Key != c.key) || c.verdict == "identical" && (v.Digests != 1 || v.Points != 1) {
+			t.Errorf("%s: %+v %+v", name, v, v.FirstDifference)
+		}
+	}
+}

@@ -132,13 +132,13 @@ type comparison struct {
 	limit    int64                     // steps beyond it are not compared
 	after    map[string]readmodel.Mark // by series: how far the reproduction has been read
 	points   map[string]int64          // by series: how many were compared
-	digests  map[int64]bool            // steps of checkpoints compared
+	digests  map[int64]bool            // steps of checkpoints compared; of an evaluation files, by their number
 	first    *event.Difference
 	progress progress
 }
 
 // advance compares what is new in the reproduction: of a training its points and checkpoints, of a curation the dataset, of an evaluation
-// the scores.
+// the scores and the answers.
 func (c *comparison) advance(run readmodel.Run, ended bool) error {
 	switch run.Kind {
 	case event.Curate:
@@ -247,7 +247,11 @@ func (c *comparison) complete(of, run readmodel.Run) (bool, error) {
 		return len(c.digests) > 0, nil
 	case event.Evaluate:
 		want, err := c.scores(c.was)
-		return err == nil && len(want) > 0 && c.compared() == int64(len(want)), err
+		if err != nil {
+			return false, err
+		}
+		files, err := c.answers(c.was)
+		return err == nil && len(want) > 0 && c.compared() == int64(len(want)) && len(c.digests) == len(files), err
 	}
 	series, err := c.t.Model.Series(c.was, readmodel.SeriesQuery{MaxStep: &c.limit})
 	if err != nil {
