@@ -115,15 +115,6 @@ func contestMissing(err error) error {
 	return err
 }
 
-// advised is an error that says what to do.
-type advised struct {
-	error
-	hint string
-}
-
-func (a *advised) Hint() string  { return a.hint }
-func (a *advised) Unwrap() error { return a.error }
-
 func showContest(w io.Writer, c client.Contest) error {
 	t := c.Tally
 	state := "open"

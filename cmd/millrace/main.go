@@ -147,6 +147,15 @@ func (e *exitError) Unwrap() error { return e.err }
 // hinted is an error that knows what to do about it.
 type hinted interface{ Hint() string }
 
+// advised is an error that says what to do.
+type advised struct {
+	error
+	hint string
+}
+
+func (a *advised) Hint() string  { return a.hint }
+func (a *advised) Unwrap() error { return a.error }
+
 // report prints an error for a person and picks the exit code.
 func report(err error) int {
 	if err == nil {
@@ -190,7 +199,7 @@ func plain(err error) string {
 	for {
 		room, rest, ok := strings.Cut(s, ": ")
 		switch room {
-		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "judging", "contest", "trainer", "curator", "evaluator", "classify", "ngram", "metric", "rating", "cost", "serving", "exchange", "safetensors", "gguf", "llmc":
+		case "client", "node", "bus", "blob", "s3embed", "readmodel", "tracker", "api", "job", "curation", "training", "evaluation", "external", "judging", "contest", "rules", "sweeping", "sandbox", "trainer", "curator", "evaluator", "classify", "ngram", "metric", "rating", "cost", "serving", "exchange", "safetensors", "gguf", "llmc":
 			if ok {
 				s = rest
 				continue

@@ -190,19 +190,13 @@ func (s sweep) show(w io.Writer) error {
 	return table(w, rows)
 }
 
-// errNoSweep is a name that nothing answers to.
-type errNoSweep string
-
-func (e errNoSweep) Error() string { return fmt.Sprintf("there is no sweep %q", string(e)) }
-func (e errNoSweep) Hint() string  { return "list them with: millrace sweep list" }
-
 func findSweep(ctx context.Context, g *Global, id string) (sweep, error) {
 	var got struct{ Sweep *sweep }
 	if err := g.client().Do(ctx, `query ($id: String!) { sweep(id: $id) `+sweepFields+` }`, map[string]any{"id": id}, &got); err != nil {
 		return sweep{}, err
 	}
 	if got.Sweep == nil {
-		return sweep{}, &exitError{exitRefused, errNoSweep(id)}
+		return sweep{}, &advised{&exitError{exitRefused, fmt.Errorf("there is no sweep %q", id)}, "list them with: millrace sweep list"}
 	}
 	return *got.Sweep, nil
 }
