@@ -55,7 +55,7 @@ func (r *run) checkpoint() (Checkpoint, error) {
 			return Checkpoint{}, fmt.Errorf("trainer: %w", err)
 		}
 	}
-	c.Files = []File{{ConfigFile, int64(len(architecture)), contents(architecture)}}
+	c.Files = []File{{Name: ConfigFile, Size: int64(len(architecture)), Body: contents(architecture)}}
 	type tensorFile struct {
 		name string
 		file safetensors.File
@@ -64,20 +64,24 @@ func (r *run) checkpoint() (Checkpoint, error) {
 	files := []tensorFile{{ModelFile, r.model.File()}, {OptimizerFile, r.optimizer.File()}}
 	if r.model.LoRA() != (model.LoRA{}) {
 		adapters := r.model.AdapterConfig("")
-		c.Files = append(c.Files, File{AdapterConfigFile, int64(len(adapters)), contents(adapters)})
+		c.Files = append(c.Files, File{Name: AdapterConfigFile, Size: int64(len(adapters)), Body: contents(adapters)})
 		files = append(files, tensorFile{AdapterFile, r.model.AdapterFile()})
 	}
 	if t := r.job.Tokenizer; t != nil {
-		c.Files = append(c.Files, File{TokenizerFile, int64(len(t)), contents(t)})
+		c.Files = append(c.Files, File{Name: TokenizerFile, Size: int64(len(t)), Body: contents(t)})
 	}
 	for _, f := range files {
 		t, err := newTensors(f.file)
 		if err != nil {
 			return Checkpoint{}, fmt.Errorf("trainer: %s: %w", f.name, err)
 		}
-		c.Files = append(c.Files, File{f.name, t.size(), t})
+		file := File{Name: f.name, Size: t.size(), Body: t}
+		if f.name == ModelFile { // adapters and moments change with every step
+			file.Parts = t.parts()
+		}
+		c.Files = append(c.Files, file)
 	}
-	c.Files = append(c.Files, File{TrainerFile, int64(len(j)), contents(j)})
+	c.Files = append(c.Files, File{Name: TrainerFile, Size: int64(len(j)), Body: contents(j)})
 	return c, nil
 }
 

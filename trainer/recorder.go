@@ -86,6 +86,9 @@ type File struct {
 	Name string
 	Size int64
 	Body Body // may be read several times, giving the same bytes, while the Checkpoint call lasts
+	// Parts are the lengths in bytes of what the file is made of, one behind the other, where another checkpoint may have some of it too: a
+	// header and each tensor. nil of the other files.
+	Parts []int64
 }
 
 // Body is the content of a file, to be written as a whole or read anywhere.

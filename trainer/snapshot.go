@@ -50,6 +50,15 @@ func (t *tensors) size() int64 {
 	return t.ends[len(t.ends)-1]
 }
 
+// parts are the lengths of the header and of each tensor.
+func (t *tensors) parts() []int64 {
+	out := []int64{int64(len(t.header))}
+	for _, x := range t.file.Tensors {
+		out = append(out, 4*int64(len(x.Data)))
+	}
+	return out
+}
+
 // WriteTo writes the file.
 func (t *tensors) WriteTo(w io.Writer) (int64, error) { return t.file.WriteTo(w) }
 

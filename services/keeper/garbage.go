@@ -46,7 +46,10 @@ var kinds = []string{"dataset", "checkpoint", "artifact", "evaluation", "text", 
 //   - Just before a batch is removed, the facts that came since the records were read are searched for digests, and every object's age is asked
 //     again. Within this process nobody finds an object present between that question and its removal (blob.Store.DeleteOld). What is
 //     left is a worker on another machine that stores the same bytes in those few milliseconds: S3 has no removal on a condition of age.
-//   - A manifest that cannot be read ends the collection before anything is removed: what it names cannot be known.
+//   - Of an object that lies in pieces the list is marked as the object is, and its pieces with it; a young list keeps its pieces too. A piece that
+//     was found there when the list was made is not half as old as a grace period, so nobody removes it before the list is seen. Dead lists
+//     go before their pieces.
+//   - A manifest or a list that cannot be read ends the collection before anything is removed: what it names cannot be known.
 //
 // A grace period below a quarter of a day is refused while a run goes on.
 func (k *Keeper) Collect(ctx context.Context, grace time.Duration, dry bool) (Garbage, error) {
@@ -73,7 +76,17 @@ func (k *Keeper) Collect(ctx context.Context, grace time.Duration, dry bool) (Ga
 		}
 		all = append(all, o)
 	}
+	var lists []blob.Info
+	for l, err := range k.Blobs.Lists(ctx) {
+		if err != nil {
+			return Garbage{}, fmt.Errorf("keeper: collect: %w", err)
+		}
+		lists = append(lists, l)
+	}
 	live, place, err := k.mark(ctx)
+	if err == nil {
+		err = k.markPieces(ctx, live, lists, before)
+	}
 	if err != nil {
 		return Garbage{}, fmt.Errorf("keeper: collect: %w", err)
 	}
@@ -82,8 +95,8 @@ func (k *Keeper) Collect(ctx context.Context, grace time.Duration, dry bool) (Ga
 	for _, kind := range kinds {
 		kept[kind] = &Kept{Kind: kind}
 	}
-	var dead []blob.Info
-	for _, o := range all {
+	var dead []found
+	sort := func(o found) {
 		kind := live[event.Digest(o.Digest)]
 		switch {
 		case kind != "":
@@ -91,10 +104,16 @@ func (k *Keeper) Collect(ctx context.Context, grace time.Duration, dry bool) (Ga
 			kind = "young"
 		default:
 			dead = append(dead, o)
-			continue
+			return
 		}
 		kept[kind].Objects++
 		kept[kind].Bytes += o.Size
+	}
+	for _, l := range lists {
+		sort(found{l, true})
+	}
+	for _, o := range all {
+		sort(found{o, false})
 	}
 	if dry {
 		for _, o := range dead {
@@ -115,7 +134,7 @@ func (k *Keeper) Collect(ctx context.Context, grace time.Duration, dry bool) (Ga
 const sweepBatch = 200
 
 // sweep removes objects unless they were named or stored again since the records were read.
-func (k *Keeper) sweep(ctx context.Context, dead []blob.Info, before time.Time, place uint64, young *Kept) (g Garbage, err error) {
+func (k *Keeper) sweep(ctx context.Context, dead []found, before time.Time, place uint64, young *Kept) (g Garbage, err error) {
 	named := map[event.Digest]bool{}
 	for len(dead) > 0 {
 		batch := dead[:min(sweepBatch, len(dead))]
@@ -126,7 +145,7 @@ func (k *Keeper) sweep(ctx context.Context, dead []blob.Info, before time.Time, 
 		for _, o := range batch {
 			deleted := false
 			if !named[event.Digest(o.Digest)] {
-				deleted, err = k.Blobs.DeleteOld(ctx, o.Digest, before)
+				deleted, err = o.deleteOld(ctx, k.Blobs, before)
 				if errors.Is(err, blob.ErrNotFound) {
 					continue
 				}
@@ -291,7 +310,12 @@ func (k *Keeper) Storage(ctx context.Context, w What) (int64, error) {
 	for _, id := range w.Runs {
 		of[id] = true
 	}
-	var others []event.Digest // manifests that may name the same
+	others := map[event.Digest]bool{} // what somebody else refers to
+	keep := func(d event.Digest) {
+		delete(mine, d)
+		others[d] = true
+	}
+	var manifests []event.Digest // others, that may name the same
 	if w.Dataset != "" {
 		all, err := k.Model.Datasets()
 		if err != nil {
@@ -299,27 +323,27 @@ func (k *Keeper) Storage(ctx context.Context, w What) (int64, error) {
 		}
 		for _, d := range all {
 			if d.Dataset != w.Dataset {
-				others = append(others, d.Dataset)
-				delete(mine, d.Tokenizer)
+				manifests = append(manifests, d.Dataset)
+				keep(d.Tokenizer)
 			}
 		}
 	}
 	if err := k.Model.Objects(ctx, func(o readmodel.Object) {
 		ours := of[o.Run] || w.Run != "" && o.Run == w.Run && o.Kind == "checkpoint" || w.Dataset != "" && o.Kind == "dataset"
 		if !ours {
-			delete(mine, o.Digest)
+			keep(o.Digest)
 		}
 	}); err != nil {
 		return 0, err
 	}
-	for _, d := range others {
+	for _, d := range manifests {
 		named, err := k.namedBy(ctx, d)
 		if err != nil && !errors.Is(err, blob.ErrNotFound) {
 			return 0, err
 		}
-		delete(mine, d)
+		keep(d)
 		for _, n := range named {
-			delete(mine, n)
+			keep(n)
 		}
 	}
 	if w.Run != "" { // the run's other checkpoints
@@ -331,11 +355,14 @@ func (k *Keeper) Storage(ctx context.Context, w What) (int64, error) {
 			if c.Step == w.Step {
 				continue
 			}
-			delete(mine, c.Checkpoint)
+			keep(c.Checkpoint)
 			for _, f := range c.Files {
-				delete(mine, f.Digest)
+				keep(f.Digest)
 			}
 		}
+	}
+	if err := k.split(ctx, mine, others); err != nil {
+		return 0, err
 	}
 	return k.sum(ctx, mine, w)
 }

@@ -73,7 +73,7 @@ func (l *lab) tryOpen(model string) error {
 	if l.s3, err = s3embed.Open(ctx, s3embed.Config{Dir: filepath.Join(l.dir, "objects"), AccessKey: "test", SecretKey: "test-secret"}); err != nil {
 		return err
 	}
-	if l.blobs, err = blob.Open(ctx, blob.Config{Endpoint: l.s3.Endpoint(), AccessKey: "test", SecretKey: "test-secret", Bucket: "millrace"}); err != nil {
+	if l.blobs, err = blob.Open(ctx, blob.Config{Endpoint: l.s3.Endpoint(), AccessKey: "test", SecretKey: "test-secret", Bucket: "millrace", PieceFrom: 100}); err != nil {
 		return err
 	}
 	archive := &keeper.Archive{Bus: l.bus, Blobs: l.blobs}

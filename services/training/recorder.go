@@ -90,6 +90,9 @@ func (r *recorder) Checkpoint(_ context.Context, c trainer.Checkpoint) error {
 	var stored int64
 	for _, f := range c.Files {
 		ref, err := persistently(r, ctx, began, func() (blob.Ref, error) {
+			if f.Parts != nil {
+				return r.s.Blobs.PutPieces(ctx, f.Body, f.Parts)
+			}
 			return r.s.Blobs.PutReader(ctx, io.NewSectionReader(f.Body, 0, f.Size), f.Size)
 		})
 		if err != nil {

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"time"
 
@@ -25,9 +26,24 @@ func (s *Store) Refresh(ctx context.Context, d Digest) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
+	info, err := s.refresh(ctx, d, key, s.cfg.Fresh)
+	if !errors.Is(err, ErrNotFound) {
+		return info, err
+	}
+	p, _, none := s.list(ctx, d)
+	switch {
+	case errors.Is(none, ErrNotFound):
+		return Info{}, err
+	case none != nil:
+		return Info{}, none
+	}
+	return s.refreshPieces(ctx, d, p)
+}
+
+func (s *Store) refresh(ctx context.Context, d Digest, key string, fresh time.Duration) (Info, error) {
 	defer s.look(key)()
-	info, err := s.Stat(ctx, d)
-	if err != nil || time.Since(info.Modified) <= s.cfg.Fresh {
+	info, err := s.stat(ctx, d, key)
+	if err != nil || time.Since(info.Modified) <= fresh {
 		return info, err
 	}
 	err = s.retry(ctx, "refresh "+string(d), func() error { return s.touch(ctx, key) })
@@ -46,12 +62,16 @@ func (s *Store) DeleteOld(ctx context.Context, d Digest, before time.Time) (dele
 	if err != nil {
 		return false, err
 	}
+	return s.deleteOld(ctx, d, key, before)
+}
+
+func (s *Store) deleteOld(ctx context.Context, d Digest, key string, before time.Time) (deleted bool, err error) {
 	defer s.look(key)()
-	info, err := s.Stat(ctx, d)
+	info, err := s.stat(ctx, d, key)
 	if err != nil || info.Modified.After(before) {
 		return false, err
 	}
-	return true, s.Delete(ctx, d)
+	return true, s.remove(ctx, d, key)
 }
 
 // touch makes an object young: the service copies it onto itself.

@@ -52,6 +52,9 @@ type Config struct {
 	// alone; an older one is made young again, so that no collection of garbage
 	// takes it before it is named. 0 is the constant Fresh.
 	Fresh time.Duration
+	// PieceFrom is the size in bytes from which PutPieces makes a part a piece
+	// of its own. 0 is the constant PieceFrom.
+	PieceFrom int64
 	// TempDir is where PutReader spools what cannot seek; "" is os.TempDir.
 	TempDir string
 	// Jitter returns a number in [0, 1) by which pauses between retries are
@@ -93,6 +96,9 @@ func (c *Config) check() (host string, secure bool, err error) {
 	}
 	if c.Region == "" {
 		c.Region = defaultRegion
+	}
+	if c.PieceFrom <= 0 {
+		c.PieceFrom = PieceFrom
 	}
 	if c.Fresh <= 0 {
 		c.Fresh = Fresh

@@ -58,12 +58,14 @@ func (d Digest) Key() string {
 		return ""
 	}
 	h := d.Hex()
-	return "sha256/" + h[:2] + "/" + h
+	return digestDir + h[:2] + "/" + h
 }
 
-// digestOfKey is the inverse of Key.
-func digestOfKey(key string) (Digest, bool) {
-	rest, ok := strings.CutPrefix(key, "sha256/")
+const digestDir = "sha256/"
+
+// digestOfKey is the inverse of Key, or with another directory of listKey.
+func digestOfKey(key, dir string) (Digest, bool) {
+	rest, ok := strings.CutPrefix(key, dir)
 	if !ok || len(rest) < 3 || !isHex(rest[3:]) || rest[2] != '/' || rest[:2] != rest[3:5] {
 		return "", false
 	}

@@ -27,14 +27,14 @@ func FuzzDigest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		d, err := ParseDigest(s)
 		if err == nil {
-			back, ok := digestOfKey(d.Key())
+			back, ok := digestOfKey(d.Key(), digestDir)
 			if string(d) != s || !ok || back != d || len(d.Hex()) != 64 {
 				t.Fatalf("%q is read as %q, its key %q as %q", s, d, d.Key(), back)
 			}
 		} else if Digest(s).Key() != "" {
 			t.Fatalf("%q is no digest and has the key %q", s, Digest(s).Key())
 		}
-		if d, ok := digestOfKey(s); ok && d.Key() != s {
+		if d, ok := digestOfKey(s, digestDir); ok && d.Key() != s {
 			t.Fatalf("key %q is taken for %q, whose key is %q", s, d, d.Key())
 		}
 	})

@@ -15,6 +15,10 @@
 // fact may be published after Put and before anything else happens: the bytes
 // it names are there.
 //
+// PutPieces stores an object that is named and read like any other, and of which
+// the parts that another object has too are in the bucket once: the tensors of a
+// checkpoint that did not change.
+//
 // # Faults
 //
 // Transient faults (connection refused or broken, a server that is busy or

@@ -17,8 +17,24 @@ func (s *Store) Stat(ctx context.Context, d Digest) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
+	info, err := s.stat(ctx, d, key)
+	if !errors.Is(err, ErrNotFound) {
+		return info, err
+	}
+	p, at, none := s.list(ctx, d)
+	switch {
+	case errors.Is(none, ErrNotFound):
+		return Info{}, err
+	case none != nil:
+		return Info{}, none
+	}
+	return Info{Ref{d, p.Size}, at}, nil
+}
+
+// stat looks at one key.
+func (s *Store) stat(ctx context.Context, d Digest, key string) (Info, error) {
 	var o minio.ObjectInfo
-	err = s.retry(ctx, "stat "+string(d), func() (err error) {
+	err := s.retry(ctx, "stat "+string(d), func() (err error) {
 		o, err = s.s3.StatObject(ctx, s.cfg.Bucket, key, minio.StatObjectOptions{})
 		return err
 	})
@@ -28,13 +44,22 @@ func (s *Store) Stat(ctx context.Context, d Digest) (Info, error) {
 	return Info{Ref{d, o.Size}, o.LastModified}, nil
 }
 
-// Delete removes an object. One that is not there is no error.
+// Delete removes an object; of one in pieces the list, not the pieces. One that is not there is no error.
 func (s *Store) Delete(ctx context.Context, d Digest) error {
 	key, err := s.key(d)
 	if err != nil {
 		return err
 	}
-	err = s.retry(ctx, "delete "+string(d), func() error {
+	list, err := s.listKey(d)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.remove(ctx, d, key), s.remove(ctx, d, list))
+}
+
+// remove removes one key.
+func (s *Store) remove(ctx context.Context, d Digest, key string) error {
+	err := s.retry(ctx, "delete "+string(d), func() error {
 		return s.s3.RemoveObject(ctx, s.cfg.Bucket, key, minio.RemoveObjectOptions{})
 	})
 	if errors.Is(err, ErrNotFound) {
@@ -43,13 +68,15 @@ func (s *Store) Delete(ctx context.Context, d Digest) error {
 	return err
 }
 
-// List yields every object of the store in the order of its digests. Keys that
-// are no digests are skipped. An error ends it.
-func (s *Store) List(ctx context.Context) iter.Seq2[Info, error] {
+// List yields every object of the store in the order of its digests, and of
+// one in pieces these. Keys that are no digests are skipped. An error ends it.
+func (s *Store) List(ctx context.Context) iter.Seq2[Info, error] { return s.listAll(ctx, digestDir) }
+
+func (s *Store) listAll(ctx context.Context, dir string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		after := "" // the last key seen: a page that fails is asked for again from there
 		for {
-			more, err := s.listFrom(ctx, &after, yield)
+			more, err := s.listFrom(ctx, dir, &after, yield)
 			if err != nil {
 				yield(Info{}, err)
 			}
@@ -63,12 +90,12 @@ func (s *Store) List(ctx context.Context) iter.Seq2[Info, error] {
 // listFrom yields the objects whose keys come after *after, which it moves on.
 // more says that a transient fault ended it when it had already made progress,
 // so that the patience of retry begins anew.
-func (s *Store) listFrom(ctx context.Context, after *string, yield func(Info, error) bool) (more bool, err error) {
+func (s *Store) listFrom(ctx context.Context, dir string, after *string, yield func(Info, error) bool) (more bool, err error) {
 	err = s.retry(ctx, "list", func() error {
 		pages, cancel := context.WithCancel(ctx) // stops minio-go when the caller breaks
 		defer cancel()
 		moved := false
-		for o := range s.s3.ListObjectsIter(pages, s.cfg.Bucket, minio.ListObjectsOptions{Prefix: s.cfg.Prefix + "sha256/", Recursive: true, StartAfter: *after}) {
+		for o := range s.s3.ListObjectsIter(pages, s.cfg.Bucket, minio.ListObjectsOptions{Prefix: s.cfg.Prefix + dir, Recursive: true, StartAfter: *after}) {
 			if o.Err != nil {
 				if more = moved && transient(o.Err) && ctx.Err() == nil; more {
 					return nil
@@ -76,7 +103,7 @@ func (s *Store) listFrom(ctx context.Context, after *string, yield func(Info, er
 				return o.Err
 			}
 			*after, moved = o.Key, true
-			d, ok := digestOfKey(strings.TrimPrefix(o.Key, s.cfg.Prefix))
+			d, ok := digestOfKey(strings.TrimPrefix(o.Key, s.cfg.Prefix), dir)
 			if ok && !yield(Info{Ref{d, o.Size}, o.LastModified}, nil) {
 				return nil
 			}

@@ -70,7 +70,7 @@ func (s *Store) put(ctx context.Context, src *source) error {
 		return err
 	}
 	if src.ref.Size > smallPut {
-		present, err := s.present(ctx, op, key, src.ref.Size)
+		present, err := s.present(ctx, op, key, src.ref.Size, src.freshness(s.cfg.Fresh))
 		if present || err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (s *Store) putWhole(ctx context.Context, op, key string, src *source) error
 	if err != nil || !taken {
 		return err
 	}
-	present, err := s.present(ctx, op, key, src.ref.Size)
+	present, err := s.present(ctx, op, key, src.ref.Size, src.freshness(s.cfg.Fresh))
 	if present || err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (s *Store) putParts(ctx context.Context, op, key string, src *source) (err 
 		_, err := s.s3.CompleteMultipartUpload(ctx, s.cfg.Bucket, key, id, parts, minio.PutObjectOptions{})
 		if code(err) == minio.NoSuchUpload {
 			// The answer to an earlier attempt may have been lost.
-			if yes, presentErr := s.present(ctx, op, key, src.ref.Size); yes && presentErr == nil {
+			if yes, presentErr := s.present(ctx, op, key, src.ref.Size, s.cfg.Fresh); yes && presentErr == nil {
 				return nil
 			}
 		}
@@ -171,14 +171,14 @@ func (s *Store) putParts(ctx context.Context, op, key string, src *source) (err 
 // size cannot be what its name says, and is worth overwriting, as is one that
 // the service cannot read. An old one is made young by a copy onto itself; where the service does not do that it is
 // not present, and sent again.
-func (s *Store) present(ctx context.Context, op, key string, size int64) (yes bool, err error) {
+func (s *Store) present(ctx context.Context, op, key string, size int64, fresh time.Duration) (yes bool, err error) {
 	defer s.look(key)()
 	err = s.retry(ctx, op, func() error {
 		info, err := s.s3.StatObject(ctx, s.cfg.Bucket, key, minio.StatObjectOptions{})
 		if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound || code(err) == damaged {
 			return nil
 		}
-		if yes = err == nil && info.Size == size; yes && time.Since(info.LastModified) > s.cfg.Fresh {
+		if yes = err == nil && info.Size == size; yes && time.Since(info.LastModified) > fresh {
 			yes = s.touch(ctx, key) == nil
 		}
 		return err

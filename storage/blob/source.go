@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 )
 
 const (
@@ -30,7 +31,16 @@ type source struct {
 	r        io.ReaderAt
 	ref      Ref
 	partSize int64
-	parts    []string // hex sha256 of each part; nil for an object of one piece
+	parts    []string // hex sha256 of each part; nil for an object of one part
+	// fresh is how old it may be to be left alone where it is there already; 0 is Config.Fresh.
+	fresh time.Duration
+}
+
+func (s *source) freshness(usual time.Duration) time.Duration {
+	if s.fresh > 0 {
+		return s.fresh
+	}
+	return usual
 }
 
 func partSizeFor(size int64) int64 {
