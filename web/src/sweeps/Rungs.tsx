@@ -3,7 +3,7 @@ import { useDark } from '../chart/palette'
 import { useCanvas, type Surface } from '../chart/useCanvas'
 import { formatInteger, formatValue } from '../format/number'
 import { Card } from '../parts/Card'
-import { rungsOf, valueAxis, type Row } from './trials'
+import { rungsOf, valueAxis, type Axis, type Row } from './trials'
 
 const height = 240
 const pad = { top: 12, bottom: 24, left: 46, right: 26 }
@@ -13,75 +13,43 @@ export function Rungs({ rows, rungs, metric, direction, pointed, best }: { rows:
   const dark = useDark()
   const figures = useMemo(() => rungsOf(rows, rungs, direction), [rows, rungs, direction])
   const axis = useMemo(() => valueAxis(metric, rows.flatMap((r) => r.scores.map((s) => s.value))), [rows, metric])
-  const canvas = useCanvas(
+  const crowd = rows.length > 400
+  const ground = useCanvas(
     (s) => {
       const { ctx } = s
-      const x = (rung: number) => (rungs.length > 1 ? pad.left + ((s.width - pad.left - pad.right) * rung) / (rungs.length - 1) : s.width / 2)
-      const y = (at: number) => s.height - pad.bottom - (s.height - pad.top - pad.bottom) * at
-      drawGrid(s, axis.ticks.map((t) => [y(t.at), t.text]), rungs.map((steps, i) => [x(i), formatInteger(steps)]))
-      const at = (r: Row, rung: number) => {
-        const value = r.scores.find((c) => c.rung === rung)?.value
-        const place = value === undefined ? null : axis.at(value)
-        return place === null ? null : ([x(rung), y(place)] as const)
-      }
-      const path = (r: Row) => {
-        let down = false
-        rungs.forEach((_, rung) => {
-          const p = at(r, rung)
-          if (!p) return (down = false)
-          if (down) ctx.lineTo(...p)
-          else ctx.moveTo(...p)
-          down = true
-        })
-      }
+      const at = placer(s, rungs.length, axis)
+      drawGrid(s, axis.ticks.map((t) => [yOf(s, t.at), t.text]), rungs.map((steps, i) => [xOf(s, i, rungs.length), formatInteger(steps)]))
       ctx.strokeStyle = s.css('--accent')
-      ctx.lineWidth = rows.length > 400 ? 0.7 : 1.2
-      ctx.globalAlpha = rows.length > 400 ? 0.4 : 0.75
+      ctx.lineWidth = crowd ? 1 : 1.2
+      ctx.globalAlpha = crowd ? 0.25 : 0.75
+      const on = rows.filter((r) => r.scores.length > 1)
       ctx.beginPath()
-      rows.forEach(path)
+      for (const r of on) trace(ctx, r, at)
       ctx.stroke()
-      ctx.globalAlpha = 1
-      const size = rows.length > 400 ? 1.6 : 3
-      for (const on of [false, true]) {
-        ctx.fillStyle = on ? s.css('--accent') : s.css('--dim')
-        ctx.globalAlpha = on ? 1 : 0.55
-        ctx.beginPath()
+      const size = crowd ? 1.5 : 3
+      for (const went of [false, true]) {
+        ctx.fillStyle = went ? s.css('--accent') : s.css('--dim')
+        ctx.globalAlpha = went ? 1 : 0.55
         for (const r of rows)
           for (const score of r.scores) {
-            const p = r.rung > score.rung === on ? at(r, score.rung) : null
+            const p = r.rung > score.rung === went ? at(score) : null
             if (!p) continue
-            ctx.moveTo(p[0] + size, p[1])
-            ctx.arc(p[0], p[1], size, 0, 2 * Math.PI)
+            if (crowd) ctx.fillRect(p[0] - size, p[1] - size, 2 * size, 2 * size)
+            else dot(ctx, p, size)
           }
-        ctx.fill()
       }
       ctx.globalAlpha = 1
-      for (const [row, color] of [
-        [rows.find((r) => r.run === best), s.css('--good')],
-        [pointed === null ? undefined : rows[pointed], s.css('--text')],
-      ] as const) {
-        if (!row) continue
-        ctx.strokeStyle = ctx.fillStyle = color
-        ctx.lineWidth = 2.4
-        ctx.beginPath()
-        path(row)
-        ctx.stroke()
-        for (const score of row.scores) {
-          const p = at(row, score.rung)
-          if (!p) continue
-          ctx.beginPath()
-          ctx.arc(p[0], p[1], 4, 0, 2 * Math.PI)
-          ctx.fill()
-        }
-      }
+      emphasise(s, rows.find((r) => r.run === best), s.css('--good'), at)
     },
-    [rows, rungs, axis, pointed, best, dark],
+    [rows, rungs, axis, best, dark],
   )
+  const over = useCanvas((s) => emphasise(s, pointed === null ? undefined : rows[pointed], s.css('--text'), placer(s, rungs.length, axis)), [rows, rungs, axis, pointed, dark])
   return (
     <Card title="Rungs" aside={<span className="dim">● went on, <span className="pale">●</span> stayed behind</span>}>
       <div className="columns columns-wide">
         <div className="rungs-box" style={{ height }}>
-          <canvas ref={canvas} role="img" aria-label={`${metric} of each trial at each rung. ${figures.map((f) => `After ${formatInteger(f.steps)} steps ${f.wentOn} of ${f.came} went on`).join('; ')}.`} />
+          <canvas ref={ground} role="img" aria-label={`${metric} of each trial at each rung. ${figures.map((f) => `After ${formatInteger(f.steps)} steps ${f.wentOn} of ${f.came} went on`).join('; ')}.`} />
+          <canvas ref={over} aria-hidden="true" />
         </div>
         <table className="plain">
           <thead>
@@ -108,6 +76,50 @@ export function Rungs({ rows, rungs, metric, direction, pointed, best }: { rows:
       </div>
     </Card>
   )
+}
+
+type Score = Row['scores'][number]
+type Place = readonly [x: number, y: number]
+
+const xOf = (s: Surface, rung: number, rungs: number) => (rungs > 1 ? pad.left + ((s.width - pad.left - pad.right) * rung) / (rungs - 1) : s.width / 2)
+const yOf = (s: Surface, at: number) => s.height - pad.bottom - (s.height - pad.top - pad.bottom) * at
+
+// Where a score is drawn; null for one that is no number.
+const placer =
+  (s: Surface, rungs: number, axis: Axis) =>
+  (score: Score): Place | null => {
+    const at = axis.at(score.value)
+    return at === null ? null : [xOf(s, score.rung, rungs), yOf(s, at)]
+  }
+
+// A line from rung to rung, broken where the trial was worth nothing.
+function trace(ctx: CanvasRenderingContext2D, row: Row, at: (score: Score) => Place | null) {
+  let down = false
+  for (const score of row.scores) {
+    const p = at(score)
+    if (p && down) ctx.lineTo(...p)
+    else if (p) ctx.moveTo(...p)
+    down = p !== null
+  }
+}
+
+function dot(ctx: CanvasRenderingContext2D, [x, y]: Place, size: number) {
+  ctx.beginPath()
+  ctx.arc(x, y, size, 0, 2 * Math.PI)
+  ctx.fill()
+}
+
+function emphasise({ ctx }: Surface, row: Row | undefined, color: string, at: (score: Score) => Place | null) {
+  if (!row) return
+  ctx.strokeStyle = ctx.fillStyle = color
+  ctx.lineWidth = 2.4
+  ctx.beginPath()
+  trace(ctx, row, at)
+  ctx.stroke()
+  for (const score of row.scores) {
+    const p = at(score)
+    if (p) dot(ctx, p, 4)
+  }
 }
 
 function drawGrid(s: Surface, rows: [number, string][], columns: [number, string][]) {

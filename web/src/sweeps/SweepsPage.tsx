@@ -37,7 +37,7 @@ export function SweepsPage() {
       </h1>
       {error && <Trouble error={error} again={again} />}
       <div className="table-wrap">
-        <table>
+        <table className="stacked">
           <thead>
             <tr>
               <th scope="col">Name</th>
@@ -66,16 +66,16 @@ export function SweepsPage() {
                     <SweepStatus status={s.status} />
                   </td>
                   <td>{s.method}</td>
-                  <td className="wrap dim">{pathsOf(s.space).join(', ')}</td>
-                  <td className="right num" title="at most">
+                  <td className="wrap dim" data-name="over">{pathsOf(s.space).join(', ')}</td>
+                  <td className="right num" title="at most" data-name="trials">
                     {formatInteger(s.maxRuns)}
                   </td>
                   <td className="dim">
                     {s.direction === 'max' ? 'highest' : 'lowest'} {s.metric}
                   </td>
-                  <td className="right num">{s.bestValue === null ? <span className="dim">–</span> : formatValue(decode(s.bestValue))}</td>
+                  <td className="right num" data-name="best">{s.bestValue === null ? <span className="dim">–</span> : formatValue(decode(s.bestValue))}</td>
                   <td>{best && <RunLink run={best} />}</td>
-                  <td>{s.experiment && <Link href={`/experiment/${encodeURIComponent(s.experiment)}`}>{names.experiments.get(s.experiment) ?? s.experiment}</Link>}</td>
+                  <td data-name="of">{s.experiment && <Link href={`/experiment/${encodeURIComponent(s.experiment)}`}>{names.experiments.get(s.experiment) ?? s.experiment}</Link>}</td>
                   <td className="right num">
                     <time dateTime={s.startedAt} title={formatTime(s.startedAt)}>
                       {formatAgo(s.startedAt, now)}

@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'react'
+import { memo, useMemo, useState } from 'react'
 import { Link } from 'wouter'
 import { formatInteger, formatValue } from '../format/number'
 import { Pages } from '../parts/Pages'
@@ -8,7 +8,7 @@ import { settingText, sorted, type Row } from './trials'
 const pageSize = 100
 
 // The trials, a page at a time, in the order of any column.
-export function TrialsTable({ rows, paths, metric, direction, best, halving, point }: { rows: readonly Row[]; paths: readonly string[]; metric: string; direction: string; best: string | null; halving: boolean; point: (run: string | null) => void }) {
+export const TrialsTable = memo(function TrialsTable({ rows, paths, metric, direction, best, halving, point }: { rows: readonly Row[]; paths: readonly string[]; metric: string; direction: string; best: string | null; halving: boolean; point: (run: string | null) => void }) {
   const [sort, setSort] = useState({ by: 'rank', descending: false })
   const [pages, setPages] = useState<string[]>([])
   const ordered = useMemo(() => sorted(rows, sort.by, sort.descending, direction), [rows, sort, direction])
@@ -68,4 +68,4 @@ export function TrialsTable({ rows, paths, metric, direction, best, halving, poi
       <Pages cursors={pages.slice(0, page)} set={setPages} next={(page + 1) * pageSize < ordered.length ? String(page + 1) : null} size={pageSize} shown={shown.length} total={ordered.length} />
     </>
   )
-}
+})

@@ -38,7 +38,7 @@ export function rowsOf(trials: readonly Told[]): Row[] {
 export const pathsOf = (space: unknown): string[] => Object.keys(record(space)).sort()
 
 // A setting as people wrote it.
-export const settingText = (v: unknown): string => (typeof v === 'number' ? String(v).replace('-', '−').replace('e-', 'e−') : v === undefined ? '' : typeof v === 'string' ? v : JSON.stringify(v))
+export const settingText = (v: unknown): string => (typeof v === 'number' ? String(Number(v.toPrecision(6))).replace('-', '−').replace('e-', 'e−') : v === undefined ? '' : typeof v === 'string' ? v : JSON.stringify(v))
 
 // A space's range in words: "4, 8", "0.0001 to 0.01, logarithmic".
 export function rangeWords(range: unknown): string {
