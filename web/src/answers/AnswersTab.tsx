@@ -9,7 +9,7 @@ import { ended } from '../parts/Status'
 import { Choice } from '../parts/Toggle'
 import { usePausedText } from '../parts/useText'
 import { AnswerList } from './AnswerList'
-import { evaluationId, read, shown, write, type Asked } from './asked'
+import { evaluationId, isOn, judgedOn, read, shown, write, type Asked } from './asked'
 import { Differences } from './Differences'
 
 export type Evaluation = Extract<NonNullable<AnsweredQuery['node']>, { suite: string }>
@@ -30,7 +30,7 @@ export function AnswersTab({ run }: { run: RunHeadFragment }) {
     return (
       <Empty title="No answers were kept one by one">
         <p>They are of tasks that ask examples: multiple choice, texts with references, documents each by itself.</p>
-        <Command>{`millrace eval ${e.ofId || 'RUN'} --suite zero_shot`}</Command>
+        <Command>{`millrace eval ${e.model ? 'RUN' : e.ofId || 'RUN'} --suite zero_shot`}</Command>
       </Empty>
     )
   return <Answered key={e.id} run={run} evaluation={e} />
@@ -42,8 +42,8 @@ function Answered({ run, evaluation: e }: { run: RunHeadFragment; evaluation: Ev
   const set = (change: Partial<Asked>) => setParams(write({ ...asked, ...change }), { replace: true })
   const [words, writeWords] = usePausedText(asked.words, (words) => set({ words }))
   const tasks = [...new Set(e.scores.map((s) => s.task))]
-  const others = useAsk(JudgesDocument, { where: `kind = evaluate and status = finished and config.suite = ${JSON.stringify(e.suite)}` })
-  const judges = others.data?.runs.nodes.filter((j) => j.id !== run.id) ?? []
+  const others = useAsk(JudgesDocument, { where: judgedOn(e.suite) })
+  const judges = others.data?.runs.nodes.filter((j) => j.id !== run.id && isOn(j.config, e.suite)) ?? []
   return (
     <>
       <div className="filters">
@@ -80,6 +80,12 @@ function Answered({ run, evaluation: e }: { run: RunHeadFragment; evaluation: Ev
 const nameOf = (j: { id: string; name: string; branch: { step: number; runId: string; run: { name: string } | null } | null }): string =>
   j.branch ? `${j.branch.run?.name || j.branch.runId} at step ${formatInteger(j.branch.step)}` : j.name || j.id
 
+// The version, where it was asked for by number.
+function versionOf(j: Judge): string {
+  const suite = (j.config as { suite?: unknown } | null)?.suite
+  return typeof suite === 'string' && suite.includes('@') ? `, ${suite}` : ''
+}
+
 // What this evaluation can be held against: those of the same run first.
 function Against({ judges, of, value, set }: { judges: readonly Judge[]; of: string; value: string; set: (id: string) => void }) {
   const same = judges.filter((j) => of !== '' && j.branch?.runId === of)
@@ -89,6 +95,7 @@ function Against({ judges, of, value, set }: { judges: readonly Judge[]; of: str
     list.map((j) => (
       <option key={j.id} value={j.id}>
         {nameOf(j)}
+        {versionOf(j)}
       </option>
     ))
   return (

@@ -82,7 +82,7 @@ export function Differences({ was, wasName, is, isName, asked, set }: { was: str
 
 function Moved({ of, names }: { of: Difference; names: [React.ReactNode, React.ReactNode] }) {
   return (
-    <Card title="How far the scores moved" flush aside={<span className="dim">± standard error of the paired difference</span>}>
+    <Card title="How far the scores moved" flush aside={<span className="dim">means over the examples, ± standard error of the paired difference</span>}>
       <div className="table-wrap">
         <table>
           <thead>

@@ -39,3 +39,12 @@ export const evaluationId = (run: string) => `evaluation:${run}`
 
 // Where its answers are shown.
 export const answersOf = (run: string, task = '') => `/run/${run}/answers${task && `?task=${encodeURIComponent(task)}`}`
+
+// The condition that finds evaluations on a suite, of any version; the node looks for a part of the name, so `isOn` has the last word.
+export const judgedOn = (suite: string) => `kind = evaluate and status = finished and (config.suite = ${JSON.stringify(suite)} or config.suite ~ ${JSON.stringify(`${suite}@`)})`
+
+// Whether an evaluation with this configuration was on a suite: by its name, or its name@version.
+export function isOn(config: unknown, suite: string): boolean {
+  const named = typeof config === 'object' && config !== null ? (config as { suite?: unknown }).suite : undefined
+  return typeof named === 'string' && (named === suite || named.replace(/@\d+$/, '') === suite)
+}

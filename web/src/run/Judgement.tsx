@@ -40,8 +40,8 @@ export function Judgement({ run }: { run: RunHeadFragment }) {
           <Facts
             facts={[
               ['model', e.model],
-              ['run', e.of ? <RunLink run={e.of} status /> : e.ofId],
-              ['step', e.ofId && formatInteger(e.step)],
+              ['run', e.model ? '' : e.of ? <RunLink run={e.of} status /> : e.ofId],
+              ['step', e.model ? '' : formatInteger(e.step)],
               ['checkpoint', e.checkpoint && <Digest digest={e.checkpoint} />],
               ['suite', <SuiteLink name={e.suite} version={e.suiteVersion} />],
               ['suite digest', <Digest digest={e.suiteDigest} />],

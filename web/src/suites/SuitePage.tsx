@@ -180,9 +180,11 @@ function Judges({ digest, suite }: { digest: string; suite: string }) {
             <li key={r.id}>
               <span>
                 <RunLink run={{ ...r, name: r.branch ? `${r.branch.run?.name || r.branch.runId} at step ${formatInteger(r.branch.step)}` : r.name }} status />{' '}
-                <Link href={answersOf(r.id)} className="nowrap">
-                  answers
-                </Link>
+                {r.status === 'FINISHED' && (
+                  <Link href={answersOf(r.id)} className="nowrap">
+                    answers
+                  </Link>
+                )}
               </span>
               <time className="dim num nowrap" dateTime={r.createdAt} title={formatTime(r.createdAt)}>
                 {formatAgo(r.createdAt, now)}
