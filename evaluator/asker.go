@@ -31,6 +31,9 @@ type said struct {
 type asker interface {
 	// likelihoods answers every pair, in order.
 	likelihoods(ctx context.Context, pairs []pair) ([]told, error)
+	// rolling is -Σ ln p of a document's tokens, the first told from the end of text, and how many they are: at most so many, or errOverBudget.
+	// ErrUnable and token.ErrUnknownText are about this document.
+	rolling(ctx context.Context, text string, stride int, most int64) (nats float64, tokens int64, err error)
 	// complete continues every prompt, in order. document says that prompts stand at the beginning of one.
 	complete(ctx context.Context, prompts []string, n int, s []Sampling, document bool) ([]said, error)
 }
@@ -41,11 +44,16 @@ type byTokens struct {
 	tok   token.Tokenizer
 }
 
+// split moves spaces at the end of the context to the continuation, as lm-eval does.
+func (p pair) split() pair {
+	trimmed := strings.TrimRightFunc(p.context, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
+	return pair{trimmed, p.context[len(trimmed):] + p.continuation}
+}
+
 // encode is the split of lm-eval's _encode_pair: spaces at the end of the context go to the continuation; the continuation's ids are those
 // of both together behind as many as the context has alone. An empty context is the end of text.
 func (a byTokens) encode(p pair) (context, continuation []int32, err error) {
-	trimmed := strings.TrimRightFunc(p.context, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f })
-	p.context, p.continuation = trimmed, p.context[len(trimmed):]+p.continuation
+	p = p.split()
 	if p.context == "" {
 		continuation, err = token.Encode(a.tok, p.continuation)
 		return []int32{a.tok.EndOfText()}, continuation, err

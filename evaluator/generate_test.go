@@ -31,8 +31,10 @@ func (p *parrot) Complete(_ context.Context, prompt string, _ int, s evaluator.S
 // scorer is one that tells probabilities as well: the shorter the likelier.
 type scorer struct{ parrot }
 
-func (scorer) LogProbs(_ context.Context, _, continuation string) (float64, bool, error) {
-	return -float64(len(continuation)), len(continuation) == 2, nil
+func (scorer) Tells(context.Context) error { return nil }
+
+func (scorer) LogProbs(_ context.Context, _, continuation string) (evaluator.Likelihood, error) {
+	return evaluator.Likelihood{Sum: -float64(len(continuation)), Tokens: int64(len(continuation)), Greedy: len(continuation) == 2}, nil
 }
 
 func said(source evaluator.Source, metrics ...string) evaluator.Task {

@@ -64,8 +64,17 @@ type TextModel interface {
 // TextScorer is a TextModel that also tells probabilities.
 type TextScorer interface {
 	TextModel
-	// LogProbs is Σ ln p of the continuation's tokens behind the prompt, and whether each was the likeliest.
-	LogProbs(ctx context.Context, prompt, continuation string) (sum float64, greedy bool, err error)
+	// Tells asks whether it does: an error that wraps ErrUnable says why not. It is asked before a task that needs them.
+	Tells(ctx context.Context) error
+	// LogProbs is how likely a continuation is behind a prompt, or without one as the beginning of a text.
+	LogProbs(ctx context.Context, prompt, continuation string) (Likelihood, error)
+}
+
+// Likelihood is how likely a text is.
+type Likelihood struct {
+	Sum    float64 // Σ ln p of its tokens
+	Tokens int64
+	Greedy bool // every one of them was the likeliest
 }
 
 // Completion is what a TextModel said.

@@ -2,6 +2,7 @@ package evaluator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -163,40 +164,28 @@ func (w *work) documents(ctx context.Context, t Task) error {
 	var perToken, perByte, perWord ratio
 	left := skips{task: t.Name}
 	progress := w.meter(examples, 0)
-	budget := t.MaxTokens
+	budget := int64(math.MaxInt64)
+	if t.MaxTokens > 0 {
+		budget = t.MaxTokens
+	}
 	for _, e := range examples {
 		if e.Text == "" {
 			return fail(CodeData, fmt.Errorf("example %s has no text", e.ID))
 		}
-		ids, err := w.tok.Append([]int32{w.tok.EndOfText()}, e.Text)
-		if err != nil {
+		nats, n, err := w.ask.rolling(ctx, e.Text, t.Stride, budget)
+		if errors.Is(err, errOverBudget) { // a document in part would not be its words and bytes
+			break
+		}
+		if errors.Is(err, ErrUnable) || errors.Is(err, token.ErrUnknownText) {
 			left.add(e.Text, err)
 			progress(1)
 			continue
 		}
-		if n := int64(len(ids) - 1); t.MaxTokens > 0 {
-			if n > budget { // a document in part would not be its words and bytes
-				break
-			}
-			budget -= n
+		if err != nil {
+			return err
 		}
-		var requests []Request
-		for win := range windows(len(ids), w.model.Context(), t.Stride) {
-			requests = append(requests, Request{ids[win.start:win.end], win.from})
-		}
-		nats := 0.0
-		for some := range slices.Chunk(requests, documentWindows) {
-			answers, err := scoreAll(ctx, w.model, some)
-			if err != nil {
-				return err
-			}
-			for _, scores := range answers {
-				for _, s := range scores {
-					nats -= s.LogProb
-				}
-			}
-		}
-		tokens, size, words := float64(len(ids)-1), float64(len(e.Original)), float64(read.Words(e.Original))
+		budget -= n
+		tokens, size, words := float64(n), float64(len(e.Original)), float64(read.Words(e.Original))
 		perToken.add(nats, tokens)
 		perByte.add(nats/math.Ln2, size)
 		perWord.add(nats, words)
@@ -221,6 +210,35 @@ func (w *work) documents(ctx context.Context, t Task) error {
 	}
 	w.perplexities(t, metrics, &perToken, &perByte, &perWord)
 	return nil
+}
+
+// errOverBudget is a document that has more tokens than are left.
+var errOverBudget = errors.New("more tokens than max_tokens")
+
+func (a byTokens) rolling(ctx context.Context, text string, stride int, most int64) (nats float64, tokens int64, err error) {
+	ids, err := a.tok.Append([]int32{a.tok.EndOfText()}, text)
+	if err != nil {
+		return 0, 0, err
+	}
+	if tokens = int64(len(ids) - 1); tokens > most {
+		return 0, 0, errOverBudget
+	}
+	var requests []Request
+	for win := range windows(len(ids), a.model.Context(), stride) {
+		requests = append(requests, Request{ids[win.start:win.end], win.from})
+	}
+	for some := range slices.Chunk(requests, documentWindows) {
+		answers, err := scoreAll(ctx, a.model, some)
+		if err != nil {
+			return 0, 0, err
+		}
+		for _, scores := range answers {
+			for _, s := range scores {
+				nats -= s.LogProb
+			}
+		}
+	}
+	return nats, tokens, nil
 }
 
 // documentWindows is how many windows of a document are asked at once.

@@ -24,6 +24,8 @@ type evalCmd struct {
 	AllowPrivate bool    `help:"The address may be one that is not of the public internet." group:"Models elsewhere"`
 	DollarsIn    float64 `help:"US dollars for a million tokens of what is asked." placeholder:"N" group:"Models elsewhere"`
 	DollarsOut   float64 `help:"US dollars for a million tokens of what is answered." placeholder:"N" group:"Models elsewhere"`
+	APILogProbs  bool    `name:"api-logprobs" help:"Its server echoes prompts with log-probabilities on /completions, as vLLM and millrace do: then multiple choice and texts are scored, too." group:"Models elsewhere"`
+	APIPrefix    string  `name:"api-prefix" help:"With it: text of the token that begins a text there, as <|endoftext|>, where the server does not begin one by itself." placeholder:"TEXT" group:"Models elsewhere"`
 	Rate         float64 `help:"At most so many requests a second." placeholder:"N" group:"Models elsewhere"`
 	Experiment   string  `short:"e" help:"Experiment in which it is a row." group:"Models elsewhere"`
 	Name         string  `help:"Name of the run that stands for it." group:"Models elsewhere"`
@@ -79,6 +81,12 @@ func (cmd *evalCmd) elsewhere(ctx context.Context, g *Global) error {
 	}
 	if cmd.APIKeyEnv != "" {
 		api["api_key_env"] = cmd.APIKeyEnv
+	}
+	if cmd.APILogProbs {
+		api["logprobs"] = true
+	}
+	if cmd.APIPrefix != "" {
+		api["prefix"] = cmd.APIPrefix
 	}
 	if cmd.AllowPrivate {
 		api["allow_private"] = true

@@ -36,10 +36,11 @@ type model struct {
 	pause  time.Duration
 	gate   *gate
 	tries  int
+	parse  func([]byte) (reply, error)
 }
 
 func newModel(s Synthetic, f Fetcher) (*model, error) {
-	m := &model{Synthetic: s, url: strings.TrimRight(s.Endpoint, "/") + "/chat/completions", now: f.Now, pause: f.pause(), gate: newGate(), tries: askAttempts}
+	m := &model{Synthetic: s, url: strings.TrimRight(s.Endpoint, "/") + "/chat/completions", now: f.Now, pause: f.pause(), gate: newGate(), tries: askAttempts, parse: parseCompletion}
 	if s.APIKeyEnv != "" {
 		if m.key = strings.TrimSpace(os.Getenv(s.APIKeyEnv)); m.key == "" {
 			return nil, fmt.Errorf("fetch: model: %w: the environment variable %s of this worker is empty: set it, and start the worker again", ErrDenied, s.APIKeyEnv)
@@ -68,6 +69,7 @@ type reply struct {
 	tokens   Tokens
 	counted  bool // the server said how many
 	received int64
+	echo     Echoed // of an Echo
 }
 
 type message struct {
@@ -112,6 +114,11 @@ func (m *model) ask(ctx context.Context, q question) (reply, error) {
 	if err != nil {
 		return reply{}, fmt.Errorf("fetch: model: %w", err)
 	}
+	return m.send(ctx, body)
+}
+
+// send sends a body until there is an answer, or there will be none.
+func (m *model) send(ctx context.Context, body []byte) (reply, error) {
 	pause := m.pause
 	received := int64(0)
 	for attempt := 1; ; attempt++ {
@@ -190,7 +197,7 @@ func (m *model) try(ctx context.Context, body []byte) (_ reply, again time.Durat
 	default:
 		return got, -1, fmt.Errorf("fetch: model: %w as it should: %s answered %d (%s): check endpoint and model", ErrUnavailable, m.url, status, said)
 	}
-	answered, err := parseCompletion(data)
+	answered, err := m.parse(data)
 	answered.received = got.received
 	if err != nil {
 		return answered, 0, fmt.Errorf("fetch: model: %w as it should: %s answered 200 with %w (%s)", ErrUnavailable, m.url, err, said)

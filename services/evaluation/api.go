@@ -31,7 +31,15 @@ type API struct {
 	// DollarsIn and DollarsOut are what a million tokens of prompts and of answers cost, in US dollars.
 	DollarsIn  float64 `json:"dollars_in,omitempty"`
 	DollarsOut float64 `json:"dollars_out,omitempty"`
+	// LogProbs says that the server echoes prompts with log-probabilities (see fetch.Echo), by which multiple choice and texts are scored.
+	LogProbs bool `json:"logprobs,omitempty"`
+	// Prefix is the text of the token that begins a text, as <|endoftext|>, where the server begins prompts without one. It stands before what has no
+	// context.
+	Prefix string `json:"prefix,omitempty"`
 }
+
+// maxPrefix bounds the text of a token, in bytes.
+const maxPrefix = 100
 
 // defaultTimeout is how many seconds a request may take unless told otherwise.
 const defaultTimeout = 120
@@ -48,6 +56,9 @@ func (a API) Check() error {
 		if !(v >= 0) || math.IsInf(v, 0) || v > 1e6 {
 			return fmt.Errorf("%s is %v: want US dollars for a million tokens, 0 or more", name, v)
 		}
+	}
+	if len(a.Prefix) > maxPrefix || a.Prefix != "" && !a.LogProbs {
+		return fmt.Errorf("prefix has %d bytes: want at most %d, and logprobs", len(a.Prefix), maxPrefix)
 	}
 	return fetch.CheckEndpoint(a.asks(1, evaluator.Sampling{}))
 }
@@ -101,6 +112,9 @@ type remote struct {
 
 	mu    sync.Mutex
 	chats map[asking]*fetch.Chat
+	echo  *fetch.Echo
+	tells error // what came of asking whether log-probabilities are told
+	known bool
 }
 
 // asking is how a chat asks.
@@ -144,11 +158,7 @@ func (r *remote) chat(n int, s evaluator.Sampling) (*fetch.Chat, error) {
 	if len(r.chats) >= 64 { // seeds differ from answer to answer
 		r.drop()
 	}
-	pause := r.pause
-	if pause == 0 {
-		pause = apiPause
-	}
-	c, err := fetch.OpenChat(r.api.asks(n, s), apiTries, pause, r.now)
+	c, err := fetch.OpenChat(r.api.asks(n, s), apiTries, r.patience(), r.now)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +167,14 @@ func (r *remote) chat(n int, s evaluator.Sampling) (*fetch.Chat, error) {
 	}
 	r.chats[how] = c
 	return c, nil
+}
+
+// patience is the first pause before a request is sent again.
+func (r *remote) patience() time.Duration {
+	if r.pause == 0 {
+		return apiPause
+	}
+	return r.pause
 }
 
 func (r *remote) drop() {
@@ -170,4 +188,8 @@ func (r *remote) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.drop()
+	if r.echo != nil {
+		r.echo.Close()
+		r.echo = nil
+	}
 }
