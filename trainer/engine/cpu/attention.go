@@ -39,11 +39,18 @@ type attended struct {
 	s           *engine.Shape
 	batch, head int
 	scale       float32
+	there, at   int       // keys of the sequence; the first query's position among them, beyond all where every query sees all
 	bias, lse   []float32 // [TQ,TK] or nil, [TQ]
 }
 
 func newAttended(s *engine.Shape, batch, head int, bias, lse []float32) attended {
-	a := attended{s: s, batch: batch, head: head, scale: float32(attentionScale(*s))}
+	a := attended{s: s, batch: batch, head: head, scale: float32(attentionScale(*s)), there: s.TK, at: s.TK}
+	if s.Lengths != nil {
+		a.there = int(s.Lengths[batch])
+	}
+	if s.Causal {
+		a.at = s.Position(batch, 0)
+	}
 	if lse != nil {
 		a.lse = lse[(batch*s.Heads.Q+head)*s.TQ:][:s.TQ]
 	}
@@ -66,7 +73,8 @@ func (a *attended) out(y []float32) []float32 {
 	return y[a.batch*a.s.TQ*a.s.YStride+a.head*a.s.Heads.Dim:]
 }
 
-func (a *attended) seen(i int) int { return a.s.Seen(a.batch, i) }
+// seen is Shape.Seen of query i.
+func (a *attended) seen(i int) int { return max(0, min(a.there, a.at+i+1)) }
 
 // first is the first query that sees a key: those before it have none, those behind it see the same keys and maybe more.
 func (a *attended) first() int {
