@@ -17,7 +17,13 @@ import (
 const (
 	Classify   = "classify"   // the class of a text (Job.Labelled)
 	Preference = "preference" // direct preference optimization (Job.Pairs; Rafailov et al. 2023)
+	Translate  = "translate"  // by an encoder-decoder: the text that belongs to another (Job.Translations)
 )
+
+// FromExamples tells whether an objective learns from examples rather than from a text.
+func FromExamples(objective string) bool {
+	return objective == Classify || objective == Preference || objective == Translate
+}
 
 // Finetune says how a model is trained further from the weights of another, Job.Init. The zero Finetune changes all weights.
 type Finetune struct {
@@ -75,7 +81,7 @@ func (f Finetune) resolve(objective string) Finetune {
 	if objective == Preference && f.Beta == 0 {
 		f.Beta = 0.1
 	}
-	if (objective == Preference || objective == Classify) && f.HeldOut == 0 {
+	if FromExamples(objective) && f.HeldOut == 0 {
 		f.HeldOut = 0.1
 	}
 	return f
@@ -92,11 +98,13 @@ func (c Config) checkFinetune() error {
 			return fmt.Errorf("finetune.%w", err)
 		}
 	}
-	examples := c.Objective == Preference || c.Objective == Classify
+	examples := FromExamples(c.Objective)
 	labels := len(f.Labels.List())
 	switch {
 	case c.Objective != "" && !examples:
-		return fmt.Errorf(`objective: %q is not what a %s learns; use %q, "classify" or "preference"`, c.Objective, c.Model.Arch, c.natural())
+		return fmt.Errorf(`objective: %q is not what a %s learns; use %q, "classify", "preference" or "translate"`, c.Objective, c.Model.Arch, c.natural())
+	case c.Objective == Translate && c.Model.Arch.Kind() != model.EncoderDecoder:
+		return fmt.Errorf(`objective: translate is what an encoder-decoder learns, and a %s has no encoder beside a decoder; use model.arch "t5"`, c.Model.Arch)
 	case f.LoRA != (model.LoRA{}) && f.WarmOptimizer:
 		return fmt.Errorf("finetune.warm_optimizer: adapters have no moments yet; leave it out, or leave out finetune.lora")
 	case c.Objective == Classify && c.Model.NLabel == 0:
@@ -114,7 +122,7 @@ func (c Config) checkFinetune() error {
 	case f.ChatTemplate != "" && f.ChatTemplate.Special() == nil:
 		return fmt.Errorf("finetune.chat_template: %q is not known; use %q or %q", f.ChatTemplate, token.ChatML, token.Llama3Chat)
 	case !examples && f.HeldOut != 0:
-		return fmt.Errorf("finetune.held_out is for objectives classify and preference; a dataset says itself what is held out")
+		return fmt.Errorf("finetune.held_out is for objectives classify, preference and translate; a dataset says itself what is held out")
 	case f.HeldOut != -1 && !(f.HeldOut >= 0 && f.HeldOut <= 0.9):
 		return fmt.Errorf("finetune.held_out: %g is not between 0 and 0.9, nor -1", f.HeldOut)
 	}
@@ -204,6 +212,12 @@ func (r *run) examples() (err error) {
 		if err == nil && len(j.LabelledVal.Texts) > 0 {
 			heldOut, err = newClassify(c, r.model, j.LabelledVal, longest, false)
 		}
+	case Translate:
+		source, target := longestOf(j.Translations, j.TranslationsVal)
+		train, err = newTranslate(c, r.model, j.Translations, source, target, true)
+		if err == nil && len(j.TranslationsVal) > 0 {
+			heldOut, err = newTranslate(c, r.model, j.TranslationsVal, source, target, false)
+		}
 	case Preference:
 		longest := max(longest(j.Pairs), longest(j.PairsVal))
 		train, err = newPreference(c, r.model, j.Pairs, longest, true)
@@ -236,6 +250,8 @@ func (j Job) text(c Config) data.Tokens {
 		return length(len(j.Labelled.Texts) * c.Model.Context)
 	case Preference:
 		return length(len(j.Pairs) * c.Model.Context)
+	case Translate:
+		return length(len(j.Translations) * c.Model.Context)
 	}
 	return j.Train
 }

@@ -29,9 +29,12 @@ type Job struct {
 	Kernels engine.Kernels
 	Train   data.Tokens
 	Val     data.Tokens // held out; nil evaluates nothing
-	// Labelled and LabelledVal are in the place of Train and Val for objective Classify, Pairs and PairsVal for Preference.
+	// Labelled and LabelledVal are in the place of Train and Val for objective Classify, Pairs and PairsVal for Preference,
+	// Translations and TranslationsVal for Translate.
 	Labelled, LabelledVal data.Labelled
 	Pairs, PairsVal       []data.Pair
+
+	Translations, TranslationsVal []data.Translation
 	// Tokenizer, when not nil, is put into every checkpoint as TokenizerFile.
 	Tokenizer []byte
 	Recorder  Recorder

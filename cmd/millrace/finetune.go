@@ -17,7 +17,7 @@ import (
 type finetuneCmd struct {
 	Base       string   `arg:"" help:"Checkpoint to begin at: RUN (its last), RUN@STEP, an alias such as best, or a digest."`
 	Data       string   `arg:"" name:"dataset|file" help:"What to learn from: a dataset (name or digest), or a file of JSON lines."`
-	Objective  string   `help:"What to learn: ${enum}." enum:"text,chat,classify,dpo" default:"chat"`
+	Objective  string   `help:"What to learn: ${enum}." enum:"text,chat,classify,dpo,translate" default:"chat"`
 	LoRA       string   `name:"lora" help:"Learn adapters beside frozen weights, e.g. rank=8,alpha=16,targets=attention." placeholder:"KEY=VALUE,…"`
 	Template   string   `help:"How conversations are written: chatml or llama3. With it pairs for dpo are conversations." placeholder:"NAME"`
 	Config     string   `help:"Configuration, YAML or JSON." type:"existingfile" placeholder:"FILE"`
@@ -39,6 +39,7 @@ func (finetuneCmd) Help() string {
   --objective text       a dataset of text
   --objective classify   a file of {"text","label"}
   --objective dpo        a file of {"prompt","chosen","rejected"}
+  --objective translate  a file of {"source","target"}, for a t5
 
   millrace finetune base chat.jsonl --lora rank=8
   millrace finetune base@best mails.jsonl --objective classify -s steps=500
@@ -71,8 +72,8 @@ func (cmd *finetuneCmd) config() (json.RawMessage, error) {
 	}
 	var set []string
 	switch cmd.Objective {
-	case "classify":
-		set = append(set, "objective=classify")
+	case "classify", "translate":
+		set = append(set, "objective="+cmd.Objective)
 	case "dpo":
 		set = append(set, "objective=preference")
 		if cmd.Template != "" {

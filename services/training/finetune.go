@@ -80,8 +80,8 @@ func ResolveFinetune(ctx context.Context, blobs *blob.Store, spec event.Spec) (e
 	if err != nil {
 		return spec, err
 	}
-	if text := spec.Input("dataset") != ""; text == (c.Objective == trainer.Classify || c.Objective == trainer.Preference) {
-		return spec, &refusal{fmt.Errorf("objective: %q learns from examples, and the next token from a dataset", c.Objective), "give a dataset without objective, or a file of examples with objective classify or preference"}
+	if text := spec.Input("dataset") != ""; text == trainer.FromExamples(c.Objective) {
+		return spec, &refusal{fmt.Errorf("objective: %q learns from examples, and the next token from a dataset", c.Objective), "give a dataset without objective, or a file of examples with objective classify, preference or translate"}
 	}
 	if c.Objective == trainer.Classify {
 		if c, err = withLabels(c, examples); err != nil {
@@ -329,6 +329,13 @@ func (s *Service) examples(ctx context.Context, j *job.Job, work *trainer.Job) e
 		}
 		work.Labelled, work.LabelledVal = l.Split(heldOut, c.Seed)
 		j.Print(fmt.Sprintf("%d texts of %d classes to learn from, %d held out", len(work.Labelled.Texts), len(l.Names), len(work.LabelledVal.Texts)))
+	case trainer.Translate:
+		pairs, dropped, err := data.ReadTranslations(file, tok, c.Model.Context)
+		if err != nil {
+			return job.Fail("bad_examples", "correct the line and start the run again", err)
+		}
+		work.Translations, work.TranslationsVal = data.SplitTranslations(pairs, heldOut, c.Seed)
+		j.Print(fmt.Sprintf("%d translations to learn from, %d held out; %d left out: too long", len(work.Translations), len(work.TranslationsVal), dropped))
 	case trainer.Preference:
 		pairs, dropped, err := data.ReadPairs(file, tok, c.Finetune.ChatTemplate, c.Model.Context+1)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,31 @@ func TestReadPairs(t *testing.T) {
 	}
 }
 
+func TestReadTranslations(t *testing.T) {
+	tok := token.NewByte()
+	file := `{"source":"ab","target":"cd"}
+
+{"source":"","target":"","more":1}
+{"source":"a text that is too long","target":"x"}
+{"source":"x","target":"12345678"}`
+	pairs, dropped, err := data.ReadTranslations([]byte(file), tok, 8)
+	want := []data.Translation{{[]int32{'a', 'b'}, []int32{'c', 'd', 256}}, {[]int32{256}, []int32{256}}}
+	if err != nil || dropped != 2 || !reflect.DeepEqual(pairs, want) {
+		t.Errorf("%v, %d left out, %v", pairs, dropped, err)
+	}
+	for in, want := range map[string]string{
+		`{"target":"x"}`: `line 1: no "source"`, `{"source":"x"}`: `no "target"`, "\n[]": "line 2", `{"source":3,"target":"x"}`: `"source": a number`,
+	} {
+		if _, _, err := data.ReadTranslations([]byte(in), tok, 8); !errors.Is(err, data.ErrExamples) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+	train, heldOut := data.SplitTranslations(pairs, 0.5, 1)
+	if len(train) != 1 || len(heldOut) != 1 {
+		t.Errorf("%v %v", train, heldOut)
+	}
+}
+
 // The same seed parts the same, nothing is lost, and what is held out does not depend on what is in it.
 func TestSplitOfExamples(t *testing.T) {
 	l := data.Labelled{Names: []string{"a", "b"}}
@@ -168,6 +194,7 @@ func TestSplitOfExamples(t *testing.T) {
 
 func FuzzReadExamples(f *testing.F) {
 	f.Add([]byte(`{"text":"a","label":"x"}` + "\n" + `{"text":"b","label":2}`))
+	f.Add([]byte(`{"source":"a","target":"bc"}`))
 	f.Add([]byte(`{"prompt":"a","chosen":"b","rejected":[{"role":"assistant","content":"c"}]}`))
 	f.Add([]byte("{\"prompt\":[{\"role\":\"user\",\"content\":\"\\u0000\"}],\"chosen\":\"\",\"rejected\":\"x\"}\n"))
 	tok := chatTokenizer(f)
@@ -176,6 +203,15 @@ func FuzzReadExamples(f *testing.F) {
 			for i, ids := range l.Texts {
 				if len(ids) < 1 || len(ids) > 8 || int(l.Labels[i]) >= len(l.Names) {
 					t.Fatalf("text %d: %v, label %d of %d", i, ids, l.Labels[i], len(l.Names))
+				}
+			}
+		} else if !errors.Is(err, data.ErrExamples) {
+			t.Fatal(err)
+		}
+		if pairs, _, err := data.ReadTranslations(file, tok, 8); err == nil {
+			for _, p := range pairs {
+				if len(p.Source) < 1 || len(p.Source) > 8 || len(p.Target) < 1 || len(p.Target) > 8 {
+					t.Fatalf("%v", p)
 				}
 			}
 		} else if !errors.Is(err, data.ErrExamples) {
