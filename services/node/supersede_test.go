@@ -112,7 +112,7 @@ func TestTheNewestCheckpointIsJudgedAndOthersGiveWay(t *testing.T) {
 	await := func(run, last string) {
 		t.Helper()
 		want := fmt.Sprint(newest(run, last))
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 			got := fmt.Sprint(verdicts(t, c, run))
 			if got == want {
 				return
