@@ -31,10 +31,13 @@ type Rule struct {
 type RuleFiring struct {
 	ID      string          `json:"id"`
 	Rule    string          `json:"rule"`
+	Name    string          `json:"ruleName"` // the rule's then
 	Version int64           `json:"version"`
 	Run     string          `json:"run"`
 	At      time.Time       `json:"at"`
 	Seq     int64           `json:"seq"`
+	Key     string          `json:"key,omitempty"` // the series that fired it, "" for none
+	Step    *int64          `json:"step"`
 	Action  string          `json:"action"`
 	Then    json.RawMessage `json:"then"`
 	Outcome string          `json:"outcome"`
@@ -62,7 +65,7 @@ type SaveRule struct {
 
 const (
 	ruleFields   = ` id name on metric when then repeat note experimentId enabled version by createdAt updatedAt firings trouble `
-	firingFields = ` id rule version run at seq action then outcome made result `
+	firingFields = ` id rule ruleName version run at seq key step action then outcome made result `
 )
 
 // SaveRule makes or replaces a rule.

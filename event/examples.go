@@ -85,7 +85,7 @@ func Examples() []Event {
 			PerHourLow: 2.5, PerHourHigh: 7, PUE: 1.1, PeakFLOPs: 989.4e12, Memory: 141e9, Watts: 700, ServerWatts: 1275, Purchase: 32500, PurchaseLow: 28000, PurchaseHigh: 40000},
 		RuleSaved{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Name: "stop on NaN", On: "metrics.logged", When: "isnan(value)", Then: RawJSON(`{"stop":{}}`), Enabled: true, By: "ada", Version: 2, Experiment: exp, Metric: "*loss*", Repeat: "run", Note: note},
 		RuleRemoved{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", By: "ada"},
-		RuleFired{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Seq: 4711, Run: run, Action: "stop", Result: "stop requested", Firing: "01HZX3V9M8Q4T6W2Y5B7C9D1FI", Version: 2, Fact: "01HZX3V9M8Q4T6W2Y5B7C9D1FA", Step: &step, Key: "train/loss", Then: RawJSON(`{"stop":{}}`), Depth: 1},
+		RuleFired{Rule: "01HZX3V9M8Q4T6W2Y5B7C9D1RU", Seq: 4711, Run: run, Action: "stop", Result: "stop requested", Firing: "01HZX3V9M8Q4T6W2Y5B7C9D1FI", Version: 2, Fact: "01HZX3V9M8Q4T6W2Y5B7C9D1FA", Step: &step, Key: "train/loss", Then: RawJSON(`{"stop":{}}`), Depth: 1, Name: "stop on NaN"},
 		SnapshotTaken{Place: 4711, Fact: "01HZX3V9M8Q4T6W2Y5B7C9D1FA", Log: "MILLRACE@2026-11-01T12:00:00Z", Layout: 2, Snapshot: digest, Bytes: 64 << 20, Stored: 9 << 20, By: "ada"},
 		LogArchived{Log: "MILLRACE@2026-11-01T12:00:00Z", Through: 4000, Archive: digest, Segments: 2, Facts: 3999, Bytes: 1 << 20, By: "ada"},
 		RunPruned{Run: run, Console: true, System: true, By: "retention"},

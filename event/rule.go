@@ -47,6 +47,8 @@ type RuleFired struct {
 	Then RawJSON `json:"then,omitempty"`
 	// Depth is how many rules stand between the fact and a person, this one included.
 	Depth int `json:"depth,omitempty"`
+	// Name is the rule's then: it may be removed.
+	Name string `json:"name,omitempty"`
 }
 
 // RuleActed says what came of a firing. It is said once of each that had no failure.

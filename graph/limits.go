@@ -107,6 +107,8 @@ func setComplexity(c *gen.ComplexityRoot) {
 	places := func(child int) int { return 100 + maxPlacesOf*child }
 	c.Run.Contests, c.Comparison.Contests = places, places
 	c.Rule.Deeds = func(child int, first *int) int { return page(first, child) }
+	c.Mutation.DryRunRule = func(child int, in gen.DryRunRuleInput) int { return 100_000 + page(in.First, child) }
+	c.Subscription.RuleTrial = func(child int, in gen.DryRunRuleInput) int { return 100_000 + page(in.First, child) }
 	c.Query.RuleFirings = func(child int, _, _ *string, first *int) int { return page(first, child) }
 	setPagesComplexity(c, page)
 	setCompareComplexity(c)

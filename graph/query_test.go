@@ -48,8 +48,10 @@ func TestAnswersAreTheGoldenOnes(t *testing.T) {
 	swept, ruled := newLab(t, outlined), newLab(t, ready)
 	swept.write(t, sweeping(t)...)
 	ruled.write(t, ruling()...)
+	tried := newLab(t, tries)
+	tried.write(t, ruling()...)
 	// Most questions are about one lab; these are about others.
-	labs := map[string]*lab{"registry.graphql": others, "logged.graphql": others, "sweeps.graphql": swept, "contests.graphql": voted(t), "rules.graphql": ruled}
+	labs := map[string]*lab{"registry.graphql": others, "logged.graphql": others, "sweeps.graphql": swept, "contests.graphql": voted(t), "rules.graphql": ruled, "trial.graphql": tried}
 	for file, query := range queries(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			asked := labs[filepath.Base(file)]

@@ -39,37 +39,54 @@ func (r *resolver) ruleWished(name string) (readmodel.Rule, error) {
 	return rule, err
 }
 
-// saveRule lays what was given over the rule that is replaced, or over a template.
-func (r *resolver) saveRule(ctx context.Context, in gen.SaveRuleInput) (*view.Rule, error) {
+// ruleWish is a rule as somebody describes it: laid over one that is there, or over a template.
+type ruleWish struct {
+	id, ready *string
+	set       []gen.TagInput
+	rule      json.RawMessage
+}
+
+// ruleOf lays what was given over the rule that is there, or over a template. Of a rule that is there it has the id.
+func (r *resolver) ruleOf(in ruleWish) (event.RuleSaved, error) {
 	saved := event.RuleSaved{Enabled: true}
 	var id event.RuleID
-	if in.ID != nil {
-		was, err := r.ruleWished(*in.ID)
+	if in.id != nil {
+		was, err := r.ruleWished(*in.id)
 		if err != nil {
-			return nil, err
+			return saved, err
 		}
 		saved, id = was.RuleSaved, was.Rule
 	}
-	if name := deref(in.Ready); name != "" {
+	if name := deref(in.ready); name != "" {
 		if r.FillRule == nil {
-			return nil, refusal{code: "NOT_FOUND", message: "there are no templates here", field: []string{"ready"}}
+			return saved, refusal{code: "NOT_FOUND", message: "there are no templates here", field: []string{"ready"}}
 		}
 		var err error
-		if saved, err = r.FillRule(name, tags(in.Set)); err != nil {
-			return nil, refusal{code: "INVALID", message: err.Error(), hint: "list them with: millrace rule ready", field: []string{"ready"}}
+		if saved, err = r.FillRule(name, tags(in.set)); err != nil {
+			return saved, refusal{code: "INVALID", message: err.Error(), hint: "list them with: millrace rule ready", field: []string{"ready"}}
 		}
-	} else if len(in.Set) > 0 {
-		return nil, refusal{code: "INVALID", message: "only a template has something to set", hint: "name it: ready", field: []string{"set"}}
+	} else if len(in.set) > 0 {
+		return saved, refusal{code: "INVALID", message: "only a template has something to set", hint: "name it: ready", field: []string{"set"}}
 	}
-	if len(in.Rule) > 0 {
+	if len(in.rule) > 0 {
 		saved.Then = bytes.Clone(saved.Then) // it is the read model's, and decoding writes over it
-		dec := json.NewDecoder(bytes.NewReader(in.Rule))
+		dec := json.NewDecoder(bytes.NewReader(in.rule))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&saved); err != nil {
-			return nil, refusal{code: "INVALID", message: "the rule cannot be read: " + err.Error(), hint: "it is an object with name, on, when and then (docs/rules.md)", field: []string{"rule"}}
+			return saved, refusal{code: "INVALID", message: "the rule cannot be read: " + err.Error(), hint: "it is an object with name, on, when and then (docs/rules.md)", field: []string{"rule"}}
 		}
 	}
-	saved.Rule, saved.By = id, deref(in.By)
+	saved.Rule = id
+	return saved, nil
+}
+
+// saveRule makes a rule or replaces one.
+func (r *resolver) saveRule(ctx context.Context, in gen.SaveRuleInput) (*view.Rule, error) {
+	saved, err := r.ruleOf(ruleWish{in.ID, in.Ready, in.Set, in.Rule})
+	if err != nil {
+		return nil, err
+	}
+	saved.By = deref(in.By)
 	env, err := r.Tracker.Submit(ctx, saved)
 	if err != nil {
 		return nil, err
@@ -93,6 +110,11 @@ func (r *resolver) firings(of readmodel.FiringFilter, first *int) ([]view.RuleFi
 	list, err := r.Model.Firings(of, max(1, pageSize(first)))
 	out := make([]view.RuleFiring, len(list))
 	for i, f := range list {
+		if f.Name == "" { // of a time when firings did not say it
+			if rule, err := r.Model.Rule(f.Rule); err == nil {
+				f.Name = rule.Name
+			}
+		}
 		out[i] = view.RuleFiring{Firing: f}
 	}
 	return out, err

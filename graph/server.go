@@ -42,6 +42,10 @@ type Config struct {
 	// ReadyRules lists the templates of rules, FillRule makes a rule of one; nil: there are none.
 	ReadyRules func() ([]json.RawMessage, error)
 	FillRule   func(name string, set map[string]string) (event.RuleSaved, error)
+	// TryRule tells what a rule would have done; told hears how far it is and may be nil. nil: no rule is tried here.
+	TryRule func(ctx context.Context, wish RuleTrialWish, told func(done, total uint64)) (RuleTrial, error)
+	// TrialTimeout bounds dryRunRule; 0: 60 s.
+	TrialTimeout time.Duration
 	// Keeper keeps storage and log small; nil: such wishes are refused.
 	Keeper Keeper
 	// Suites makes and reads suites; nil: none is saved here.
@@ -168,6 +172,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RedecideTimeout == 0 {
 		c.RedecideTimeout = time.Minute
+	}
+	if c.TrialTimeout == 0 {
+		c.TrialTimeout = time.Minute
 	}
 	if c.MinInterval == 0 {
 		c.MinInterval = 50 * time.Millisecond

@@ -25,6 +25,9 @@ func (r *resolver) withinTime(ctx context.Context, next graphql.OperationHandler
 	if selects(op.SelectionSet, "redecide") { // has a time of its own, which ends first
 		limit = max(limit, r.RedecideTimeout+5*time.Second)
 	}
+	if selects(op.SelectionSet, "dryRunRule") { // as has this
+		limit = max(limit, r.TrialTimeout+15*time.Second)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
 	respond := next(ctx)
 	return func(ctx context.Context) *graphql.Response {

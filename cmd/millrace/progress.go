@@ -75,9 +75,7 @@ func progressLine(r client.Run) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%-18s %-9s ", clip(r.Name, 18), p.Phase)
 	if p.Total > 0 {
-		const cells = 20
-		full := int(min(p.Done, p.Total) * cells / p.Total)
-		fmt.Fprintf(&s, "%s%s %3d%%  ", strings.Repeat("█", full), strings.Repeat("░", cells-full), min(p.Done, p.Total)*100/p.Total)
+		fmt.Fprintf(&s, "%s %3d%%  ", cells(p.Done, p.Total), min(p.Done, p.Total)*100/p.Total)
 	}
 	if p.Unit == "bytes" {
 		s.WriteString(bytes(p.Done))
@@ -102,6 +100,13 @@ func progressLine(r client.Run) string {
 		fmt.Fprintf(&s, "  %s tokens/s", count(v))
 	}
 	return s.String()
+}
+
+// cells is a bar of 20; of a total of 0 nothing is done.
+func cells(done, total int64) string {
+	const n = 20
+	full := int(min(done, total) * n / max(1, total))
+	return strings.Repeat("█", full) + strings.Repeat("░", n-full)
 }
 
 func clip(s string, n int) string {

@@ -19,6 +19,7 @@ import (
 // ruleCmd is rules: what is done when something happens.
 type ruleCmd struct {
 	Add     ruleAddCmd     `cmd:"" help:"Add a rule of a file, or a ready-made one."`
+	Try     ruleTryCmd     `cmd:"" help:"Tell what a rule would have done in the past week. Nothing is done."`
 	List    ruleListCmd    `cmd:"" help:"List rules."`
 	Show    ruleShowCmd    `cmd:"" help:"Show a rule, and what it did last."`
 	Remove  ruleRemoveCmd  `cmd:"" help:"Remove a rule. What it did stays readable."`
@@ -29,14 +30,19 @@ type ruleCmd struct {
 }
 
 type ruleAddCmd struct {
+	ruleSource
+	Note     string `help:"For people."`
+	Disabled bool   `help:"Let it be still until it is enabled."`
+	Replace  bool   `help:"Replace the rule of that name, if there is one."`
+}
+
+// ruleSource is where a rule comes from.
+type ruleSource struct {
 	File       string   `arg:"" optional:"" help:"File with the rule as JSON; - is standard input." placeholder:"FILE"`
 	Ready      string   `help:"A ready-made rule: millrace rule ready lists them." placeholder:"NAME"`
 	Set        []string `short:"s" help:"One setting of a ready-made rule, e.g. --set metric=val/loss." placeholder:"KEY=VALUE" sep:"none"`
 	Name       string   `help:"What it is called (default: as the file or the ready-made rule says)."`
 	Experiment string   `short:"e" help:"Only for runs of this experiment."`
-	Note       string   `help:"For people."`
-	Disabled   bool     `help:"Let it be still until it is enabled."`
-	Replace    bool     `help:"Replace the rule of that name, if there is one."`
 }
 
 // Help is shown below the usage.
@@ -44,7 +50,8 @@ func (ruleAddCmd) Help() string {
 	return `  millrace rule add --ready early-stopping --set metric=val/loss --set patience=5
   millrace rule add careful.json
 
-A file holds {"name": …, "on": …, "when": …, "then": {…}}, or {"ready": NAME, "set": {…}} (docs/rules.md).`
+A file holds {"name": …, "on": …, "when": …, "then": {…}}, or {"ready": NAME, "set": {…}} (docs/rules.md).
+What it would have done in the past week tells, before it is added: millrace rule try careful.json`
 }
 
 // ruleFile is what a file may hold.
@@ -53,37 +60,51 @@ type ruleFile struct {
 	Set   map[string]string `json:"set"`
 }
 
-func (cmd *ruleAddCmd) Run(ctx context.Context, g *Global) error {
-	in := client.SaveRule{Ready: cmd.Ready, By: os.Getenv("USER")}
-	set, err := keyValues("set", cmd.Set)
+// read brings the template with its settings, if one is named, and the rule, or what is laid over the template.
+func (from *ruleSource) read(command string) (ready string, settings []client.Tag, rule map[string]any, err error) {
+	fail := func(err error) (string, []client.Tag, map[string]any, error) { return "", nil, nil, err }
+	set, err := keyValues("set", from.Set)
 	if err != nil {
-		return err
+		return fail(err)
 	}
-	rule := map[string]any{}
+	ready, rule = from.Ready, map[string]any{}
 	switch {
-	case (cmd.File == "") == (cmd.Ready == ""):
-		return &advised{&exitError{exitUsage, fmt.Errorf("name a file, or a ready-made rule by --ready, one of them")}, "millrace rule add --help"}
-	case cmd.File != "" && len(set) > 0:
-		return &advised{&exitError{exitUsage, fmt.Errorf("--set is for --ready: a file says itself what it sets")}, "millrace rule add --help"}
-	case cmd.File != "":
-		raw, err := readRule(cmd.File)
+	case (from.File == "") == (from.Ready == ""):
+		return fail(&advised{&exitError{exitUsage, fmt.Errorf("name a file, or a ready-made rule by --ready, one of them")}, command + " --help"})
+	case from.File != "" && len(set) > 0:
+		return fail(&advised{&exitError{exitUsage, fmt.Errorf("--set is for --ready: a file says itself what it sets")}, command + " --help"})
+	case from.File != "":
+		raw, err := readRule(from.File)
 		if err != nil {
-			return err
+			return fail(err)
 		}
 		var of ruleFile
 		if json.Unmarshal(raw, &of) == nil && of.Ready != "" {
-			in.Ready, set = of.Ready, of.Set
+			ready, set = of.Ready, of.Set
 		} else if err := json.Unmarshal(raw, &rule); err != nil {
-			return fmt.Errorf("%s: a rule is an object with name, on, when and then: %w", cmd.File, err)
+			return fail(fmt.Errorf("%s: a rule is an object with name, on, when and then: %w", from.File, err))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(set)) {
-		in.Set = append(in.Set, client.Tag{Key: key, Value: set[key]})
+		settings = append(settings, client.Tag{Key: key, Value: set[key]})
 	}
-	for key, v := range map[string]string{"name": cmd.Name, "experiment": cmd.Experiment, "note": cmd.Note} {
+	for key, v := range map[string]string{"name": from.Name, "experiment": from.Experiment} {
 		if v != "" {
 			rule[key] = v
 		}
+	}
+	return ready, settings, rule, nil
+}
+
+func (cmd *ruleAddCmd) Run(ctx context.Context, g *Global) error {
+	in := client.SaveRule{By: os.Getenv("USER")}
+	var rule map[string]any
+	var err error
+	if in.Ready, in.Set, rule, err = cmd.read("millrace rule add"); err != nil {
+		return err
+	}
+	if cmd.Note != "" {
+		rule["note"] = cmd.Note
 	}
 	if cmd.Disabled {
 		rule["enabled"] = false
@@ -196,7 +217,7 @@ func (cmd *ruleShowCmd) Run(ctx context.Context, g *Global) error {
 		if _, err := fmt.Fprintln(w); err != nil {
 			return err
 		}
-		return showFirings(w, done, nil)
+		return showFirings(w, done, false)
 	})
 }
 
@@ -296,39 +317,33 @@ func (cmd *ruleLogCmd) Run(ctx context.Context, g *Global) error {
 	if err != nil {
 		return err
 	}
-	rules, err := c.Rules(ctx)
-	if err != nil {
-		return err
-	}
-	names := map[string]string{}
-	for _, r := range rules {
-		names[shortRule(r.ID)] = r.Name
-	}
 	return g.print(done, func(w io.Writer) error {
 		if len(done) == 0 {
 			_, err := fmt.Fprintln(w, "nothing was done")
 			return err
 		}
-		return showFirings(w, done, names)
+		return showFirings(w, done, true)
 	})
 }
 
-// showFirings prints what was done, with the rules' names unless nil.
-func showFirings(w io.Writer, done []client.RuleFiring, names map[string]string) error {
+// showFirings prints what was done, with the rules' names or without.
+func showFirings(w io.Writer, done []client.RuleFiring, names bool) error {
 	head := []string{"AT", "RUN", "ACTION", "OUTCOME", "MADE", "RESULT"}
-	if names != nil {
+	if names {
 		head = append([]string{"RULE"}, head...)
 	}
 	rows := [][]string{head}
 	for _, f := range done {
-		row := []string{f.At.Local().Format(time.DateTime), cmp.Or(f.Run, "–"), cmp.Or(f.Action, "–"), f.Outcome, cmp.Or(f.Made, "–"), strings.ReplaceAll(f.Result, "\n", " ")}
-		if names != nil {
-			row = append([]string{cmp.Or(names[f.Rule], f.Rule)}, row...)
+		row := []string{f.At.Local().Format(time.DateTime), cmp.Or(f.Run, "–"), cmp.Or(f.Action, "–"), f.Outcome, cmp.Or(f.Made, "–"), oneLine(f.Result)}
+		if names {
+			row = append([]string{cmp.Or(f.Name, f.Rule)}, row...)
 		}
 		rows = append(rows, row)
 	}
 	return table(w, rows)
 }
+
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }
 
 func showRule(w io.Writer, r client.Rule) error {
 	lines := [][]string{{"rule", r.Name}, {"id", shortRule(r.ID)}, {"on", ruleOn(r)}, {"when", r.When}, {"then", string(r.Then)}}

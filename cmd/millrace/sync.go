@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"millrace/client"
@@ -69,12 +68,7 @@ func (cmd *syncCmd) Run(ctx context.Context, g *Global) error {
 
 // syncLine is one journal on its way.
 func syncLine(s client.SyncedJournal) string {
-	const cells = 20
-	full := 0
-	if s.Of > 0 {
-		full = min(cells, s.Batches*cells/s.Of)
-	}
-	return fmt.Sprintf("%s %s%s %d/%d batches  %s points", s.Run, strings.Repeat("█", full), strings.Repeat("░", cells-full), s.Batches, s.Of, count(float64(s.Points)))
+	return fmt.Sprintf("%s %s %d/%d batches  %s points", s.Run, cells(int64(s.Batches), int64(s.Of)), s.Batches, s.Of, count(float64(s.Points)))
 }
 
 // show draws a moving line on a terminal, and nothing elsewhere.

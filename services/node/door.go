@@ -64,7 +64,7 @@ func (n *Node) serveTracker(c *api.Config, only graph.Persisted) {
 		roles[i] = string(r)
 	}
 	g := graph.Handler(graph.Config{Model: n.model, Tracker: n.tracker, Version: n.config.Version, Roles: roles, Durability: n.bus.Durability, Blob: n.openBlob, Past: n.past, Keeper: keeping{n.keeper}, Suites: suites{n.library()}, Log: n.log,
-		Foreseen: n.tracker.Foreseen, Compared: n.tracker.Compared, Outlined: outlined, ReadyRules: rules.Ready, FillRule: rules.Fill,
+		Foreseen: n.tracker.Foreseen, Compared: n.tracker.Compared, Outlined: outlined, ReadyRules: rules.Ready, FillRule: rules.Fill, TryRule: n.tryRule,
 		Page: web.GraphiQL(), Persisted: only, Timeout: n.config.GraphQL.Timeout, NoIntrospection: n.config.GraphQL.NoIntrospection})
 	c.Logging = n.logging
 	c.Graph, c.Drain, c.Mount = g, g.Close, map[string]http.Handler{"/": web.Handler()}

@@ -9,6 +9,7 @@ import (
 	"millrace/event"
 	"millrace/graph"
 	"millrace/services/keeper"
+	"millrace/services/rules"
 	"millrace/storage/readmodel"
 )
 
@@ -54,6 +55,7 @@ func (n *Node) openKeeper(context.Context) error {
 		return fmt.Errorf("node: %w", err)
 	}
 	n.closes = append(n.closes, n.past.Close)
+	n.trials = rules.NewTrials(n.bus, n.model, n.past, rules.TrialLimits{Bytes: c.PastBytes})
 	return nil
 }
 

@@ -54,6 +54,7 @@ type Node struct {
 	keeper  *keeper.Keeper
 	rules   *rules.Service
 	past    *keeper.Past
+	trials  *rules.Trials
 	logging *ingest.Server
 	serving *serving.Server
 	// listener is the door's; nil for a worker that was given no address.

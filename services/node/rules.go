@@ -1,6 +1,11 @@
 package node
 
-import "millrace/services/rules"
+import (
+	"context"
+
+	"millrace/graph"
+	"millrace/services/rules"
+)
 
 // Rules says how the messages of rules leave. Passwords and keys are in environment variables of this process.
 type Rules struct {
@@ -23,4 +28,10 @@ type Mail struct {
 
 func (r Rules) notify() rules.Notify {
 	return rules.Notify{AllowPrivate: r.AllowPrivate, Mail: rules.Mail{Addr: r.Mail.Addr, From: r.Mail.From, User: r.Mail.User, PasswordEnv: r.Mail.PasswordEnv, Plain: r.Mail.Plain}}
+}
+
+// tryRule is a trial as GraphQL wants it.
+func (n *Node) tryRule(ctx context.Context, w graph.RuleTrialWish, told func(done, total uint64)) (graph.RuleTrial, error) {
+	t, err := n.trials.Try(ctx, rules.TrialWish(w), told)
+	return graph.RuleTrial(t), err
 }

@@ -2,6 +2,9 @@ package node_test
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -208,4 +211,75 @@ func TestARollbackWithoutAChangeComesToTheSameEnd(t *testing.T) {
 		t.Errorf("%s, %d attempts", rewound, done.Attempts)
 	}
 	same(t, c, done, finish(t, c, begin(t, c, training(steps, 500)).ID), steps)
+}
+
+// TestAlertOnRegression: a checkpoint that is worse than the promoted one is told of, by the ready-made rule, and a rule on alerts sends it out.
+// Tried against history both rules come to what they did.
+func TestAlertOnRegression(t *testing.T) {
+	t.Parallel()
+	came := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		came <- string(body)
+	}))
+	defer hook.Close()
+	const metric = "eval/quick/heldout/bits_per_byte"
+	config := ruled(t,
+		`{"ready":"alert-on-regression","set":{"metric":"`+metric+`","by":"1.0"}}`,
+		`{"name":"tell","on":"run.alert_raised","when":"event.title.contains('regressed')","then":{"webhook":{"url":"`+hook.URL+`","title":"=event.title","text":"=event.text"}}}`)
+	config.AllowPrivate = true
+	c, _ := lab(t, node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0", Threads: 1, Rules: config})
+	finish(t, c, begin(t, c, curation(t, corpus(t, 40), 300)).ID)
+	wish := training(150, 10)
+	wish.Experiment = "mills"
+	run := finish(t, c, begin(t, c, wish).ID)
+	promote := func(step int) {
+		var answer struct {
+			SetAlias struct{ UserErrors []client.UserError }
+		}
+		if err := c.Do(t.Context(), `mutation($i: SetAliasInput!) { setAlias(input: $i) { userErrors { message } } }`,
+			map[string]any{"i": map[string]any{"experiment": "mills", "alias": "production", "run": run.ID, "step": step}}, &answer); err != nil || len(answer.SetAlias.UserErrors) > 0 {
+			t.Fatal(answer, err)
+		}
+	}
+	judge := func(step int64) {
+		e, err := c.EvaluateStep(t.Context(), run.ID, step, "quick")
+		if err != nil {
+			t.Fatal(err)
+		}
+		finish(t, c, e.ID)
+	}
+	eventually(t, func() bool { return len(all[event.RuleSaved](t, c)) == 2 }, func() any { return nil })
+	judge(10) // the first: nothing is promoted, and nothing to compare it with
+	promote(10)
+	judge(150) // better
+	promote(150)
+	judge(20) // worse than the last promoted one, better than the one before
+	select {
+	case body := <-came:
+		if !strings.Contains(body, metric+" regressed at step 20") || !strings.Contains(body, " of production") {
+			t.Error(body)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal(firings(t, c))
+	}
+	eventually(t, func() bool { return len(all[event.NotificationDelivered](t, c)) == 1 }, func() any { return firings(t, c) })
+	fired := all[event.RuleFired](t, c)
+	if len(fired) != 2 || fired[0].Name == "" {
+		t.Fatalf("%+v", fired)
+	}
+	for _, f := range fired {
+		told := int64(0)
+		trial, err := c.TryRule(t.Context(), client.TryRule{ID: string(f.Rule)}, func(done, _ int64) { told = done })
+		if err != nil || trial.Fired != 1 || len(trial.Firings) != 1 || trial.Failed != 0 || trial.Refused != nil || told < trial.Facts {
+			t.Fatalf("%s: %+v %v, told %d", f.Name, trial, err, told)
+		}
+		is := trial.Firings[0]
+		if is.ID != string(f.Firing) || is.Seq != int64(f.Seq) || is.Run != string(f.Run) || is.Name != f.Name || string(is.Then) != string(f.Then) || is.Outcome != event.Done {
+			t.Errorf("%+v, and it was %+v", is, f)
+		}
+	}
+	if again := all[event.RuleFired](t, c); len(again) != 2 || len(came) != 0 {
+		t.Errorf("trials did something: %+v", again)
+	}
 }

@@ -85,7 +85,7 @@ func (d decider) decide(ctx context.Context, r *Rule, s *state) (*event.RuleFire
 		firing = append(firing, "run", string(s.run), strconv.FormatInt(n.Count, 10))
 	}
 	out := &event.RuleFired{
-		Rule: r.Rule, Seq: s.env.Seq, Run: s.run, Action: r.then.name, Version: r.Version, Fact: s.env.ID, Key: s.key,
+		Rule: r.Rule, Seq: s.env.Seq, Run: s.run, Action: r.then.name, Version: r.Version, Fact: s.env.ID, Key: s.key, Name: r.Name,
 		Firing: event.FiringID(event.DerivedID(firing...)),
 	}
 	if s.key != "" {

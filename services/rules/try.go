@@ -174,7 +174,7 @@ func (t *Trials) Try(ctx context.Context, w TrialWish, told func(done, total uin
 				trial.out.Ended = fmt.Sprintf("it took %d bytes of disk, and no more are given to one trial", t.Limits.Bytes)
 				return end
 			}
-			if told != nil && time.Since(at) > tellEvery {
+			if told != nil && (time.Since(at) > tellEvery || env.Seq == last) {
 				at = time.Now()
 				told(n, last-next+1)
 			}

@@ -70,6 +70,7 @@ type MutationResolver interface {
 	SaveSuite(ctx context.Context, input SaveSuiteInput) (*SuitePayload, error)
 	StartSweep(ctx context.Context, input StartSweepInput) (*SweepPayload, error)
 	StopSweep(ctx context.Context, input StopSweepInput) (*SweepPayload, error)
+	DryRunRule(ctx context.Context, input DryRunRuleInput) (*DryRunRulePayload, error)
 }
 type QueryResolver interface {
 	Node(ctx context.Context, id string) (view.Node, error)
@@ -122,6 +123,7 @@ type SubscriptionResolver interface {
 	Run(ctx context.Context, id string) (<-chan *view.Run, error)
 	RunChanged(ctx context.Context, filter *RunFilter, where *string, after *int64) (<-chan *view.Run, error)
 	Points(ctx context.Context, run string, keys []string, afterStep *int64) (<-chan []view.Series, error)
+	RuleTrial(ctx context.Context, input DryRunRuleInput) (<-chan *DryRunRulePayload, error)
 }
 type SystemResolver interface {
 	FirstSeq(ctx context.Context, obj *view.System) (int64, error)
@@ -265,6 +267,20 @@ func (ec *executionContext) field_Mutation_deleteRun_args(ctx context.Context, r
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (DeleteRunInput, error) {
 			return ec.unmarshalNDeleteRunInput2millraceᚋgraphᚋinternalᚋgenᚐDeleteRunInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_dryRunRule_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DryRunRuleInput, error) {
+			return ec.unmarshalNDryRunRuleInput2millraceᚋgraphᚋinternalᚋgenᚐDryRunRuleInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -1716,6 +1732,20 @@ func (ec *executionContext) field_Subscription_points_args(ctx context.Context, 
 		return nil, err
 	}
 	args["afterStep"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_ruleTrial_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DryRunRuleInput, error) {
+			return ec.unmarshalNDryRunRuleInput2millraceᚋgraphᚋinternalᚋgenᚐDryRunRuleInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -3994,6 +4024,50 @@ func (ec *executionContext) fieldContext_Mutation_stopSweep(ctx context.Context,
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_stopSweep_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_dryRunRule(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_dryRunRule(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DryRunRule(ctx, fc.Args["input"].(DryRunRuleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DryRunRulePayload) graphql.Marshaler {
+			return ec.marshalNDryRunRulePayload2ᚖmillraceᚋgraphᚋinternalᚋgenᚐDryRunRulePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_dryRunRule(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DryRunRulePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_dryRunRule_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -6561,6 +6635,50 @@ func (ec *executionContext) fieldContext_Subscription_points(ctx context.Context
 	return fc, nil
 }
 
+func (ec *executionContext) _Subscription_ruleTrial(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_ruleTrial(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().RuleTrial(ctx, fc.Args["input"].(DryRunRuleInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *DryRunRulePayload) graphql.Marshaler {
+			return ec.marshalNDryRunRulePayload2ᚖmillraceᚋgraphᚋinternalᚋgenᚐDryRunRulePayload(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_ruleTrial(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DryRunRulePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_ruleTrial_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _System_version(ctx context.Context, field graphql.CollectedField, obj *view.System) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7476,6 +7594,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "stopSweep":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_stopSweep(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "dryRunRule":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_dryRunRule(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -8664,6 +8789,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 		return ec._Subscription_runChanged(ctx, fields[0])
 	case "points":
 		return ec._Subscription_points(ctx, fields[0])
+	case "ruleTrial":
+		return ec._Subscription_ruleTrial(ctx, fields[0])
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
@@ -9538,6 +9665,13 @@ func (ec *executionContext) marshalOTime2ᚖtimeᚐTime(ctx context.Context, sel
 	_ = ctx
 	res := scalar.MarshalTime(*v)
 	return res
+}
+
+func (ec *executionContext) marshalOUserError2ᚖmillraceᚋgraphᚋinternalᚋgenᚐUserError(ctx context.Context, sel ast.SelectionSet, v *UserError) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._UserError(ctx, sel, v)
 }
 
 // endregion ***************************** type.gotpl *****************************

@@ -464,6 +464,34 @@ type DeleteRunPayload struct {
 	Freed *Freed `json:"freed,omitempty"`
 }
 
+// What dryRunRule takes.
+type DryRunRuleInput struct {
+	// A rule that is there, by its id or its name. It need not be enabled.
+	ID *string `json:"id,omitempty"`
+	// The rule as JSON, as saveRule takes it. It is laid over the rule that is there, or over the template.
+	Rule json.RawMessage `json:"rule,omitempty"`
+	// A template to begin with.
+	Ready *string `json:"ready,omitempty"`
+	// What is set in the template.
+	Set []TagInput `json:"set,omitempty"`
+	// From when on; a week ago when left out.
+	Since *time.Time `json:"since,omitempty"`
+	// At most so many firings; 100 when left out, 500 at most.
+	First *int `json:"first,omitempty"`
+}
+
+// The answer to a wish to try a rule.
+type DryRunRulePayload struct {
+	// How many facts of history are folded; null when it was refused.
+	Folded *int64 `json:"folded,omitempty"`
+	// How many are to be folded.
+	Total *int64 `json:"total,omitempty"`
+	// What the rule would have done; null while that is not known, and when it was refused.
+	Trial *RuleTrial `json:"trial,omitempty"`
+	// Why it was refused; empty when it was not.
+	UserErrors []UserError `json:"userErrors"`
+}
+
 // What endRun takes.
 type EndRunInput struct {
 	// The run.
@@ -1076,6 +1104,43 @@ type RulePayload struct {
 	Rule *view.Rule `json:"rule,omitempty"`
 	// Why it was refused; empty when it was not.
 	UserErrors []UserError `json:"userErrors"`
+}
+
+// What a rule would have done. What it would have caused did not come to pass: a run that it would have stopped goes on as it did.
+// How often it fires for a run counts from the trial's beginning.
+type RuleTrial struct {
+	// The rule as it was tried, with its defaults.
+	Rule json.RawMessage `json:"rule"`
+	// Why it could not be saved beside the rules that there are; null when it could.
+	Refused *UserError `json:"refused,omitempty"`
+	// The time that was asked for.
+	Since time.Time `json:"since"`
+	// When the first fact happened that was looked at; null when there was none.
+	From *time.Time `json:"from,omitempty"`
+	// When the last one happened.
+	Until *time.Time `json:"until,omitempty"`
+	// The first one's place in the log; 0 when there was none.
+	FromSeq int64 `json:"fromSeq"`
+	// The last one's place in the log.
+	UntilSeq int64 `json:"untilSeq"`
+	// How many facts were looked at.
+	Facts int64 `json:"facts"`
+	// How many of them are of the kind that the rule is on; on points, how many looks at a series.
+	Heard int64 `json:"heard"`
+	// How often it would have fired.
+	Fired int64 `json:"fired"`
+	// How many runs that was about.
+	Runs int64 `json:"runs"`
+	// The first firings, oldest first. `outcome` and `result` are what was to be expected of the action then, `at` is when the fact happened.
+	Firings []view.RuleFiring `json:"firings"`
+	// For how many facts it could not decide.
+	Failed int64 `json:"failed"`
+	// Why not: the first few, each message once.
+	Errors []view.RuleFiring `json:"errors"`
+	// Why the trial ended before it had seen all; null when it has.
+	Ended *string `json:"ended,omitempty"`
+	// For people: what history lacks.
+	Notes []string `json:"notes"`
 }
 
 // Names one run.

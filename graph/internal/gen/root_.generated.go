@@ -648,6 +648,13 @@ type ComplexityRoot struct {
 		Reason    func(childComplexity int) int
 	}
 
+	DryRunRulePayload struct {
+		Folded     func(childComplexity int) int
+		Total      func(childComplexity int) int
+		Trial      func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Durability struct {
 		Summary  func(childComplexity int) int
 		Warnings func(childComplexity int) int
@@ -1019,6 +1026,7 @@ type ComplexityRoot struct {
 		DeleteDataset      func(childComplexity int, input DeleteDatasetInput) int
 		DeleteExperiment   func(childComplexity int, input DeleteExperimentInput) int
 		DeleteRun          func(childComplexity int, input DeleteRunInput) int
+		DryRunRule         func(childComplexity int, input DryRunRuleInput) int
 		EndRun             func(childComplexity int, input EndRunInput) int
 		EvaluateCheckpoint func(childComplexity int, input EvaluateCheckpointInput) int
 		ForkRun            func(childComplexity int, input ForkRunInput) int
@@ -1306,22 +1314,44 @@ type ComplexityRoot struct {
 	}
 
 	RuleFiring struct {
-		Action  func(childComplexity int) int
-		At      func(childComplexity int) int
-		ID      func(childComplexity int) int
-		Made    func(childComplexity int) int
-		Outcome func(childComplexity int) int
-		Result  func(childComplexity int) int
-		Rule    func(childComplexity int) int
-		Run     func(childComplexity int) int
-		Seq     func(childComplexity int) int
-		Then    func(childComplexity int) int
-		Version func(childComplexity int) int
+		Action   func(childComplexity int) int
+		At       func(childComplexity int) int
+		ID       func(childComplexity int) int
+		Key      func(childComplexity int) int
+		Made     func(childComplexity int) int
+		Outcome  func(childComplexity int) int
+		Result   func(childComplexity int) int
+		Rule     func(childComplexity int) int
+		RuleName func(childComplexity int) int
+		Run      func(childComplexity int) int
+		Seq      func(childComplexity int) int
+		Step     func(childComplexity int) int
+		Then     func(childComplexity int) int
+		Version  func(childComplexity int) int
 	}
 
 	RulePayload struct {
 		Rule       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	RuleTrial struct {
+		Ended    func(childComplexity int) int
+		Errors   func(childComplexity int) int
+		Facts    func(childComplexity int) int
+		Failed   func(childComplexity int) int
+		Fired    func(childComplexity int) int
+		Firings  func(childComplexity int) int
+		From     func(childComplexity int) int
+		FromSeq  func(childComplexity int) int
+		Heard    func(childComplexity int) int
+		Notes    func(childComplexity int) int
+		Refused  func(childComplexity int) int
+		Rule     func(childComplexity int) int
+		Runs     func(childComplexity int) int
+		Since    func(childComplexity int) int
+		Until    func(childComplexity int) int
+		UntilSeq func(childComplexity int) int
 	}
 
 	Run struct {
@@ -1594,6 +1624,7 @@ type ComplexityRoot struct {
 		Events     func(childComplexity int, from *int64, types []string) int
 		Jobs       func(childComplexity int, kinds []event.RunKind, first *int) int
 		Points     func(childComplexity int, run string, keys []string, afterStep *int64) int
+		RuleTrial  func(childComplexity int, input DryRunRuleInput) int
 		Run        func(childComplexity int, id string) int
 		RunChanged func(childComplexity int, filter *RunFilter, where *string, after *int64) int
 		RunList    func(childComplexity int, filter *RunFilter, orderBy []RunOrder, where *string, sort *string, first *int) int
@@ -4225,6 +4256,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Dropped.Reason(childComplexity), true
 
+	case "DryRunRulePayload.folded":
+		if e.ComplexityRoot.DryRunRulePayload.Folded == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DryRunRulePayload.Folded(childComplexity), true
+	case "DryRunRulePayload.total":
+		if e.ComplexityRoot.DryRunRulePayload.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DryRunRulePayload.Total(childComplexity), true
+	case "DryRunRulePayload.trial":
+		if e.ComplexityRoot.DryRunRulePayload.Trial == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DryRunRulePayload.Trial(childComplexity), true
+	case "DryRunRulePayload.userErrors":
+		if e.ComplexityRoot.DryRunRulePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DryRunRulePayload.UserErrors(childComplexity), true
+
 	case "Durability.summary":
 		if e.ComplexityRoot.Durability.Summary == nil {
 			break
@@ -5772,6 +5828,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteRun(childComplexity, args["input"].(DeleteRunInput)), true
+	case "Mutation.dryRunRule":
+		if e.ComplexityRoot.Mutation.DryRunRule == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_dryRunRule_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DryRunRule(childComplexity, args["input"].(DryRunRuleInput)), true
 	case "Mutation.endRun":
 		if e.ComplexityRoot.Mutation.EndRun == nil {
 			break
@@ -7377,6 +7444,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RuleFiring.ID(childComplexity), true
+	case "RuleFiring.key":
+		if e.ComplexityRoot.RuleFiring.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Key(childComplexity), true
 	case "RuleFiring.made":
 		if e.ComplexityRoot.RuleFiring.Made == nil {
 			break
@@ -7401,6 +7474,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RuleFiring.Rule(childComplexity), true
+	case "RuleFiring.ruleName":
+		if e.ComplexityRoot.RuleFiring.RuleName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.RuleName(childComplexity), true
 	case "RuleFiring.run":
 		if e.ComplexityRoot.RuleFiring.Run == nil {
 			break
@@ -7413,6 +7492,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RuleFiring.Seq(childComplexity), true
+	case "RuleFiring.step":
+		if e.ComplexityRoot.RuleFiring.Step == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleFiring.Step(childComplexity), true
 	case "RuleFiring.then":
 		if e.ComplexityRoot.RuleFiring.Then == nil {
 			break
@@ -7438,6 +7523,103 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.RulePayload.UserErrors(childComplexity), true
+
+	case "RuleTrial.ended":
+		if e.ComplexityRoot.RuleTrial.Ended == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Ended(childComplexity), true
+	case "RuleTrial.errors":
+		if e.ComplexityRoot.RuleTrial.Errors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Errors(childComplexity), true
+	case "RuleTrial.facts":
+		if e.ComplexityRoot.RuleTrial.Facts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Facts(childComplexity), true
+	case "RuleTrial.failed":
+		if e.ComplexityRoot.RuleTrial.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Failed(childComplexity), true
+	case "RuleTrial.fired":
+		if e.ComplexityRoot.RuleTrial.Fired == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Fired(childComplexity), true
+	case "RuleTrial.firings":
+		if e.ComplexityRoot.RuleTrial.Firings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Firings(childComplexity), true
+	case "RuleTrial.from":
+		if e.ComplexityRoot.RuleTrial.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.From(childComplexity), true
+	case "RuleTrial.fromSeq":
+		if e.ComplexityRoot.RuleTrial.FromSeq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.FromSeq(childComplexity), true
+	case "RuleTrial.heard":
+		if e.ComplexityRoot.RuleTrial.Heard == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Heard(childComplexity), true
+	case "RuleTrial.notes":
+		if e.ComplexityRoot.RuleTrial.Notes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Notes(childComplexity), true
+	case "RuleTrial.refused":
+		if e.ComplexityRoot.RuleTrial.Refused == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Refused(childComplexity), true
+	case "RuleTrial.rule":
+		if e.ComplexityRoot.RuleTrial.Rule == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Rule(childComplexity), true
+	case "RuleTrial.runs":
+		if e.ComplexityRoot.RuleTrial.Runs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Runs(childComplexity), true
+	case "RuleTrial.since":
+		if e.ComplexityRoot.RuleTrial.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Since(childComplexity), true
+	case "RuleTrial.until":
+		if e.ComplexityRoot.RuleTrial.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.Until(childComplexity), true
+	case "RuleTrial.untilSeq":
+		if e.ComplexityRoot.RuleTrial.UntilSeq == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RuleTrial.UntilSeq(childComplexity), true
 
 	case "Run.alerts":
 		if e.ComplexityRoot.Run.Alerts == nil {
@@ -8728,6 +8910,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.Points(childComplexity, args["run"].(string), args["keys"].([]string), args["afterStep"].(*int64)), true
+	case "Subscription.ruleTrial":
+		if e.ComplexityRoot.Subscription.RuleTrial == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_ruleTrial_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.RuleTrial(childComplexity, args["input"].(DryRunRuleInput)), true
 	case "Subscription.run":
 		if e.ComplexityRoot.Subscription.Run == nil {
 			break
@@ -9496,6 +9689,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 		ec.unmarshalInputDeleteDatasetInput,
 		ec.unmarshalInputDeleteExperimentInput,
 		ec.unmarshalInputDeleteRunInput,
+		ec.unmarshalInputDryRunRuleInput,
 		ec.unmarshalInputEndRunInput,
 		ec.unmarshalInputEvaluateCheckpointInput,
 		ec.unmarshalInputEvaluationPolicyInput,
@@ -13266,6 +13460,8 @@ type RuleFiring {
   id: String!
   "The rule's own id. It may have been removed."
   rule: String!
+  "The rule's name when it decided; \"\" where that is not known any more."
+  ruleName: String!
   "The rule's version that decided."
   version: Int64!
   "The run that the fact was about; \"\" for none."
@@ -13274,6 +13470,10 @@ type RuleFiring {
   at: Time!
   "The fact's place in the log."
   seq: Int64!
+  "The series that fired it; \"\" where it was no point."
+  key: String!
+  "The newest step of the points that were looked at; null where it was no point."
+  step: Int64
   "What was to be done."
   action: String!
   "The action with every expression worked out; null where nothing was to be done."
@@ -14684,6 +14884,83 @@ type SweepPayload {
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},
+	{Name: "../../schema/trials.graphqls", Input: `extend type Mutation {
+  "Tries a rule against history: what it would have done, had it been saved then. Nothing is published or done. One rule is tried at a time, for at most a minute; what it has seen until then is the answer."
+  dryRunRule("What is tried." input: DryRunRuleInput!): DryRunRulePayload!
+}
+
+extend type Subscription {
+  "dryRunRule, for up to ten minutes: how far it is, now and then, and at last the answer. It ends when its reader leaves."
+  ruleTrial("What is tried." input: DryRunRuleInput!): DryRunRulePayload!
+}
+
+"What dryRunRule takes."
+input DryRunRuleInput {
+  "A rule that is there, by its id or its name. It need not be enabled."
+  id: ID
+  "The rule as JSON, as saveRule takes it. It is laid over the rule that is there, or over the template."
+  rule: JSON
+  "A template to begin with."
+  ready: String
+  "What is set in the template."
+  set: [TagInput!]
+  "From when on; a week ago when left out."
+  since: Time
+  "At most so many firings; 100 when left out, 500 at most."
+  first: Int
+}
+
+"The answer to a wish to try a rule."
+type DryRunRulePayload {
+  "How many facts of history are folded; null when it was refused."
+  folded: Int64
+  "How many are to be folded."
+  total: Int64
+  "What the rule would have done; null while that is not known, and when it was refused."
+  trial: RuleTrial
+  "Why it was refused; empty when it was not."
+  userErrors: [UserError!]!
+}
+
+"""
+What a rule would have done. What it would have caused did not come to pass: a run that it would have stopped goes on as it did.
+How often it fires for a run counts from the trial's beginning.
+"""
+type RuleTrial {
+  "The rule as it was tried, with its defaults."
+  rule: JSON!
+  "Why it could not be saved beside the rules that there are; null when it could."
+  refused: UserError
+  "The time that was asked for."
+  since: Time!
+  "When the first fact happened that was looked at; null when there was none."
+  from: Time
+  "When the last one happened."
+  until: Time
+  "The first one's place in the log; 0 when there was none."
+  fromSeq: Int64!
+  "The last one's place in the log."
+  untilSeq: Int64!
+  "How many facts were looked at."
+  facts: Int64!
+  "How many of them are of the kind that the rule is on; on points, how many looks at a series."
+  heard: Int64!
+  "How often it would have fired."
+  fired: Int64!
+  "How many runs that was about."
+  runs: Int64!
+  "The first firings, oldest first. ` + "`" + `outcome` + "`" + ` and ` + "`" + `result` + "`" + ` are what was to be expected of the action then, ` + "`" + `at` + "`" + ` is when the fact happened."
+  firings: [RuleFiring!]!
+  "For how many facts it could not decide."
+  failed: Int64!
+  "Why not: the first few, each message once."
+  errors: [RuleFiring!]!
+  "Why the trial ended before it had seen all; null when it has."
+  ended: String
+  "For people: what history lacks."
+  notes: [String!]!
+}
+`, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -15881,6 +16158,20 @@ func (ec *executionContext) childFields_Dropped(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Dropped", field.Name)
 }
 
+func (ec *executionContext) childFields_DryRunRulePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "folded":
+		return ec.fieldContext_DryRunRulePayload_folded(ctx, field)
+	case "total":
+		return ec.fieldContext_DryRunRulePayload_total(ctx, field)
+	case "trial":
+		return ec.fieldContext_DryRunRulePayload_trial(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DryRunRulePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DryRunRulePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_Durability(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "summary":
@@ -17019,6 +17310,8 @@ func (ec *executionContext) childFields_RuleFiring(ctx context.Context, field gr
 		return ec.fieldContext_RuleFiring_id(ctx, field)
 	case "rule":
 		return ec.fieldContext_RuleFiring_rule(ctx, field)
+	case "ruleName":
+		return ec.fieldContext_RuleFiring_ruleName(ctx, field)
 	case "version":
 		return ec.fieldContext_RuleFiring_version(ctx, field)
 	case "run":
@@ -17027,6 +17320,10 @@ func (ec *executionContext) childFields_RuleFiring(ctx context.Context, field gr
 		return ec.fieldContext_RuleFiring_at(ctx, field)
 	case "seq":
 		return ec.fieldContext_RuleFiring_seq(ctx, field)
+	case "key":
+		return ec.fieldContext_RuleFiring_key(ctx, field)
+	case "step":
+		return ec.fieldContext_RuleFiring_step(ctx, field)
 	case "action":
 		return ec.fieldContext_RuleFiring_action(ctx, field)
 	case "then":
@@ -17049,6 +17346,44 @@ func (ec *executionContext) childFields_RulePayload(ctx context.Context, field g
 		return ec.fieldContext_RulePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RulePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_RuleTrial(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "rule":
+		return ec.fieldContext_RuleTrial_rule(ctx, field)
+	case "refused":
+		return ec.fieldContext_RuleTrial_refused(ctx, field)
+	case "since":
+		return ec.fieldContext_RuleTrial_since(ctx, field)
+	case "from":
+		return ec.fieldContext_RuleTrial_from(ctx, field)
+	case "until":
+		return ec.fieldContext_RuleTrial_until(ctx, field)
+	case "fromSeq":
+		return ec.fieldContext_RuleTrial_fromSeq(ctx, field)
+	case "untilSeq":
+		return ec.fieldContext_RuleTrial_untilSeq(ctx, field)
+	case "facts":
+		return ec.fieldContext_RuleTrial_facts(ctx, field)
+	case "heard":
+		return ec.fieldContext_RuleTrial_heard(ctx, field)
+	case "fired":
+		return ec.fieldContext_RuleTrial_fired(ctx, field)
+	case "runs":
+		return ec.fieldContext_RuleTrial_runs(ctx, field)
+	case "firings":
+		return ec.fieldContext_RuleTrial_firings(ctx, field)
+	case "failed":
+		return ec.fieldContext_RuleTrial_failed(ctx, field)
+	case "errors":
+		return ec.fieldContext_RuleTrial_errors(ctx, field)
+	case "ended":
+		return ec.fieldContext_RuleTrial_ended(ctx, field)
+	case "notes":
+		return ec.fieldContext_RuleTrial_notes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RuleTrial", field.Name)
 }
 
 func (ec *executionContext) childFields_Run(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -72,6 +72,29 @@ func (ec *executionContext) fieldContext_RuleFiring_rule(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("RuleFiring", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
+func (ec *executionContext) _RuleFiring_ruleName(ctx context.Context, field graphql.CollectedField, obj *view.RuleFiring) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RuleFiring_ruleName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RuleName(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RuleFiring_ruleName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RuleFiring", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
 func (ec *executionContext) _RuleFiring_version(ctx context.Context, field graphql.CollectedField, obj *view.RuleFiring) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -161,6 +184,52 @@ func (ec *executionContext) _RuleFiring_seq(ctx context.Context, field graphql.C
 	)
 }
 func (ec *executionContext) fieldContext_RuleFiring_seq(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RuleFiring", field, true, false, errors.New("field of type Int64 does not have child fields"))
+}
+
+func (ec *executionContext) _RuleFiring_key(ctx context.Context, field graphql.CollectedField, obj *view.RuleFiring) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RuleFiring_key(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RuleFiring_key(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RuleFiring", field, true, false, errors.New("field of type String does not have child fields"))
+}
+
+func (ec *executionContext) _RuleFiring_step(ctx context.Context, field graphql.CollectedField, obj *view.RuleFiring) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RuleFiring_step(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Step(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOInt642ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RuleFiring_step(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("RuleFiring", field, true, false, errors.New("field of type Int64 does not have child fields"))
 }
 
@@ -472,6 +541,11 @@ func (ec *executionContext) _RuleFiring(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "ruleName":
+			out.Values[i] = ec._RuleFiring_ruleName(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "version":
 			out.Values[i] = ec._RuleFiring_version(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -490,6 +564,16 @@ func (ec *executionContext) _RuleFiring(ctx context.Context, sel ast.SelectionSe
 		case "seq":
 			out.Values[i] = ec._RuleFiring_seq(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "key":
+			out.Values[i] = ec._RuleFiring_key(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "step":
+			out.Values[i] = ec._RuleFiring_step(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "action":

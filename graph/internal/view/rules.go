@@ -46,6 +46,15 @@ func (f RuleFiring) At() time.Time { return f.Firing.At }
 // Seq is the fact's place in the log.
 func (f RuleFiring) Seq() int64 { return int64(f.Firing.Seq) }
 
+// Key is the series that fired it, "" for none.
+func (f RuleFiring) Key() string { return f.Firing.Key }
+
+// Step is the newest of its points, nil where no point fired it.
+func (f RuleFiring) Step() *int64 { return f.Firing.Step }
+
+// RuleName is the rule's name when it decided.
+func (f RuleFiring) RuleName() string { return f.Firing.Name }
+
 // Action is what was to be done.
 func (f RuleFiring) Action() string { return f.Firing.Action }
 
