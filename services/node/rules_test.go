@@ -261,7 +261,8 @@ func TestAlertOnRegression(t *testing.T) {
 			t.Error(body)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal(firings(t, c))
+		raw, _ := json.Marshal(firings(t, c))
+		t.Fatalf("no message came: %s", raw)
 	}
 	eventually(t, func() bool { return len(all[event.NotificationDelivered](t, c)) == 1 }, func() any { return firings(t, c) })
 	fired := all[event.RuleFired](t, c)
