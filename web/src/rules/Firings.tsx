@@ -6,8 +6,8 @@ import { RunLink } from '../parts/RunLink'
 import { actionOf, cameOf, cameWords, verbOf } from './words'
 import { useNames, type Names } from '../parts/useNames'
 
-// What rules did, newest first: of one rule, or of all with their names.
-export function Firings({ of, rules = false }: { of: readonly FiringPartsFragment[]; rules?: boolean }) {
+// What rules did, newest first: of one rule, or of all with their names; or what one would have done, had it been `tried`.
+export function Firings({ of, rules = false, tried = false }: { of: readonly FiringPartsFragment[]; rules?: boolean; tried?: boolean }) {
   const names = useNames(of.flatMap((f) => [f.run, f.made, ...(rules ? [`rule:${f.rule}`] : [])]))
   const now = useNow(10_000)
   return (
@@ -19,8 +19,8 @@ export function Firings({ of, rules = false }: { of: readonly FiringPartsFragmen
             {rules && <th scope="col">Rule</th>}
             <th scope="col">About</th>
             <th scope="col">Action</th>
-            <th scope="col">Outcome</th>
-            <th scope="col">What came of it</th>
+            <th scope="col">{tried ? 'Expected' : 'Outcome'}</th>
+            <th scope="col">{tried ? 'What would come of it' : 'What came of it'}</th>
           </tr>
         </thead>
         <tbody>
@@ -33,13 +33,13 @@ export function Firings({ of, rules = false }: { of: readonly FiringPartsFragmen
                     {formatAgo(f.at, now)}
                   </time>
                 </td>
-                {rules && <td data-name="rule">{names.rules.has(f.rule) ? <Link href={`/rule/${f.rule}`}>{names.rules.get(f.rule)}</Link> : <span className="dim" title={f.rule}>a removed rule</span>}</td>}
+                {rules && <td data-name="rule">{names.rules.has(f.rule) ? <Link href={`/rule/${f.rule}`}>{names.rules.get(f.rule)}</Link> : <span className="dim" title={f.rule}>{f.ruleName ? `${f.ruleName}, removed` : 'a removed rule'}</span>}</td>}
                 <td data-name="about">{f.run ? <RunOf id={f.run} names={names} /> : <span className="dim">–</span>}</td>
                 <td title={f.then === null ? undefined : JSON.stringify(f.then, null, 2)}>
                   {verbOf(f.action)} {about && <span className="dim">{about}</span>}
                 </td>
                 <td>
-                  <Came of={f} />
+                  {tried ? <span className={`came came-${f.outcome}`}>{expected[f.outcome] ?? f.outcome}</span> : <Came of={f} />}
                 </td>
                 <td className="wrap">
                   {f.made && (
@@ -57,6 +57,8 @@ export function Firings({ of, rules = false }: { of: readonly FiringPartsFragmen
     </div>
   )
 }
+
+const expected: Record<string, string> = { done: 'would be done', needless: 'needless', refused: 'would be refused', failed: 'would fail' }
 
 export function Came({ of }: { of: { action: string; outcome: string; result: string } }) {
   const came = cameOf(of)

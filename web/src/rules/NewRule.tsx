@@ -6,6 +6,8 @@ import { Answers, Dialog } from '../parts/Dialog'
 import { Loading, Trouble } from '../parts/State'
 import { Refusals } from '../run/Refusals'
 import { useWish } from '../run/useWish'
+import { Trial, TryButton } from './Trial'
+import { useTrial } from './useTrial'
 import { fill, onWords, readReady, type Ready } from './words'
 
 const own = 'one of your own'
@@ -26,22 +28,31 @@ export function NewRule({ leave }: { leave: () => void }) {
   const templates = readReady(data?.readyRules ?? [])
   const template = chosen === own ? undefined : (templates.find((t) => t.ready === chosen) ?? templates[0])
   const set = { ...template?.set, ...values }
-  const submit = async () => {
+  const trying = useTrial()
+  // The rule as it stands in the dialog; null where it cannot be read, and then it says why.
+  const wished = () => {
     let rule: Record<string, unknown> = {}
     if (!template) {
       try {
         rule = JSON.parse(json) as Record<string, unknown>
       } catch (e) {
-        return refuse(`The rule is no JSON: ${(e as Error).message}`)
+        refuse(`The rule is no JSON: ${(e as Error).message}`)
+        return null
       }
     }
     const missing = Object.keys(set).filter((k) => !set[k]?.trim())
-    if (template && missing.length > 0) return refuse(`${missing.join(', ')} must be set`)
+    if (template && missing.length > 0) {
+      refuse(`${missing.join(', ')} must be set`)
+      return null
+    }
     if (name.trim()) rule.name = name.trim()
     if (experiment) rule.experiment = experiment
     if (!enabled) rule.enabled = false
-    const input = { ready: template?.ready, set: template ? Object.entries(set).map(([key, value]) => ({ key, value: value.trim() })) : undefined, rule: Object.keys(rule).length > 0 ? rule : undefined }
-    const saved = await wish(SaveRuleDocument, { input }, (d) => d.saveRule)
+    return { ready: template?.ready, set: template ? Object.entries(set).map(([key, value]) => ({ key, value: value.trim() })) : undefined, rule: Object.keys(rule).length > 0 ? rule : undefined }
+  }
+  const submit = async () => {
+    const input = wished()
+    const saved = input && (await wish(SaveRuleDocument, { input }, (d) => d.saveRule))
     if (saved?.rule) go(`/rule/${encodeURIComponent(saved.rule.id.replace(/^rule:/, ''))}`)
   }
   return (
@@ -99,10 +110,12 @@ export function NewRule({ leave }: { leave: () => void }) {
           <label className="check">
             <input type="checkbox" checked={enabled} onChange={(e) => enable(e.target.checked)} /> Acts at once
           </label>
+          <Trial trying={trying} few />
         </>
       )}
       <Answers leave={leave} wish="Save" busy={busy || !data}>
         <Refusals of={refusals} />
+        {data && <TryButton trying={trying} input={wished} />}
       </Answers>
     </Dialog>
   )

@@ -15,6 +15,8 @@ import { Refusals } from '../run/Refusals'
 import { useWish } from '../run/useWish'
 import { Firings } from './Firings'
 import { ruleFacts } from './RulesPage'
+import { Trial, TryButton } from './Trial'
+import { useTrial, type Trying } from './useTrial'
 import { useNames } from '../parts/useNames'
 import { actionOf, onWords, onWritten, repeatWords, verbOf } from './words'
 
@@ -26,6 +28,7 @@ export function RulePage({ id }: { id: string }) {
   const nudge = useNudge(ruleFacts)
   const { data, error, again } = useAsk(RuleDocument, { id, first }, { nudge })
   const r = data?.rule
+  const trying = useTrial()
   useTitle(r?.name || 'Rule')
   if (!data) return error ? <Trouble error={error} again={again} /> : <Loading what="rule" rows={8} />
   if (!r)
@@ -44,7 +47,7 @@ export function RulePage({ id }: { id: string }) {
           <span className="kind">rule</span>
           <span className={r.enabled ? 'came came-done' : 'came'}>{r.enabled ? 'acts' : 'is still'}</span>
           <span className="spacer" />
-          <Wishes rule={r} again={again} />
+          <Wishes rule={r} again={again} trying={trying} />
         </div>
         <p className="run-line">
           <span>version {r.version}</span>
@@ -65,6 +68,11 @@ export function RulePage({ id }: { id: string }) {
         )}
       </header>
       <Says rule={r} />
+      {(trying.progress || trying.trial || trying.refusals.length > 0) && (
+        <Card title="Against the past week">
+          <Trial trying={trying} />
+        </Card>
+      )}
       <Card title="What it did" flush={r.deeds.length > 0} aside={<span className="dim num">fired {r.firings === 1 ? 'once' : `${formatInteger(r.firings)} times`}</span>}>
         {r.deeds.length === 0 ? (
           <p className="dim">It has not fired yet.</p>
@@ -115,7 +123,7 @@ function Says({ rule: r }: { rule: RuleRowFragment }) {
 const jsonOf = (r: RuleRowFragment) =>
   Object.fromEntries(Object.entries({ name: r.name, on: onWritten(r), metric: r.metric, when: r.when, then: r.then, repeat: r.repeat, experiment: r.experimentId, note: r.note }).filter(([, v]) => v !== ''))
 
-function Wishes({ rule, again }: { rule: RuleRowFragment; again: () => void }) {
+function Wishes({ rule, again, trying }: { rule: RuleRowFragment; again: () => void; trying: Trying }) {
   const { busy, refusals, wish } = useWish()
   const [removing, remove] = useState(false)
   const turn = async () => {
@@ -125,6 +133,7 @@ function Wishes({ rule, again }: { rule: RuleRowFragment; again: () => void }) {
   return (
     <span className="actions" role="group" aria-label="What to do with the rule">
       <Refusals of={refusals} />
+      <TryButton trying={trying} input={() => ({ id: rule.id })} />
       <button type="button" disabled={busy} onClick={() => void turn()} title={rule.enabled ? 'It decides nothing until it is enabled again' : 'It acts on what happens from now on'}>
         {rule.enabled ? 'Disable' : 'Enable'}
       </button>
