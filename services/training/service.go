@@ -98,6 +98,9 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	if v := config.Model.VocabSize; v > 0 && v < words && j.Checkpoint == nil && j.Request.Branch == nil {
 		return job.Outcome{}, job.Failf("bad_config", "leave the key out: the dataset's tokenizer decides", "training: model.vocab_size: %d is smaller than the %d tokens that the dataset's text may have", v, words)
 	}
+	if v := config.Model.VocabSize; v > words {
+		j.Print(fmt.Sprintf("model.vocab_size: %d is more than the %d tokens that the dataset's text may have, which the model gets", v, words))
+	}
 	config.Model.VocabSize = words
 	if config, err = config.Resolve(); err != nil {
 		return job.Outcome{}, job.Fail("bad_config", "correct the key and start the run again", err)
