@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -136,8 +137,12 @@ func (s *Service) followPoints(ctx context.Context) error {
 	if err := s.Model.WaitFor(ctx, state.Last); err != nil {
 		return err
 	}
+	rules, err := s.rules()
+	if err != nil {
+		return err
+	}
 	at := place{Log: state.Identity, Seq: state.Last}
-	for _, r := range s.rules() { // without a place: from where the first of them is in force
+	for _, r := range rules { // without a place: from where the first of them is in force
 		if r.On == Points {
 			at.Seq = min(at.Seq, r.since)
 		}
@@ -174,7 +179,9 @@ func (s *Service) followPoints(ctx context.Context) error {
 		case err := <-failed:
 			return err
 		case env := <-news:
-			rules := s.rules()
+			if rules, err = s.rules(); err != nil {
+				return errors.Join(ctx.Err(), err)
+			}
 			if m, ok := env.Event.(event.MetricsLogged); ok {
 				c.add(env, m, wanted(rules))
 			}
@@ -187,7 +194,10 @@ func (s *Service) followPoints(ctx context.Context) error {
 			if err := s.Model.WaitFor(ctx, of.env.Seq); err != nil {
 				return err
 			}
-			return decider{model: s.Model}.show(ctx, s.rules(), run, of, func(f *event.RuleFired) error { return s.say(ctx, f) })
+			if rules, err = s.rules(); err != nil {
+				return err
+			}
+			return decider{model: s.Model}.show(ctx, rules, run, of, func(f *event.RuleFired) error { return s.say(ctx, f) })
 		})
 		if ctx.Err() != nil {
 			return ctx.Err()

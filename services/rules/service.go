@@ -82,16 +82,23 @@ func (s *Service) decideAll(ctx context.Context) error {
 	}
 	missed := uint64(0)
 	for ctx.Err() == nil {
-		filters := s.filters()
+		filters, err := s.filters()
+		if err != nil {
+			return err
+		}
 		session, stop := context.WithCancel(ctx)
-		err := s.Bus.Work(session, bus.Group{Name: "rules", Filters: filters, MaxAttempts: 8, Backoff: []time.Duration{time.Second, 5 * time.Second, 30 * time.Second}}, func(ctx context.Context, env event.Envelope, _ bus.Delivery) error {
+		err = s.Bus.Work(session, bus.Group{Name: "rules", Filters: filters, MaxAttempts: 8, Backoff: []time.Duration{time.Second, 5 * time.Second, 30 * time.Second}}, func(ctx context.Context, env event.Envelope, _ bus.Delivery) error {
 			if err := s.Model.WaitFor(ctx, env.Seq); err != nil {
 				return err
 			}
-			if strings.HasPrefix(env.Event.Subject(), event.Prefix+"rule.") && !slices.Equal(s.filters(), filters) {
-				missed = env.Seq
-				stop() // the fact is handed back, and comes again when more is heard
-				return errors.New("rules: what is heard changes")
+			if strings.HasPrefix(env.Event.Subject(), event.Prefix+"rule.") {
+				if now, err := s.filters(); err != nil {
+					return err
+				} else if !slices.Equal(now, filters) {
+					missed = env.Seq
+					stop() // the fact is handed back, and comes again when more is heard
+					return errors.New("rules: what is heard changes")
+				}
 			}
 			if missed == env.Seq {
 				if err := s.catchUp(ctx, missed, filters); err != nil {
@@ -142,7 +149,11 @@ func (s *Service) catchUp(ctx context.Context, after uint64, filters []string) e
 }
 
 // filters are the subjects that are heard, none within another.
-func (s *Service) filters() []string {
+func (s *Service) filters() ([]string, error) {
+	rules, err := s.rules()
+	if err != nil {
+		return nil, err
+	}
 	want := []string{event.Prefix + "rule.>"}
 	add := func(f string) {
 		for _, w := range want {
@@ -153,7 +164,7 @@ func (s *Service) filters() []string {
 		want = slices.DeleteFunc(want, func(w string) bool { return bus.Fits(w, f) })
 		want = append(want, f)
 	}
-	for _, r := range s.rules() {
+	for _, r := range rules {
 		if r.On == Points {
 			continue
 		}
@@ -169,7 +180,7 @@ func (s *Service) filters() []string {
 		}
 	}
 	slices.Sort(want)
-	return want
+	return want, nil
 }
 
 // subjectOf is the filter for all facts of a type.
@@ -191,10 +202,10 @@ func subjectOf(t event.Type) string {
 }
 
 // rules are those in force, parsed. One that cannot be read any more is left out; its save has refused it, unless it is older than the words.
-func (s *Service) rules() []*Rule {
+func (s *Service) rules() ([]*Rule, error) {
 	all, err := s.Model.Rules()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -217,7 +228,7 @@ func (s *Service) rules() []*Rule {
 		}
 		out = append(out, r)
 	}
-	return out
+	return out, nil
 }
 
 // hear shows a fact, or each that a batch carries, to reactors and rules.
@@ -230,7 +241,11 @@ func (s *Service) hear(ctx context.Context, env event.Envelope) error {
 				}
 			}
 		}
-		if err := (decider{model: s.Model}).hear(ctx, s.rules(), one, func(f *event.RuleFired) error { return s.say(ctx, f) }); err != nil {
+		rules, err := s.rules()
+		if err != nil {
+			return err
+		}
+		if err := (decider{model: s.Model}).hear(ctx, rules, one, func(f *event.RuleFired) error { return s.say(ctx, f) }); err != nil {
 			return err
 		}
 	}
