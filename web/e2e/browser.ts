@@ -30,13 +30,19 @@ export async function openPage(browser: Browser): Promise<{ page: Page; complain
   return { page, complaints }
 }
 
-// Waits until `read` gives what `fits`, and returns it.
+// Waits until `read` gives what `fits`, and returns it. What cannot be read yet, since the page is still loading, is read again.
 export async function until<T>(what: string, read: () => Promise<T>, fits: (value: T) => boolean, seconds = 60): Promise<T> {
   const deadline = Date.now() + seconds * 1000
   for (;;) {
-    const value = await read()
-    if (fits(value)) return value
-    if (Date.now() > deadline) throw new Error(`${what}: still ${JSON.stringify(value)} after ${seconds} s`)
+    let seen: string
+    try {
+      const value = await read()
+      if (fits(value)) return value
+      seen = JSON.stringify(value)
+    } catch (error) {
+      seen = String(error)
+    }
+    if (Date.now() > deadline) throw new Error(`${what}: still ${seen} after ${seconds} s`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

@@ -18,7 +18,7 @@ const busy = () => lab.page.getByRole('log').getAttribute('aria-busy')
 test('a checkpoint answers, token by token, by keyboard', async () => {
   const { page, node } = lab
   await page.goto(`${node.url}/chat`)
-  await until('the list', () => page.getByLabel('Checkpoint').inputValue(), (v) => v.startsWith(run))
+  await until('the list', () => page.getByRole('combobox', { name: 'Checkpoint' }).inputValue(), (v) => v.startsWith(run))
   await page.getByLabel('Tokens').fill('12')
   await page.getByLabel('Temperature').fill('0')
   await page.getByLabel('Message').focus()
