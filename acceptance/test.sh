@@ -62,7 +62,15 @@ elif [ -z "$chromium" ]; then
 	echo "SKIPPED: the browser tests: they need Chromium (set CHROMIUM to its path)"
 else
 	(cd web && npm test --silent) || failed=1
-	(cd web && CHROMIUM="$chromium" MILLRACE_BIN="$PWD/../bin/millrace" npm run --silent e2e) || failed=1
+	e2e() { (cd web && CHROMIUM="$chromium" MILLRACE_BIN="$PWD/../bin/millrace" npm run --silent e2e); }
+	if ! e2e; then
+		if [ -n "${CI:-}" ] && e2e; then
+			echo "FLAKY: a browser test failed, and passed when all ran once more" >>build/said.log
+		else
+			failed=1
+			echo "FAILED (browser)" >>build/said.log
+		fi
+	fi
 fi
 
 cat build/said.log
