@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -51,15 +52,15 @@ func graphql(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: graphql QUERY")
 	}
-	var answer map[string]struct {
-		UserErrors []client.UserError
-	}
+	var answer map[string]json.RawMessage
 	err := client.New(announced(ts.MkAbs("data")), "").Do(context.Background(), args[0], nil, &answer)
 	if err != nil {
 		ts.Fatalf("%v", err)
 	}
-	for _, a := range answer {
-		if len(a.UserErrors) > 0 {
+	for _, raw := range answer {
+		fmt.Fprintf(ts.Stdout(), "%s\n", raw)
+		var a struct{ UserErrors []client.UserError }
+		if err := json.Unmarshal(raw, &a); err == nil && len(a.UserErrors) > 0 {
 			ts.Fatalf("%+v", a.UserErrors)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"millrace/acceptance/freeport"
 )
 
 // TestMain makes of this test binary the program that the scripts run.
@@ -41,7 +43,7 @@ func (l leakless) Run() int {
 //	keep NAME REGEXP           sets $NAME to the first group of a match in the last standard output
 //	sums                       begins a model elsewhere that adds, and sets $SUMS to its endpoint
 //	judge                      begins one that likes the longer of two answers, and sets $JUDGE
-//	graphql QUERY              asks the node something that must go well
+//	graphql QUERY              asks the node something that must go well, and prints the answer
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED in the race pass: they run the program's commands, and have run in the pass before it; services/node races the node")
@@ -59,6 +61,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Setenv("MODELS", models)
+			e.Setenv("ADDR", freeport.Addr(t)) // one that nothing else listens on
 			return corpus(filepath.Join(e.WorkDir, "text"), 60)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
