@@ -50,7 +50,7 @@ func TestTranslationsAreLearnt(t *testing.T) {
 		m := newMemory()
 		j := job(c, fast(t, 1), m)
 		j.Train, j.Val, j.Words, j.Resume = nil, nil, tok, resume
-		j.Translations, j.TranslationsVal = data.SplitTranslations(pairs, 0.1, 1)
+		j.Translations, j.TranslationsVal = data.Split(pairs, 0.1, 1)
 		if _, err := trainer.Run(t.Context(), j); err != nil {
 			t.Fatal(err)
 		}

@@ -334,14 +334,14 @@ func (s *Service) examples(ctx context.Context, j *job.Job, work *trainer.Job) e
 		if err != nil {
 			return job.Fail("bad_examples", "correct the line and start the run again", err)
 		}
-		work.Translations, work.TranslationsVal = data.SplitTranslations(pairs, heldOut, c.Seed)
+		work.Translations, work.TranslationsVal = data.Split(pairs, heldOut, c.Seed)
 		j.Print(fmt.Sprintf("%d translations to learn from, %d held out; %d left out: too long", len(work.Translations), len(work.TranslationsVal), dropped))
 	case trainer.Preference:
 		pairs, dropped, err := data.ReadPairs(file, tok, c.Finetune.ChatTemplate, c.Model.Context+1)
 		if err != nil {
 			return job.Fail("bad_examples", "correct the line and start the run again", err)
 		}
-		work.Pairs, work.PairsVal = data.SplitPairs(pairs, heldOut, c.Seed)
+		work.Pairs, work.PairsVal = data.Split(pairs, heldOut, c.Seed)
 		j.Print(fmt.Sprintf("%d pairs to learn from, %d held out; %d left out: too long, or both answers the same", len(work.Pairs), len(work.PairsVal), dropped))
 	}
 	return nil

@@ -157,7 +157,7 @@ func TestReadTranslations(t *testing.T) {
 			t.Errorf("%s: %v", in, err)
 		}
 	}
-	train, heldOut := data.SplitTranslations(pairs, 0.5, 1)
+	train, heldOut := data.Split(pairs, 0.5, 1)
 	if len(train) != 1 || len(heldOut) != 1 {
 		t.Errorf("%v %v", train, heldOut)
 	}
@@ -184,10 +184,10 @@ func TestSplitOfExamples(t *testing.T) {
 	if _, other := l.Split(0.25, 8); fmt.Sprint(other.Texts) == fmt.Sprint(out.Texts) {
 		t.Error("another seed holds the same out")
 	}
-	if in, none := data.SplitPairs(make([]data.Pair, 5), 0, 1); len(in) != 5 || len(none) != 0 {
+	if in, none := data.Split(make([]data.Pair, 5), 0, 1); len(in) != 5 || len(none) != 0 {
 		t.Errorf("%d and %d", len(in), len(none))
 	}
-	if in, one := data.SplitPairs(make([]data.Pair, 2), 0.01, 1); len(in) != 1 || len(one) != 1 {
+	if in, one := data.Split(make([]data.Pair, 2), 0.01, 1); len(in) != 1 || len(one) != 1 {
 		t.Errorf("%d and %d", len(in), len(one))
 	}
 }

@@ -162,8 +162,8 @@ func (a *Answered) fit(most int) bool {
 	return true
 }
 
-// SplitPairs is Labelled.Split for pairs.
-func SplitPairs(pairs []Pair, fraction float64, seed uint64) (train, heldOut []Pair) {
+// Split parts pairs, of either kind, in two, as Labelled.Split does.
+func Split[T Pair | Translation](pairs []T, fraction float64, seed uint64) (train, heldOut []T) {
 	in, out := split(len(pairs), fraction, seed)
 	for _, i := range in {
 		train = append(train, pairs[i])

@@ -46,15 +46,3 @@ func ReadTranslations(file []byte, t token.Tokenizer, most int) (pairs []Transla
 	})
 	return pairs, dropped, err
 }
-
-// SplitTranslations is Labelled.Split for translations.
-func SplitTranslations(pairs []Translation, fraction float64, seed uint64) (train, heldOut []Translation) {
-	in, out := split(len(pairs), fraction, seed)
-	for _, i := range in {
-		train = append(train, pairs[i])
-	}
-	for _, i := range out {
-		heldOut = append(heldOut, pairs[i])
-	}
-	return train, heldOut
-}

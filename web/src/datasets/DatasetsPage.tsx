@@ -1,10 +1,10 @@
 import { useState } from 'react'
 import { Link } from 'wouter'
 import { formatBytes, formatCount, formatInteger } from '../format/number'
-import { formatAgo, formatTime } from '../format/time'
 import { useNow } from '../format/useNow'
 import { DatasetsDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
+import { Ago } from '../parts/Ago'
 import { Command, Digest } from '../parts/Command'
 import { RunLink } from '../parts/RunLink'
 import { Empty, Loading, Trouble } from '../parts/State'
@@ -65,9 +65,7 @@ export function DatasetsPage() {
                 <td className="dim">{d.splits.map((s) => s.name).join(', ')}</td>
                 <td>{d.madeBy && <RunLink run={d.madeBy} />}</td>
                 <td className="right num">
-                  <time dateTime={d.createdAt} title={formatTime(d.createdAt)}>
-                    {formatAgo(d.createdAt, now)}
-                  </time>
+                  <Ago at={d.createdAt} now={now} />
                 </td>
               </tr>
             ))}

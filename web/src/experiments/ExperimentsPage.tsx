@@ -1,10 +1,10 @@
 import { useState } from 'react'
 import { Link } from 'wouter'
 import { decode, formatDollars, formatInteger, formatValue } from '../format/number'
-import { formatAgo, formatTime } from '../format/time'
 import { useNow } from '../format/useNow'
 import { ExperimentsDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
+import { Ago } from '../parts/Ago'
 import { Command } from '../parts/Command'
 import { Pages } from '../parts/Pages'
 import { RunLink } from '../parts/RunLink'
@@ -63,9 +63,7 @@ export function ExperimentsPage() {
                 <td className="right num">{formatDollars(decode(e.cost.dollars))}</td>
                 <td>{e.budget && decode(e.budget.dollars) > 0 ? <BudgetBar spent={decode(e.cost.dollars)} of={decode(e.budget.dollars)} /> : <span className="dim">none</span>}</td>
                 <td className="right num">
-                  <time dateTime={e.createdAt} title={formatTime(e.createdAt)}>
-                    {formatAgo(e.createdAt, now)}
-                  </time>
+                  <Ago at={e.createdAt} now={now} />
                 </td>
               </tr>
             ))}

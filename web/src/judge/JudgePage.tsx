@@ -1,10 +1,10 @@
 import { useState } from 'react'
 import { Link } from 'wouter'
 import { formatInteger } from '../format/number'
-import { formatAgo, formatTime } from '../format/time'
 import { useNow } from '../format/useNow'
 import { JudgeContestsDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
+import { Ago } from '../parts/Ago'
 import { Command } from '../parts/Command'
 import { Pages } from '../parts/Pages'
 import { Empty, Loading, Trouble } from '../parts/State'
@@ -69,9 +69,7 @@ export function JudgePage() {
                   <Link href={`/judge/${c.id}/results`}>Results</Link>
                 </td>
                 <td className="right num">
-                  <time dateTime={c.openedAt} title={formatTime(c.openedAt)}>
-                    {formatAgo(c.openedAt, now)}
-                  </time>
+                  <Ago at={c.openedAt} now={now} />
                 </td>
               </tr>
             ))}

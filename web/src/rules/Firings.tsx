@@ -1,7 +1,7 @@
 import { Link } from 'wouter'
-import { formatAgo, formatTime } from '../format/time'
 import { useNow } from '../format/useNow'
 import type { FiringPartsFragment } from '../gen/graphql'
+import { Ago } from '../parts/Ago'
 import { RunLink } from '../parts/RunLink'
 import { actionOf, cameOf, cameWords, verbOf } from './words'
 import { useNames, type Names } from '../parts/useNames'
@@ -29,9 +29,7 @@ export function Firings({ of, rules = false, tried = false }: { of: readonly Fir
             return (
               <tr key={f.id || `${f.rule}${f.seq}${i}`}>
                 <td className="num dim">
-                  <time dateTime={f.at} title={formatTime(f.at)}>
-                    {formatAgo(f.at, now)}
-                  </time>
+                  <Ago at={f.at} now={now} />
                 </td>
                 {rules && <td data-name="rule">{names.rules.has(f.rule) ? <Link href={`/rule/${f.rule}`}>{names.rules.get(f.rule)}</Link> : <span className="dim" title={f.rule}>{f.ruleName ? `${f.ruleName}, removed` : 'a removed rule'}</span>}</td>}
                 <td data-name="about">{f.run ? <RunOf id={f.run} names={names} /> : <span className="dim">–</span>}</td>

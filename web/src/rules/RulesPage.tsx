@@ -1,11 +1,11 @@
 import { useState } from 'react'
 import { Link } from 'wouter'
 import { formatInteger } from '../format/number'
-import { formatAgo, formatTime } from '../format/time'
 import { useNow } from '../format/useNow'
 import { FiringsDocument, RulesDocument, SaveRuleDocument, type RulesQuery } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { useNudge } from '../link/useNudge'
+import { Ago } from '../parts/Ago'
 import { Card } from '../parts/Card'
 import { Command } from '../parts/Command'
 import { Pages } from '../parts/Pages'
@@ -129,9 +129,7 @@ function List({ rules, again }: { rules: RulesQuery['rules']['nodes']; again: ()
                   <td className="nowrap">
                     {last && (
                       <>
-                        <time className="num dim" dateTime={last.at} title={formatTime(last.at)}>
-                          {formatAgo(last.at, now)}
-                        </time>{' '}
+                        <Ago className="num dim" at={last.at} now={now} />{' '}
                         <Came of={last} />
                       </>
                     )}

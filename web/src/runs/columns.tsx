@@ -1,9 +1,10 @@
 import { createColumnHelper, rowSelectionFeature, rowSortingFeature, columnVisibilityFeature, tableFeatures } from '@tanstack/react-table'
 import { Link } from 'wouter'
 import { decode, formatCount, formatDollars, formatFlops, formatJoules, formatValue } from '../format/number'
-import { formatAgo, formatSeconds, formatTime, secondsSoFar } from '../format/time'
+import { formatSeconds, secondsSoFar } from '../format/time'
 import { useNow } from '../format/useNow'
 import type { RunRowFragment } from '../gen/graphql'
+import { Ago } from '../parts/Ago'
 import { ProgressBar, progressWords, share } from '../parts/Progress'
 import { Kind, Status } from '../parts/Status'
 import { metricName, newestScore, valueOf } from './score'
@@ -45,7 +46,7 @@ export const columns = helper.columns([
   number('device_seconds', 'Device time', (run) => positive(decode(run.cost.deviceSeconds), formatSeconds)),
   number('joules', 'Energy', (run) => positive(decode(run.cost.joules), formatJoules)),
   helper.accessor('by', { id: 'by', header: 'By' }),
-  number('ended', 'Ended', (run) => run.endedAt && <Ago at={run.endedAt} />),
+  number('ended', 'Ended', (run) => run.endedAt && <Since at={run.endedAt} />),
   number('created', 'Started', (run) => <StartedCell run={run} />),
   helper.display({ id: 'tags', header: 'Tags', cell: ({ row }) => <TagsCell run={row.original} /> }),
 ])
@@ -124,15 +125,11 @@ function DurationCell({ run }: { run: RunRowFragment }) {
   return <>{seconds === null ? '' : formatSeconds(run.endedAt ? seconds : Math.floor(seconds))}</>
 }
 
-const StartedCell = ({ run }: { run: RunRowFragment }) => <Ago at={run.startedAt ?? run.createdAt} />
+const StartedCell = ({ run }: { run: RunRowFragment }) => <Since at={run.startedAt ?? run.createdAt} />
 
-function Ago({ at }: { at: string }) {
-  const now = useNow(10_000)
-  return (
-    <time dateTime={at} title={formatTime(at)}>
-      {formatAgo(at, now)}
-    </time>
-  )
+// A cell's own clock: the table is not drawn again for it.
+function Since({ at }: { at: string }) {
+  return <Ago at={at} now={useNow(10_000)} />
 }
 
 function TagsCell({ run }: { run: RunRowFragment }) {

@@ -1,11 +1,12 @@
 import { Link } from 'wouter'
 import { answersOf } from '../answers/asked'
 import { formatBytes, formatInteger } from '../format/number'
-import { formatAgo, formatTime } from '../format/time'
+import { formatTime } from '../format/time'
 import { useNow } from '../format/useNow'
 import { SuiteDocument, SuiteJudgesDocument, type SuiteQuery } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { useNudge } from '../link/useNudge'
+import { Ago } from '../parts/Ago'
 import { Card } from '../parts/Card'
 import { Command, Copy, Digest } from '../parts/Command'
 import { RunLink } from '../parts/RunLink'
@@ -186,9 +187,7 @@ function Judges({ digest, suite }: { digest: string; suite: string }) {
                   </Link>
                 )}
               </span>
-              <time className="dim num nowrap" dateTime={r.createdAt} title={formatTime(r.createdAt)}>
-                {formatAgo(r.createdAt, now)}
-              </time>
+              <Ago className="dim num nowrap" at={r.createdAt} now={now} />
             </li>
           ))}
         </ul>

@@ -1,10 +1,10 @@
 import { Link } from 'wouter'
 import { formatInteger } from '../format/number'
-import { formatAgo, formatTime } from '../format/time'
 import { useNow } from '../format/useNow'
 import { SuitesDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { useNudge } from '../link/useNudge'
+import { Ago } from '../parts/Ago'
 import { Command, Digest } from '../parts/Command'
 import { Loading, Trouble } from '../parts/State'
 import { useTitle } from '../parts/title'
@@ -67,11 +67,7 @@ export function SuitesPage() {
                   </td>
                   <td className="dim" data-name="from">{s.builtIn ? 'the program' : s.by || 'somebody'}</td>
                   <td className="right num">
-                    {s.savedAt && (
-                      <time dateTime={s.savedAt} title={formatTime(s.savedAt)}>
-                        {formatAgo(s.savedAt, now)}
-                      </time>
-                    )}
+                    {s.savedAt && <Ago at={s.savedAt} now={now} />}
                   </td>
                 </tr>
               )

@@ -1,10 +1,10 @@
 import { Link } from 'wouter'
 import { decode, formatInteger, formatValue } from '../format/number'
-import { formatAgo, formatTime } from '../format/time'
 import { useNow } from '../format/useNow'
 import { SweepsDocument } from '../gen/graphql'
 import { useAsk } from '../link/useAsk'
 import { useNudge } from '../link/useNudge'
+import { Ago } from '../parts/Ago'
 import { Command } from '../parts/Command'
 import { RunLink } from '../parts/RunLink'
 import { Empty, Loading, Trouble } from '../parts/State'
@@ -77,9 +77,7 @@ export function SweepsPage() {
                   <td>{best && <RunLink run={best} />}</td>
                   <td data-name="of">{s.experiment && <Link href={`/experiment/${encodeURIComponent(s.experiment)}`}>{names.experiments.get(s.experiment) ?? s.experiment}</Link>}</td>
                   <td className="right num">
-                    <time dateTime={s.startedAt} title={formatTime(s.startedAt)}>
-                      {formatAgo(s.startedAt, now)}
-                    </time>
+                    <Ago at={s.startedAt} now={now} />
                   </td>
                 </tr>
               )
