@@ -296,8 +296,8 @@ const (
 	askedContext    = 256
 	askedWindows    = 8
 	askedQuestions  = 8
-	askedFor        = 4 * time.Second // each kind of question, in each process
-	askedRounds     = 3               // processes of either side in turn
+	askedFor        = 2 * time.Second // each kind of question, in each process
+	askedRounds     = 6               // processes of either side in turn
 )
 
 // asked is what both sides are asked.

@@ -72,12 +72,20 @@ func (m *Model) commitLoop() {
 	defer close(m.stopped)
 	tick := time.NewTicker(m.options.CommitEvery)
 	defer tick.Stop()
+	looked := time.Time{} // at once: all heads were read a moment ago
 	for {
 		select {
 		case <-m.stop:
 			return
 		case <-tick.C:
 		case <-m.kick:
+		}
+		if time.Since(looked) > residentEvery {
+			if looked = time.Now(); residentPages() > maxResident {
+				if err := letGo(m.db); err != nil {
+					m.log.Warn("pages of the read model's file stay in memory", "err", err)
+				}
+			}
 		}
 		if err := m.Commit(); err != nil {
 			m.log.Error("the read model cannot be written; facts are kept in memory and it is tried again", "err", err)

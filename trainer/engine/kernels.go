@@ -85,6 +85,9 @@ type Kernels interface {
 	// CrossEntropyBackward: dlogits = (probs - onehot(target))·scale; rows with target -1 are zero. dlogits may alias probs.
 	CrossEntropyBackward(dlogits, probs []float32, targets []int32, scale float32, m, v int)
 
+	// ArgMax: best[m] = the place of the largest of each row of x[m,v], the first of equals; what comes after a NaN in place 0 is not larger.
+	ArgMax(best []int32, x []float32, m, v int)
+
 	// Add: dst = a + b (dst may alias either). Scale: x *= s. Zero: x = 0.
 	Add(dst, a, b []float32)
 	Scale(x []float32, s float32)

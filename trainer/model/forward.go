@@ -14,7 +14,6 @@ type forward struct {
 	targets []int32
 	losses  []float32 // device
 	host    []float32 // losses on the host
-	logits  []float32 // logits on the host
 }
 
 // shortest is the least length a forward program is compiled for.
@@ -54,7 +53,7 @@ func (m *Model) forward(n, source int) (*forward, error) {
 	}
 	f := &forward{
 		in: m.newInput(1, t, s.Source), targets: make([]int32, t), losses: m.k.Alloc(t),
-		host: make([]float32, t), logits: make([]float32, m.config.VocabSize),
+		host: make([]float32, t),
 	}
 	f.program, err = engine.Build(m.k, false, func(g *engine.Graph) *engine.Tensor { return m.net(g, f.in, false).logits() })
 	if err != nil {
@@ -91,11 +90,4 @@ func (m *Model) run(ctx context.Context, tokens, source []int32) (*forward, erro
 		f.in.sourceRotary.stretch(n)
 	}
 	return f, f.program.Run(0)
-}
-
-// row is the logits at position i, on the host, until the next call.
-func (m *Model) row(f *forward, i int) []float32 {
-	v := m.config.VocabSize
-	m.k.Download(f.logits, f.program.Output()[i*v:(i+1)*v])
-	return f.logits
 }

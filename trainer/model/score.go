@@ -98,12 +98,14 @@ func (m *Model) scores(f *forward, targets []int32, at int) []Score {
 	for i := range f.targets {
 		f.targets[i] = -1
 	}
+	out, v := f.program.Output(), m.config.VocabSize
+	best := make([]int32, len(targets))
+	m.k.ArgMax(best, out[at*v:(at+len(targets))*v], len(targets), v)
 	for i, id := range targets {
-		scores[i].Greedy = likeliest(m.row(f, at+i)) == id
+		scores[i].Greedy = best[i] == id
 		f.targets[at+i] = id
 	}
-	out := f.program.Output()
-	m.k.CrossEntropy(f.losses, out, out, f.targets, len(f.targets), m.config.VocabSize)
+	m.k.CrossEntropy(f.losses, out, out, f.targets, len(f.targets), v)
 	m.k.Download(f.host, f.losses)
 	for i := range scores {
 		scores[i].LogProb = -float64(f.host[at+i])

@@ -197,12 +197,14 @@ func (g *Generator) score(rows []row, wanted []int32) {
 			next[i] = rows[at].next
 		}
 	}
+	best := make([]int32, m)
+	g.k.ArgMax(best, b.logits, m, v)
 	b.losses = g.device(b.losses, m)
 	g.k.CrossEntropy(b.losses, b.logits, b.logits, next, m, v)
 	g.k.Download(told, b.losses)
 	for i, at := range wanted {
 		if r := rows[at]; r.score != nil {
-			*r.score = Score{LogProb: -float64(told[i]), Greedy: likeliest(*r.out) == r.next}
+			*r.score = Score{LogProb: -float64(told[i]), Greedy: best[i] == r.next}
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // need panics unless s holds exactly n values: the last check before loops that trust their shapes.
-func need(what string, s []float32, n int) {
+func need[T any](what string, s []T, n int) {
 	if len(s) != n {
 		panic(fmt.Sprintf("cpu: %s has %d values, its shape needs %d", what, len(s), n))
 	}
@@ -303,6 +303,12 @@ func crossEntropyBackwardShapes(dlogits, probs []float32, targets []int32, m, v 
 	need("CrossEntropyBackward dlogits", dlogits, m*v)
 	need("CrossEntropyBackward probs", probs, m*v)
 	needIDs("CrossEntropyBackward targets", targets, m, v, true)
+}
+
+func argMaxShapes(best []int32, x []float32, m, v int) {
+	needPositive("ArgMax", m, v)
+	need("ArgMax best", best, m)
+	need("ArgMax x", x, m*v)
 }
 
 func adamWShapes(p, m, v, g []float32) {

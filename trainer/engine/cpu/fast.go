@@ -220,6 +220,15 @@ func (k *fast) CrossEntropyBackward(dlogits, probs []float32, targets []int32, s
 	})
 }
 
+func (k *fast) ArgMax(best []int32, x []float32, m, v int) {
+	argMaxShapes(best, x, m, v)
+	spans(k, m, max(1, span/v), loss{logits: x, targets: best, v: v}, func(_ *fast, l *loss, _ *scratch, from, to int) {
+		for i := from; i < to; i++ {
+			l.targets[i] = argMax(l.logits[i*l.v : (i+1)*l.v])
+		}
+	})
+}
+
 func (k *fast) Add(dst, a, b []float32) {
 	need("Add a", a, len(dst))
 	need("Add b", b, len(dst))

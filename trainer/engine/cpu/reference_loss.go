@@ -42,6 +42,34 @@ func (reference) CrossEntropyBackward(dlogits, probs []float32, targets []int32,
 	}
 }
 
+func (reference) ArgMax(best []int32, x []float32, m, v int) {
+	argMaxShapes(best, x, m, v)
+	for i := range m {
+		best[i] = argMax(x[i*v : (i+1)*v])
+	}
+}
+
+// argMax is the place of the largest, the first of equals.
+func argMax(x []float32) int32 {
+	most, at := x[0], 0
+	i := 0
+	for ; i+4 <= len(x); i += 4 { // a larger one is rare: four are looked at for it together
+		if four := x[i : i+4 : i+4]; four[0] > most || four[1] > most || four[2] > most || four[3] > most {
+			for j, v := range four {
+				if v > most {
+					most, at = v, i+j
+				}
+			}
+		}
+	}
+	for ; i < len(x); i++ {
+		if x[i] > most {
+			most, at = x[i], i
+		}
+	}
+	return int32(at)
+}
+
 func (reference) Add(dst, a, b []float32) {
 	need("Add a", a, len(dst))
 	need("Add b", b, len(dst))

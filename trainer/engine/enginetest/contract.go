@@ -43,6 +43,7 @@ func Run(t *testing.T, open func() engine.Kernels) {
 	t.Run("AttentionLarge", func(t *testing.T) { testAttentionLarge(t, k) })
 	check("Relative", func(t *rapid.T) { testRelative(t, k) })
 	check("CrossEntropy", func(t *rapid.T) { testCrossEntropy(t, k) })
+	check("ArgMax", func(t *rapid.T) { testArgMax(t, k) })
 	t.Run("CrossEntropyExtremes", func(t *testing.T) { testCrossEntropyExtremes(t, k) })
 	check("Elementwise", func(t *rapid.T) { testElementwise(t, k) })
 	check("SumSquares", func(t *rapid.T) { testSumSquares(t, k) })
@@ -191,6 +192,27 @@ func testCrossEntropy(t *rapid.T, k engine.Kernels) {
 	r.nearEach("CrossEntropyBackward dlogits", dlogits, want, 1e-4, 1e-7)
 	r.nearEach("CrossEntropyBackward dlogits in place", inPlace, want, 1e-4, 1e-7)
 	r.done("CrossEntropy")
+}
+
+// testArgMax draws few different values, so that there are equals.
+func testArgMax(t *rapid.T, k engine.Kernels) {
+	m, v := size(t, "m", 40), size(t, "v", 300)
+	r := newRig(t, k, seed(t))
+	x := rapid.SliceOfN(rapid.SampledFrom([]float32{-2, -1, 0, 1, 2, float32(math.Inf(1)), float32(math.NaN())}), m*v, m*v).Draw(t, "x")
+	best := make([]int32, m)
+	k.ArgMax(best, r.in(x), m, v)
+	for i, at := range best {
+		row := x[i*v : (i+1)*v]
+		for j, other := range row {
+			if other > row[at] || j < int(at) && other == row[at] {
+				t.Fatalf("the largest of %g is said to be at %d", row, at)
+			}
+		}
+		if row[at] != row[at] && at != 0 {
+			t.Fatalf("of %g the NaN at %d is said to be the largest", row, at)
+		}
+	}
+	r.done("ArgMax")
 }
 
 func testCrossEntropyExtremes(t *testing.T, k engine.Kernels) {

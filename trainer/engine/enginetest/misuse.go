@@ -130,6 +130,8 @@ func testShapes(t *testing.T, k engine.Kernels) {
 		{"CrossEntropy", func() { k.CrossEntropy(column, right, right, []int32{0, 0, 0, 4, 0, 0}, m, n) }},
 		{"CrossEntropy", func() { k.CrossEntropy(column, right, right, []int32{0, 0, 0, -2, 0, 0}, m, n) }},
 		{"CrossEntropyBackward", func() { k.CrossEntropyBackward(right, right, targets[:3], 1, m, n) }},
+		{"ArgMax", func() { k.ArgMax(targets[:3], right, m, n) }},
+		{"ArgMax", func() { k.ArgMax(targets, short, m, n) }},
 		{"Add", func() { k.Add(right, right, short) }},
 		{"Mix", func() { k.Mix(right, short, right, 1, 1) }},
 		{"Mix", func() { k.Mix(right, right, short, 1, 1) }},
