@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"os"
+	"testing"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -17,6 +18,13 @@ var (
 	ErrBlock   = errBlock
 	ErrSummary = errSummary
 )
+
+// SiftRows has conditions asked of so many runs at a time until the test is over.
+func SiftRows(t *testing.T, n int) {
+	was := siftRows
+	siftRows = n
+	t.Cleanup(func() { siftRows = was })
+}
 
 // EncodeChunk and DecodeChunk are the chunk format.
 func EncodeChunk(steps, times []int64, values []float64) []byte {

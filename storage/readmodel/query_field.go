@@ -115,7 +115,9 @@ func (q *question) reader(f where.Field, elements bool) (getter, error) {
 	case where.Parent:
 		return words(func(_ int, st *runState) string { return string(st.parent) }), nil
 	case where.Archived:
-		return dense(truths(func(row int, _ *runState) bool { return q.m.hot[row].archived })), nil
+		g := dense(truths(func(row int, _ *runState) bool { return q.m.hot[row].archived }))
+		g.quick.sift = q.m.siftArchived
+		return g, nil
 	case where.Starred:
 		return dense(truths(func(row int, _ *runState) bool { return q.m.hot[row].starred })), nil
 	case where.Created:

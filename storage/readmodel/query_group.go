@@ -72,7 +72,11 @@ func (m *Model) GroupRuns(ctx context.Context, e where.Expr, by, of []where.Fiel
 				return err
 			}
 		}
-		err = g.q.matching(e, false, func(_ int, st *runState) { g.add(st) })
+		err = g.q.matching(e, false, func(rows []int32) {
+			for _, row := range rows {
+				g.add(m.rows[row])
+			}
+		})
 		if err == nil {
 			err = g.failed
 		}

@@ -15,7 +15,10 @@ type quick struct {
 	number func(row int, st *runState) (float64, bool)
 	moment func(row int, st *runState) int64 // noTime where there is none
 	equal  func(word string) holds           // whether the value is that word; nil where that is not to be told so
-	dense  bool
+	// Of many rows, nil where there is no such: comparisons, and those that do not certainly come after a number in an order.
+	sift  sifter
+	front func(rows []int32, place float64, desc bool) []int32
+	dense bool
 }
 
 // test is the comparison of a quick field with what is given; nil where it must go the general way.
@@ -55,7 +58,11 @@ func compareQuick[T float64 | int64](op where.Op, x T, of func(int, *runState) (
 }
 
 // behind tells, of an order by a quick field, whether a run certainly comes after a place.
-func (r quick) behind(row int, st *runState, desc bool, place value) bool {
+func (r quick) behind(row int, runs []*runState, desc bool, place value) bool {
+	var st *runState
+	if !r.dense {
+		st = runs[row]
+	}
 	var c int
 	switch {
 	case r.number != nil && place.kind == numberValue:
@@ -111,7 +118,9 @@ func dense(g getter) getter {
 }
 
 // quick are the readers of a column.
-func (c *column) quick() quick { return quick{number: c.number, equal: c.equal, dense: true} }
+func (c *column) quick() quick {
+	return quick{number: c.number, equal: c.equal, sift: c.sift, front: c.front, dense: true}
+}
 
 // equal looks for a word by its place in the column's list of words.
 func (c *column) equal(word string) holds {

@@ -41,9 +41,9 @@ func (m *Model) Runs(ctx context.Context, e where.Expr, by []where.Sort, after s
 				return err
 			}
 		}
-		if err := q.matching(e, order.last, func(row int, st *runState) { // of equals the first comes first
-			page.Total++
-			shown.add(row, st)
+		if err := q.matching(e, order.last, func(rows []int32) { // of equals the first comes first
+			page.Total += len(rows)
+			shown.add(m.rows, rows)
 		}); err != nil {
 			return err
 		}
@@ -67,7 +67,11 @@ func (m *Model) Runs(ctx context.Context, e where.Expr, by []where.Sort, after s
 func (m *Model) MatchingRuns(ctx context.Context, e where.Expr) ([]event.RunID, error) {
 	var out []event.RunID
 	err := m.read(func(v view) error {
-		return m.question(ctx, v).matching(e, false, func(_ int, st *runState) { out = append(out, st.id) })
+		return m.question(ctx, v).matching(e, false, func(rows []int32) {
+			for _, row := range rows {
+				out = append(out, m.rows[row].id)
+			}
+		})
 	})
 	return out, err
 }
@@ -76,7 +80,11 @@ func (m *Model) MatchingRuns(ctx context.Context, e where.Expr) ([]event.RunID, 
 func (m *Model) CountRuns(ctx context.Context, e where.Expr) (map[event.RunStatus]int, error) {
 	out := map[event.RunStatus]int{}
 	err := m.read(func(v view) error {
-		return m.question(ctx, v).matching(e, false, func(_ int, st *runState) { out[st.status]++ })
+		return m.question(ctx, v).matching(e, false, func(rows []int32) {
+			for _, row := range rows {
+				out[m.rows[row].status]++
+			}
+		})
 	})
 	return out, err
 }

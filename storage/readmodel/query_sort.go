@@ -169,14 +169,25 @@ type foremost struct {
 	heap  []place
 }
 
-// add takes a run into account. Runs come by creation, in the direction of the order.
-func (f *foremost) add(row int, st *runState) {
-	if len(f.heap) == f.n && len(f.by.keys) == 0 {
-		return
+// add takes runs into account, by their rows. They come by creation, in the direction of the order.
+func (f *foremost) add(runs []*runState, rows []int32) {
+	if front := f.by.lead.front; front != nil && len(f.heap) == f.n && f.heap[0].keys[0].kind == numberValue {
+		rows = front(rows, f.heap[0].keys[0].number, f.by.desc[0])
 	}
-	if len(f.heap) == f.n && f.by.lead.behind(row, st, f.by.desc[0], f.heap[0].keys[0]) {
-		return
+	for _, row := range rows {
+		if len(f.heap) == f.n {
+			if len(f.by.keys) == 0 {
+				return
+			}
+			if f.by.lead.behind(int(row), runs, f.by.desc[0], f.heap[0].keys[0]) {
+				continue
+			}
+		}
+		f.one(runs[row])
 	}
+}
+
+func (f *foremost) one(st *runState) {
 	if f.after != nil && f.by.against(st, f.after) <= 0 {
 		return
 	}

@@ -40,10 +40,12 @@ func (m *Model) question(ctx context.Context, v view) *question {
 // holds tells of a run, given its row too, whether it fits.
 type holds func(row int, st *runState) bool
 
-// test tells whether a run fits; price orders tests by what they cost, cheap ones first.
+// test tells whether a run fits; price orders tests by what they cost, cheap ones first. sift is the same for many runs; without it each
+// is asked.
 type test struct {
 	holds holds
 	price int
+	sift  sift
 }
 
 // compile makes a test of a condition; nil holds for every run.
@@ -53,7 +55,7 @@ func (q *question) compile(e where.Expr, depth int) (test, error) {
 	}
 	switch e := e.(type) {
 	case nil:
-		return test{holds: func(int, *runState) bool { return true }}, nil
+		return test{func(int, *runState) bool { return true }, 0, func(rows []int32) []int32 { return rows }}, nil
 	case where.And:
 		all, price, err := q.parts(e, depth)
 		return test{func(row int, st *runState) bool {
@@ -63,7 +65,7 @@ func (q *question) compile(e where.Expr, depth int) (test, error) {
 				}
 			}
 			return true
-		}, price}, err
+		}, price, q.siftAll(all)}, err
 	case where.Or:
 		all, price, err := q.parts(e, depth)
 		return test{func(row int, st *runState) bool {
@@ -73,10 +75,10 @@ func (q *question) compile(e where.Expr, depth int) (test, error) {
 				}
 			}
 			return false
-		}, price}, err
+		}, price, nil}, err
 	case where.Not:
 		of, err := q.compile(e.Of, depth+1)
-		return test{func(row int, st *runState) bool { return !of.holds(row, st) }, of.price}, err
+		return test{func(row int, st *runState) bool { return !of.holds(row, st) }, of.price, nil}, err
 	case where.Words:
 		return q.words(e.Text)
 	case where.Compare:
@@ -133,7 +135,7 @@ func (q *question) words(text string) (test, error) {
 			}
 		}
 		return true
-	}, 20 + len(words)}, nil
+	}, 20 + len(words), nil}, nil
 }
 
 // compare makes a test of a comparison. What a run does not have fits no comparison but those that deny.
@@ -165,14 +167,20 @@ func (q *question) compare(c where.Compare) (test, error) {
 	if err != nil {
 		return test{}, err
 	}
-	t := test{func(_ int, st *runState) bool { return fits(g.one(st)) }, g.price}
+	t := test{holds: func(_ int, st *runState) bool { return fits(g.one(st)) }, price: g.price}
 	if g.each != nil {
 		t.holds = func(_ int, st *runState) bool { return g.each(st, fits) }
 	} else if quick := g.quick.test(op, values); quick != nil {
 		t.holds = quick
+		if g.quick.sift != nil {
+			t.sift = g.quick.sift(op, values[0], deny)
+		}
+		if t.sift == nil && g.quick.dense {
+			t.sift = siftDense(quick, deny)
+		}
 	}
-	if deny {
-		return test{func(row int, st *runState) bool { return !t.holds(row, st) }, g.price}, nil
+	if holds := t.holds; deny {
+		t.holds = func(row int, st *runState) bool { return !holds(row, st) }
 	}
 	return t, nil
 }
@@ -291,58 +299,4 @@ func (m *Model) among(e where.Expr) (some []*runState, all bool) {
 		return slices.Compact(some), false
 	}
 	return nil, true
-}
-
-// lookAhead is how many runs are fetched from memory at once: one after the other each would be waited for, which was most of the time of a list.
-const lookAhead = 32
-
-// matching calls fn with the runs that fit a condition, and their rows, by creation, backward where asked.
-func (q *question) matching(e where.Expr, backward bool, fn func(row int, st *runState)) error {
-	t, err := q.compile(e, 0)
-	if err != nil {
-		return err
-	}
-	runs, all := q.m.among(e)
-	ranks := make([]int32, len(runs))
-	for i, st := range runs {
-		ranks[i] = int32(st.row)
-	}
-	if all {
-		runs, ranks = q.m.order, q.m.ranks
-	}
-	for i := 0; i < len(runs); i += lookAhead {
-		if i%(32*lookAhead) == 0 && q.ctx.Err() != nil {
-			return q.ctx.Err()
-		}
-		from, to := i, min(i+lookAhead, len(runs))
-		if backward {
-			from, to = len(runs)-to, len(runs)-from
-		}
-		some, rows := runs[from:to], ranks[from:to]
-		q.fetch(some)
-		for j := range some {
-			if backward {
-				j = len(some) - 1 - j
-			}
-			if t.holds(int(rows[j]), some[j]) {
-				fn(int(rows[j]), some[j])
-			}
-		}
-	}
-	return q.ctx.Err()
-}
-
-// fetch looks at the parts of runs that tests will need.
-func (q *question) fetch(runs []*runState) {
-	if !q.heads {
-		return
-	}
-	for _, st := range runs {
-		q.touched += st.row
-	}
-	for _, look := range q.ahead {
-		for _, st := range runs {
-			q.touched += look(st)
-		}
-	}
 }

@@ -18,6 +18,7 @@ import (
 
 // TestAnswersAreTheNaiveOnes holds conditions, orders, pages and groups against the slow way, while facts come between the questions.
 func TestAnswersAreTheNaiveOnes(t *testing.T) {
+	readmodel.SiftRows(t, 3) // there are few runs
 	l := readmodeltest.Start(t)
 	l.Tell(event.ExperimentCreated{Experiment: "X", Name: "the Question"})
 	ctx := context.Background()
