@@ -86,29 +86,20 @@ func (m *Model) siftArchived(op where.Op, x value, deny bool) sift {
 	}
 }
 
-// sift compares the numbers of a column.
+// sift puts the numbers of a column below or above another.
 func (c *column) sift(op where.Op, x value, deny bool) sift {
-	if x.kind != numberValue || op != where.Less && op != where.AtMost && op != where.Greater && op != where.AtLeast {
+	if deny || x.kind != numberValue || op != where.Less && op != where.AtMost && op != where.Greater && op != where.AtLeast {
 		return nil
 	}
+	below, equal, than := op == where.Less || op == where.AtMost, op == where.AtMost || op == where.AtLeast, x.number
 	return func(rows []int32) []int32 {
 		n, kinds := 0, c.kinds
 		numbers := c.numbers[:len(kinds)]
 		for _, row := range rows {
-			fits := int(row) < len(kinds) && kinds[row] == numberValue
-			if fits {
-				switch v := numbers[row]; op {
-				case where.Less:
-					fits = v < x.number
-				case where.AtMost:
-					fits = v <= x.number
-				case where.Greater:
-					fits = v > x.number
-				default:
-					fits = v >= x.number
-				}
+			if int(row) >= len(kinds) || kinds[row] != numberValue {
+				continue
 			}
-			if fits != deny {
+			if v := numbers[row]; below && v < than || !below && v > than || equal && v == than {
 				rows[n] = row
 				n++
 			}

@@ -111,6 +111,13 @@ func someExpr(t *rapid.T, depth int) where.Expr {
 	case 3:
 		return where.Words{Text: rapid.SampledFrom(someWords).Draw(t, "text")}
 	}
+	if kind == 4 { // numbers of columns, which are compared by themselves
+		return where.Compare{
+			Field:  rapid.SampledFrom([]where.Field{{Name: where.Config, Key: "lr"}, {Name: where.Metric, Key: "loss"}}).Draw(t, "column"),
+			Op:     rapid.SampledFrom([]where.Op{where.Less, where.AtMost, where.Greater, where.AtLeast}).Draw(t, "order"),
+			Values: []where.Value{{Kind: where.Number, Number: rapid.SampledFrom([]float64{0, 0.1, 1, 2, 3.5, math.NaN()}).Draw(t, "bound")}},
+		}
+	}
 	c := where.Compare{Field: someField(t), Op: rapid.SampledFrom([]where.Op{
 		where.Equal, where.NotEqual, where.Less, where.AtMost, where.Greater, where.AtLeast, where.Contains, where.NotContains, where.In, where.NotIn, where.Exists,
 	}).Draw(t, "op")}
