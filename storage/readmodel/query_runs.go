@@ -3,6 +3,7 @@ package readmodel
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 
 	"millrace/event"
@@ -80,11 +81,22 @@ func (m *Model) MatchingRuns(ctx context.Context, e where.Expr) ([]event.RunID, 
 func (m *Model) CountRuns(ctx context.Context, e where.Expr) (map[event.RunStatus]int, error) {
 	out := map[event.RunStatus]int{}
 	err := m.read(func(v view) error {
-		return m.question(ctx, v).matching(e, false, func(rows []int32) {
+		var coded [math.MaxUint8 + 1]int
+		err := m.question(ctx, v).matching(e, false, func(rows []int32) {
 			for _, row := range rows {
-				out[m.rows[row].status]++
+				if code := m.hot[row].status; code > 0 {
+					coded[code]++
+				} else {
+					out[event.RunStatus(statusOf(m.rows[row]))]++
+				}
 			}
 		})
+		for i, word := range m.codes.words {
+			if n := coded[i+1]; n > 0 {
+				out[event.RunStatus(word)] += n
+			}
+		}
+		return err
 	})
 	return out, err
 }

@@ -11,11 +11,11 @@ import (
 )
 
 // Pages of the mapped file count as this process's memory from the first look at them until the system needs memory, though they are the system's
-// cache. Of a file with 10⁹ points that is more than everything else, so pages are let go of now and then: looking at one again takes
-// a microsecond, as it is still in the cache.
+// cache. Of a file with 10⁹ points that is more than everything else, so pages are let go of: looking at one again takes a microsecond, as it is
+// still in the cache.
 const (
 	maxResident   = 128 << 20
-	residentEvery = 10 * time.Second
+	residentEvery = time.Second
 )
 
 // residentPages is how many bytes of mapped files count as this process's memory, 0 where that cannot be told.
