@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // said is what browsers are told about every page. The policy allows the page its own files and its own node, and nothing else;
@@ -27,7 +28,7 @@ type page struct {
 	etag   string
 	cache  string // Cache-Control
 	plain  []byte
-	packed []byte // gzip, or nil when it would not be smaller
+	packed func() []byte // gzip, made when first asked for; nil when it would not be smaller
 }
 
 type site struct {
@@ -35,7 +36,7 @@ type site struct {
 	index *page
 }
 
-// serve reads all of pages once, so that a request costs no file system and no compression. Without an index.html in pages,
+// serve reads all of pages once, so that a request costs no file system, and each file is compressed once. Without an index.html in pages,
 // every path gets instead.
 func serve(pages fs.FS, instead []byte) http.Handler {
 	s := &site{pages: map[string]*page{}}
@@ -74,9 +75,12 @@ func prepare(name string, body []byte) *page {
 	if strings.HasPrefix(name, "assets/") {
 		p.cache = "public, max-age=31536000, immutable"
 	}
-	if packed := pack(body); len(packed) < len(body)*9/10 {
-		p.packed = packed
-	}
+	p.packed = sync.OnceValue(func() []byte {
+		if packed := pack(body); len(packed) < len(body)*9/10 {
+			return packed
+		}
+		return nil
+	})
 	return p
 }
 
@@ -143,10 +147,10 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *page) send(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	body, etag := p.plain, p.etag
-	if p.packed != nil {
+	if packed := p.packed(); packed != nil {
 		h.Add("Vary", "Accept-Encoding")
 		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
-			body, etag = p.packed, strings.TrimSuffix(p.etag, `"`)+`-gzip"`
+			body, etag = packed, strings.TrimSuffix(p.etag, `"`)+`-gzip"`
 			h.Set("Content-Encoding", "gzip")
 		}
 	}
