@@ -199,6 +199,9 @@ func (k *fast) Multiply(y, x []float32, w engine.Weights, b []float32, m int) {
 	p := multiplyShapes(y, x, w, b, m)
 	// A task has a multiple of 64 columns; with many rows its weights stay in the second-level cache from row to row.
 	columns := max(64, min((p.n/(8*k.crew.threads)+63)/64*64, (1<<18/p.k)/64*64), (readTask/p.k+63)/64*64)
+	if m == 1 && p.f32 != nil && !p.transposed { // wide ones, which are read along the rows
+		columns = max(columns, (p.n/k.crew.threads+63)/64*64)
+	}
 	spans(k, p.n, columns, reads{vecmatsOf(k.level.name), p, y, x, b, m}, func(k *fast, a *reads, s *scratch, from, to int) {
 		n := a.p.n
 		for row := 0; row < a.m; row += a.v.rows {
@@ -226,6 +229,14 @@ type reads struct {
 func (k *fast) multiply(v *vecmats, s *scratch, y, x []float32, p *weights, rows, from, to int) {
 	cols := to - from
 	if p.f32 != nil && !p.transposed {
+		if whole := cols / 16 * 16; rows == 1 && whole > 0 {
+			clear(y[:whole])
+			v.stream(y, x, p.f32[from:], p.n, whole, p.k)
+			if cols -= whole; cols == 0 {
+				return
+			}
+			y, from = y[whole:], from+whole
+		}
 		v.vecmat(y, p.n, x, p.k, p.f32[from:], p.n, rows, cols, p.k)
 		return
 	}

@@ -7,6 +7,11 @@ package cpu
 //go:noescape
 func vecmatAvx512(y []float32, yRow int, x []float32, xRow int, w []float32, wRow int, rows int, cols int, k int)
 
+// streamAvx512 adds x·w to y, one row each; cols is a multiple of 16.
+//
+//go:noescape
+func streamAvx512(y []float32, x []float32, w []float32, wRow int, cols int, k int)
+
 // dotAvx512 sets y to x·wᵀ, a multiple of four rows of w at a time.
 //
 //go:noescape
@@ -26,6 +31,11 @@ func dotQ8Avx512(y []float32, yRow int, x []float32, xRow int, w []int8, wRow in
 //
 //go:noescape
 func vecmatAvx2(y []float32, yRow int, x []float32, xRow int, w []float32, wRow int, rows int, cols int, k int)
+
+// streamAvx2 adds x·w to y, one row each; cols is a multiple of 16.
+//
+//go:noescape
+func streamAvx2(y []float32, x []float32, w []float32, wRow int, cols int, k int)
 
 // dotAvx2 sets y to x·wᵀ, a multiple of four rows of w at a time.
 //

@@ -11,6 +11,8 @@ type vecmats struct {
 	rows int
 	// vecmat sets y[r,j] to Σᵢ x[r,i]·w[i·wRow+j], i in order.
 	vecmat func(y []float32, yRow int, x []float32, xRow int, w []float32, wRow, rows, cols, k int)
+	// stream adds Σᵢ x[i]·w[i·wRow+j] to y[j], i in order, and reads along the rows of w; cols is a multiple of 16.
+	stream func(y, x, w []float32, wRow, cols, k int)
 	// dot sets y[r,j] to Σᵢ x[r,i]·w[j·wRow+i]; cols is a multiple of 4. dotBF16 and dotQ8 read packed weights and no wRow.
 	dot     func(y []float32, yRow int, x []float32, xRow int, w []float32, wRow, rows, cols, k int)
 	dotBF16 func(y []float32, yRow int, x []float32, xRow int, w []uint16, wRow, rows, cols, k int)
@@ -18,7 +20,7 @@ type vecmats struct {
 }
 
 func goVecmats() vecmats {
-	return vecmats{rows: 1, vecmat: vecmatGo, dot: dotRowsGo, dotBF16: dotBF16Go, dotQ8: dotQ8Go}
+	return vecmats{rows: 1, vecmat: vecmatGo, stream: streamGo, dot: dotRowsGo, dotBF16: dotBF16Go, dotQ8: dotQ8Go}
 }
 
 func vecmatGo(y []float32, yRow int, x []float32, xRow int, w []float32, wRow, rows, cols, k int) {
@@ -29,6 +31,14 @@ func vecmatGo(y []float32, yRow int, x []float32, xRow int, w []float32, wRow, r
 			for j, u := range w[i*wRow:][:cols] {
 				out[j] += v * u
 			}
+		}
+	}
+}
+
+func streamGo(y, x, w []float32, wRow, cols, k int) {
+	for i, v := range x[:k] {
+		for j, u := range w[i*wRow:][:cols] {
+			y[j] += v * u
 		}
 	}
 }

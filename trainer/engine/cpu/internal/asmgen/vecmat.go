@@ -15,6 +15,7 @@ func (a *assembly) fewRows() int {
 // vecmats emits the kernels of vecmat_go.go.
 func (a *assembly) vecmats() {
 	a.vecmat()
+	a.stream()
 	a.dots("dot", "sets y to x·wᵀ, a multiple of four rows of w at a time.", "float32", a.dotFloat32)
 	a.dots("dotBF16", "is dot for weights that packBF16 wrote.", "uint16", a.dotBF16)
 	a.dots("dotQ8", "is dot for weights that packQ8 wrote.", "int8", a.dotQ8)
@@ -77,6 +78,63 @@ func (a *assembly) vecmat() {
 		a.label(done)
 		a.end()
 	}
+}
+
+// streamed is how many rows of w a stream reads beside each other.
+const streamed = 4
+
+// stream sums over rows of w into memory, so that w is read along its rows: down its columns, as vecmat reads it, memory gives half as much. The
+// sums are those of vecmat to the bit.
+func (a *assembly) stream() {
+	a.begin("stream", "adds x·w to y, one row each; cols is a multiple of 16.", []param{
+		{"y", "[]float32"}, {"x", "[]float32"}, {"w", "[]float32"}, {"wRow", "int"}, {"cols", "int"}, {"k", "int"},
+	}, nil)
+	a.base("y", "DI")
+	a.base("x", "AX")
+	a.base("w", "SI")
+	a.op("MOVQ", a.arg("wRow"), "R11")
+	a.op("SHLQ", "$2", "R11")
+	a.op("MOVQ", a.arg("cols"), "CX")
+	a.op("SHLQ", "$2", "CX")
+	a.op("MOVQ", a.arg("k"), "R13")
+	a.streamRows(streamed)
+	a.streamRows(1)
+	a.end()
+}
+
+func (a *assembly) streamRows(rows int) {
+	pointers := []string{"DX", "R8", "R9", "R10"}[:rows]
+	again, along, done := a.unique("rows"), a.unique("along"), a.unique("done")
+	next := fmt.Sprintf("(R11*%d)", rows)
+	a.label(again)
+	a.op("CMPQ", "R13", fmt.Sprintf("$%d", rows))
+	a.op("JLT", done)
+	a.op("MOVQ", "SI", pointers[0])
+	a.op("LEAQ", "(SI)"+next, "SI")
+	for r := range rows {
+		a.op("VBROADCASTSS", fmt.Sprintf("%d(AX)", 4*r), r)
+		if r > 0 {
+			a.op("LEAQ", fmt.Sprintf("(%s)(R11*1)", pointers[r-1]), pointers[r])
+		}
+	}
+	a.op("MOVQ", "DI", "R12")
+	a.op("LEAQ", "(DI)(CX*1)", "BX") // the end of y
+	a.label(along)
+	a.load("(R12)", rows, false)
+	for r, p := range pointers {
+		a.op("VFMADD231PS", "("+p+")", r, rows)
+		a.op("PREFETCHT0", "("+p+")"+next)
+	}
+	a.store(rows, "(R12)", false)
+	for _, p := range append(pointers, "R12") {
+		a.op("ADDQ", fmt.Sprintf("$%d", 4*a.width), p)
+	}
+	a.op("CMPQ", "R12", "BX")
+	a.op("JLT", along)
+	a.op("ADDQ", fmt.Sprintf("$%d", 4*rows), "AX")
+	a.op("SUBQ", fmt.Sprintf("$%d", rows), "R13")
+	a.op("JMP", again)
+	a.label(done)
 }
 
 func (a *assembly) vecmatBlock(rows, vectors int, masked bool) {
