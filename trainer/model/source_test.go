@@ -29,7 +29,7 @@ var rewriters = map[string]model.Config{
 func TestAGeneratorReadsAndWritesWhatAWholePassSays(t *testing.T) {
 	for name, c := range rewriters {
 		t.Run(name, func(t *testing.T) {
-			m := scaled(t, c, 1.5) // scores are not scaled: with more a whole pass differs from itself on another engine
+			m := scaled(t, c, 1) // scores are not scaled: with 1.5 a whole pass differs from itself on another engine by more than is allowed here
 			g := generator(t, m, engine.FormF32)
 			rapid.Check(t, func(t *rapid.T) {
 				draw := func(name string) []int32 {
@@ -58,7 +58,7 @@ func TestAGeneratorReadsAndWritesWhatAWholePassSays(t *testing.T) {
 						t.Fatal(err)
 					}
 					for i, logits := range feed.Logits {
-						if got := logProb(logits, target[at+i]); math.Abs(got-want[at+i].LogProb) > 5e-4*max(1, math.Abs(want[at+i].LogProb)) {
+						if got := logProb(logits, target[at+i]); math.Abs(got-want[at+i].LogProb) > 1e-4*max(1, math.Abs(want[at+i].LogProb)) {
 							t.Fatalf("token %d: %g, a whole pass says %g", at+i, got, want[at+i].LogProb)
 						}
 					}
