@@ -142,7 +142,8 @@ func (s *Spool) write(ctx context.Context) {
 				if !ok || !yield(p, nil) {
 					return
 				}
-			case <-ctx.Done():
+			case <-ctx.Done(): // said here, since contexts within this one may not know yet
+				yield(pending{}, ctx.Err())
 				return
 			}
 		}
