@@ -222,11 +222,18 @@ func (k *fast) CrossEntropyBackward(dlogits, probs []float32, targets []int32, s
 
 func (k *fast) ArgMax(best []int32, x []float32, m, v int) {
 	argMaxShapes(best, x, m, v)
-	spans(k, m, max(1, span/v), loss{logits: x, targets: best, v: v}, func(_ *fast, l *loss, _ *scratch, from, to int) {
+	spans(k, m, max(1, span/v), largest{best, x, v}, func(_ *fast, l *largest, _ *scratch, from, to int) {
 		for i := from; i < to; i++ {
-			l.targets[i] = argMax(l.logits[i*l.v : (i+1)*l.v])
+			l.best[i] = argMax(l.x[i*l.v : (i+1)*l.v])
 		}
 	})
+}
+
+// largest is what ArgMax works on.
+type largest struct {
+	best []int32
+	x    []float32
+	v    int
 }
 
 func (k *fast) Add(dst, a, b []float32) {
