@@ -28,7 +28,7 @@ web/dist/index.html: $(shell git ls-files web graph/schema 2>/dev/null | grep -v
 test: build ## all tests; with the race detector where a C compiler is found, in a browser where Node and Chromium are
 	GO="$(GO)" NODE="$(NODE)" sh acceptance/test.sh
 
-bench: build ## the promised figures: a table, and build/bench.jsonl (GROUP=loop, PEER_LLMC=path/to/llmc; GROUP=curator, TEXT=file, SIZE=10GB)
+bench: build ## the promised figures: a table, and build/bench.jsonl (GROUP=loop or trainer, PEER_LLMC=path/to/llmc; GROUP=curator, TEXT=file, SIZE=10GB)
 	$(GO) run ./acceptance/bench -group "$(or $(GROUP),all)" -out build/bench.jsonl -bin $(BIN)
 
 fuzz: ## every fuzz target for a short while (FUZZTIME=20s)

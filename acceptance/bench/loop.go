@@ -102,7 +102,7 @@ func training(ctx context.Context, _ *bench) ([]Row, error) {
 		return nil, err
 	}
 	r := Row{Name: "train_tokens_per_second", Value: v, Unit: "tokens/s", Better: "higher", Peer: "llm.c", Note: "4 layers, d 128, 4 heads, T 128, B 8, V 256, 2 threads, float32, median of 3"}
-	peer, err := llmc(ctx, os.Getenv("PEER_LLMC"))
+	peer, err := llmc(ctx, "PEER_LLMC", tinyGPT)
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +114,10 @@ func training(ctx context.Context, _ *bench) ([]Row, error) {
 	return []Row{r}, nil
 }
 
-// llmc runs a train_gpt2 of llm.c on the same shape (it finds its own files in its folder) and reads its steps' times.
-func llmc(ctx context.Context, bin string) (*float64, error) {
+// llmc runs the train_gpt2 of llm.c that a variable of the environment names, built for a shape (it finds its own files in its folder), and
+// reads tokens/s from its steps' times; nil where none is named.
+func llmc(ctx context.Context, variable string, s size) (*float64, error) {
+	bin := os.Getenv(variable)
 	if bin == "" {
 		return nil, nil
 	}
@@ -123,7 +125,7 @@ func llmc(ctx context.Context, bin string) (*float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin)
 	cmd.Dir, cmd.Env = filepath.Dir(bin), append(os.Environ(), "OMP_NUM_THREADS=2")
@@ -135,9 +137,9 @@ func llmc(ctx context.Context, bin string) (*float64, error) {
 		}
 	}
 	if len(millis) < 5 {
-		return nil, fmt.Errorf("PEER_LLMC=%s: %d steps with a time in its output: %w", bin, len(millis), err)
+		return nil, fmt.Errorf("%s=%s: %d steps with a time in its output: %w", variable, bin, len(millis), err)
 	}
-	return ptr(8 * 128 / (median(millis[1:]) / 1000)), nil
+	return ptr(s.tokens() / (median(millis[1:]) / 1000)), nil
 }
 
 // reaction is from a checkpoint's fact to the start of its evaluation, while the training goes on.

@@ -103,9 +103,9 @@ func trainingSteps(ctx context.Context, p peers) ([]Row, error) {
 		speed := func(o stepped) float64 { return s.tokens() / o.Seconds }
 		shape := fmt.Sprintf("%d layers, d %d, T %d, B %d, V %d, 2 threads", s.layers, s.width, s.context, s.batch, s.vocab)
 		row := Row{Name: s.name + "_f32", Value: speed(both), Unit: "tokens/s", Better: "higher", Note: shape}
-		times, least := 1.3, []string{"eager", "compile"}
+		times, least, llmcs := 1.3, []string{"eager", "compile"}, "PEER_LLMC_124M"
 		if s == tinyGPT {
-			times = 3
+			times, llmcs = 3, "PEER_LLMC"
 		}
 		if best, name, err := fastestTorch(ctx, p, s, least...); err != nil {
 			return nil, err
@@ -115,6 +115,11 @@ func trainingSteps(ctx context.Context, p peers) ([]Row, error) {
 			row.Note += "; " + p.missing
 		}
 		rows = append(rows, row)
+		if peer, err := llmc(ctx, llmcs, s); err != nil {
+			return nil, err
+		} else if peer != nil {
+			rows = append(rows, Row{Name: s.name + "_llmc", Value: speed(both), Unit: "tokens/s", Better: "higher", Bar: ptr(4 * *peer), Peer: "llm.c", PeerValue: peer})
+		}
 		row = Row{Name: s.name + "_bf16", Value: speed(half), Unit: "tokens/s", Better: "higher", Note: fmt.Sprintf("%.2f times float32", speed(half)/speed(both))}
 		if s == gpt2124M {
 			if best, _, err := fastestTorch(ctx, p, s, "bf16"); err != nil {

@@ -443,8 +443,11 @@ DATA lanes<>+120(SB)/8, $0x0000000000000000
 GLOBL lanes<>(SB), RODATA|NOPTR, $128
 
 // tileAvx2 computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
-// aRow or aCol is 1.
-TEXT ·tileAvx2(SB), NOSPLIT, $0-153
+// aRow or aCol is 1. For every four of k it asks for a line of what will be read next, at ahead and from there aheadRow apart.
+TEXT ·tileAvx2(SB), NOSPLIT, $16-192
+	MOVQ aheadRow+184(FP), R14
+	SHLQ $2, R14
+	MOVQ R14, aheadStep-16(SP)
 	MOVQ a_base+32(FP), AX
 	MOVQ b_base+72(FP), SI
 	MOVQ c_base+0(FP), DI
@@ -491,12 +494,29 @@ columns:
 columns1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R10)(R10*2), R9
 	SUBQ $4, R12
 	JLT columns1rest
+	MOVQ DI, R14
+	MOVQ $2, left-8(SP)
+	JMP columns1loop
+columns1c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP columns1sum
+columns1next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP columns1ahead
 columns1loop:
+	DECQ left-8(SP)
+	JGT columns1c
+	JEQ columns1next
+columns1ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+columns1sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -538,12 +558,29 @@ columns1one:
 rows1:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R8)(R8*2), R9
 	SUBQ $4, R12
 	JLT rows1rest
+	MOVQ DI, R14
+	MOVQ $2, left-8(SP)
+	JMP rows1loop
+rows1c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP rows1sum
+rows1next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP rows1ahead
 rows1loop:
+	DECQ left-8(SP)
+	JGT rows1c
+	JEQ rows1next
+rows1ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+rows1sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -618,14 +655,29 @@ columns2:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R10)(R10*2), R9
 	SUBQ $4, R12
 	JLT columns2rest
+	MOVQ DI, R14
+	MOVQ $3, left-8(SP)
+	JMP columns2loop
+columns2c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP columns2sum
+columns2next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP columns2ahead
 columns2loop:
+	DECQ left-8(SP)
+	JGT columns2c
+	JEQ columns2next
+columns2ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+columns2sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -684,14 +736,29 @@ rows2:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R8)(R8*2), R9
 	SUBQ $4, R12
 	JLT rows2rest
+	MOVQ DI, R14
+	MOVQ $3, left-8(SP)
+	JMP rows2loop
+rows2c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP rows2sum
+rows2next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP rows2ahead
 rows2loop:
+	DECQ left-8(SP)
+	JGT rows2c
+	JEQ rows2next
+rows2ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+rows2sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -795,16 +862,29 @@ columns3:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R10)(R10*2), R9
 	SUBQ $4, R12
 	JLT columns3rest
+	MOVQ DI, R14
+	MOVQ $4, left-8(SP)
+	JMP columns3loop
+columns3c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP columns3sum
+columns3next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP columns3ahead
 columns3loop:
+	DECQ left-8(SP)
+	JGT columns3c
+	JEQ columns3next
+columns3ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+columns3sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -880,16 +960,29 @@ rows3:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R8)(R8*2), R9
 	SUBQ $4, R12
 	JLT rows3rest
+	MOVQ DI, R14
+	MOVQ $4, left-8(SP)
+	JMP rows3loop
+rows3c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP rows3sum
+rows3next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP rows3ahead
 rows3loop:
+	DECQ left-8(SP)
+	JGT rows3c
+	JEQ rows3next
+rows3ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+rows3sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -1022,18 +1115,29 @@ columns4:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R10)(R10*2), R9
 	SUBQ $4, R12
 	JLT columns4rest
+	MOVQ DI, R14
+	MOVQ $5, left-8(SP)
+	JMP columns4loop
+columns4c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP columns4sum
+columns4next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP columns4ahead
 columns4loop:
+	DECQ left-8(SP)
+	JGT columns4c
+	JEQ columns4next
+columns4ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+columns4sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -1126,18 +1230,29 @@ rows4:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R8)(R8*2), R9
 	SUBQ $4, R12
 	JLT rows4rest
+	MOVQ DI, R14
+	MOVQ $5, left-8(SP)
+	JMP rows4loop
+rows4c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP rows4sum
+rows4next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP rows4ahead
 rows4loop:
+	DECQ left-8(SP)
+	JGT rows4c
+	JEQ rows4next
+rows4ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+rows4sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -1299,20 +1414,29 @@ columns5:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R10)(R10*2), R9
 	SUBQ $4, R12
 	JLT columns5rest
+	MOVQ DI, R14
+	MOVQ $6, left-8(SP)
+	JMP columns5loop
+columns5c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP columns5sum
+columns5next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP columns5ahead
 columns5loop:
+	DECQ left-8(SP)
+	JGT columns5c
+	JEQ columns5next
+columns5ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+columns5sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -1422,21 +1546,30 @@ rows5:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R8)(R8*2), R9
 	LEAQ (AX)(R8*4), BX
 	SUBQ $4, R12
 	JLT rows5rest
+	MOVQ DI, R14
+	MOVQ $6, left-8(SP)
+	JMP rows5loop
+rows5c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP rows5sum
+rows5next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP rows5ahead
 rows5loop:
+	DECQ left-8(SP)
+	JGT rows5c
+	JEQ rows5next
+rows5ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+rows5sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -1629,22 +1762,29 @@ columns6:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R10)(R10*2), R9
 	SUBQ $4, R12
 	JLT columns6rest
+	MOVQ DI, R14
+	MOVQ $7, left-8(SP)
+	JMP columns6loop
+columns6c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP columns6sum
+columns6next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP columns6ahead
 columns6loop:
+	DECQ left-8(SP)
+	JGT columns6c
+	JEQ columns6next
+columns6ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+columns6sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14
@@ -1771,23 +1911,30 @@ rows6:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ DI, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
-	ADDQ R13, R9
-	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)
 	LEAQ (R8)(R8*2), R9
 	LEAQ (AX)(R8*4), BX
 	SUBQ $4, R12
 	JLT rows6rest
+	MOVQ DI, R14
+	MOVQ $7, left-8(SP)
+	JMP rows6loop
+rows6c:
+	BYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)
+	ADDQ R13, R14
+	JMP rows6sum
+rows6next:
+	MOVQ ahead_base+160(FP), R14
+	TESTQ R14, R14
+	CMOVQEQ DI, R14
+	JMP rows6ahead
 rows6loop:
+	DECQ left-8(SP)
+	JGT rows6c
+	JEQ rows6next
+rows6ahead:
+	PREFETCHT1 (R14)
+	ADDQ aheadStep-16(SP), R14
+rows6sum:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 	VBROADCASTSS (AX), Y14

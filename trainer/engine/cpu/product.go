@@ -47,7 +47,8 @@ func (k *fast) product(p product) {
 	groups := (g.panels + g.group - 1) / g.group
 	each(k, g.blocks*groups, g, func(k *fast, g *grid, s *scratch, task int) {
 		fromRow, fromPanel := task%g.blocks*g.rows, task/g.blocks*g.group
-		k.block(&g.product, s, fromRow, min(g.m, fromRow+g.rows), fromPanel, min(g.panels, fromPanel+g.group))
+		next := (task + k.crew.threads) / g.blocks * g.group // most likely, of this thread
+		k.block(&g.product, s, fromRow, min(g.m, fromRow+g.rows), fromPanel, min(g.panels, fromPanel+g.group), next)
 	})
 }
 
@@ -76,7 +77,11 @@ func (k *fast) grid(p product, panels int) (rows, group int) {
 	if p.packsB() {
 		lowest *= 4
 	}
-	for (p.m+rows-1)/rows*((panels+group-1)/group) < 4*k.crew.threads {
+	for {
+		tasks := (p.m + rows - 1) / rows * ((panels + group - 1) / group)
+		if tasks >= 16*k.crew.threads || tasks >= 4*k.crew.threads && tasks%k.crew.threads == 0 {
+			return rows, group
+		}
 		switch {
 		case rows > lowest && (p.packsA() || rows > 4*strip || group == 1):
 			rows = (rows + 1) / 2
@@ -86,14 +91,13 @@ func (k *fast) grid(p product, panels int) (rows, group int) {
 			return rows, group
 		}
 	}
-	return rows, group
 }
 
 // strip is how many rows of A are taken at a time, to be read from the second-level cache for every panel.
 const strip = 128
 
-// block computes rows fromRow..toRow of C in panels fromPanel..toPanel.
-func (k *fast) block(p *product, s *scratch, fromRow, toRow, fromPanel, toPanel int) {
+// block computes rows fromRow..toRow of C in panels fromPanel..toPanel; panels from nextPanel on will most likely follow.
+func (k *fast) block(p *product, s *scratch, fromRow, toRow, fromPanel, toPanel, nextPanel int) {
 	deep := depths(p.k)
 	stride := deep * k.panel // from packed panel to packed panel
 	from, to := fromPanel*k.panel, min(p.n, toPanel*k.panel)
@@ -109,6 +113,10 @@ func (k *fast) block(p *product, s *scratch, fromRow, toRow, fromPanel, toPanel 
 		bias := p.bias
 		if start > 0 {
 			bias = nil
+		}
+		soon := p.coming(start+deep, deep, from, to)
+		if start+deep >= p.k && nextPanel != fromPanel {
+			soon = p.coming(0, deep, nextPanel*k.panel, nextPanel*k.panel+to-from)
 		}
 		for row := fromRow; row < toRow; row += strip {
 			rows := min(strip, toRow-row)
@@ -135,8 +143,9 @@ func (k *fast) block(p *product, s *scratch, fromRow, toRow, fromPanel, toPanel 
 				}
 				for t := range tiles {
 					top := row + t*height
+					lines, apart := soon.next(length)
 					k.tile(p.c[top*p.cRow+column:], p.cRow, a[t*aTile:], aRow, aCol, b, bRow,
-						offset, min(height, row+rows-top), min(k.panel, to-column), length, p.add || start > 0)
+						offset, min(height, row+rows-top), min(k.panel, to-column), length, p.add || start > 0, lines, apart)
 				}
 			}
 		}

@@ -147,3 +147,44 @@ func BenchmarkNextToken(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCold is the products of GPT-2 124M's step as they meet their weights: twelve matrices in turn, so that each comes from memory.
+func BenchmarkCold(b *testing.B) {
+	const m = 256
+	for _, s := range []struct {
+		k, n, copies int
+		transposed   bool
+	}{{768, 2304, 12, false}, {768, 768, 24, false}, {768, 3072, 12, false}, {3072, 768, 12, false}, {768, 50257, 1, true}} {
+		for _, precision := range []engine.Precision{engine.F32, engine.BF16} {
+			for _, threads := range []int{1, 2} {
+				k, err := open(b, threads).With(precision)
+				if err != nil {
+					b.Fatal(err)
+				}
+				w, dw := k.Alloc(s.copies*s.k*s.n), k.Alloc(s.copies*s.k*s.n)
+				x, y := k.Alloc(m*s.k), k.Alloc(m*s.n)
+				for _, values := range [][]float32{w, x, y} {
+					k.Upload(values, ramp(len(values)))
+				}
+				name := fmt.Sprintf("%dx%dx%d/%s/threads=%d/", m, s.k, s.n, precision, threads)
+				for _, of := range []struct {
+					name string
+					run  func(w, dw []float32)
+				}{
+					{"forward", func(w, _ []float32) { k.Linear(y, x, w, nil, m, s.k, s.n, s.transposed) }},
+					{"dx", func(w, _ []float32) { k.LinearBackward(x, nil, nil, y, x, w, m, s.k, s.n, s.transposed) }},
+					{"dw", func(_, dw []float32) { k.LinearGradient(dw, y, x, m, s.k, s.n, s.transposed) }},
+				} {
+					turn := 0
+					b.Run(name+of.name, func(b *testing.B) {
+						measure(b, k, m*s.k*s.n, func() {
+							at := turn % s.copies * s.k * s.n
+							turn++
+							of.run(w[at:at+s.k*s.n], dw[at:at+s.k*s.n])
+						})
+					})
+				}
+			}
+		}
+	}
+}

@@ -2,7 +2,7 @@ package cpu
 
 // tileGo computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
 // Two rows and four columns at a time, which is what Go's compiler keeps in registers.
-func tileGo(c []float32, cRow int, a []float32, aRow, aCol int, b []float32, bRow int, bias []float32, rows, cols, k int, add bool) {
+func tileGo(c []float32, cRow int, a []float32, aRow, aCol int, b []float32, bRow int, bias []float32, rows, cols, k int, add bool, _ []float32, _ int) {
 	for r := 0; r < rows; r += 2 {
 		second := min(r+1, rows-1) // the last odd row is computed twice
 		for j := 0; j < cols; j += 4 {

@@ -3,10 +3,10 @@
 package cpu
 
 // tileAvx512 computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
-// aRow or aCol is 1.
+// aRow or aCol is 1. For every four of k it asks for a line of what will be read next, at ahead and from there aheadRow apart.
 //
 //go:noescape
-func tileAvx512(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool)
+func tileAvx512(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool, ahead []float32, aheadRow int)
 
 // packRowsAvx512 copies k rows, ld apart, of panels side by side into panels that lie stride apart.
 //
@@ -199,10 +199,10 @@ func lionAvx512(p []float32, m []float32, g []float32, coefficients *[7]float32)
 func sgdAvx512(p []float32, m []float32, g []float32, coefficients *[6]float32)
 
 // tileAvx2 computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
-// aRow or aCol is 1.
+// aRow or aCol is 1. For every four of k it asks for a line of what will be read next, at ahead and from there aheadRow apart.
 //
 //go:noescape
-func tileAvx2(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool)
+func tileAvx2(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool, ahead []float32, aheadRow int)
 
 // packRowsAvx2 copies k rows, ld apart, of panels side by side into panels that lie stride apart.
 //

@@ -19,9 +19,13 @@ const unroll = 4
 // A is read where it lies: by rows (aCol is 1) or by columns (aRow is 1, the transpose of a matrix in memory). Every sum runs
 // over k in order with one rounding a step, whatever the tile's height and A's layout: that is what makes the result
 // independent of how rows were split.
+//
+// While it sums it asks for what is needed next, a line at a time: the rows of C that it is about to write, into the first-level cache, and
+// then what lies at ahead, aheadRow apart, into the second. Asked for at once, lines from memory would hold up those of B.
 func (a *assembly) tile() {
+	a.frame = 16
 	a.begin("tile", "computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.\n"+
-		"// aRow or aCol is 1.",
+		"// aRow or aCol is 1. For every four of k it asks for a line of what will be read next, at ahead and from there aheadRow apart.",
 		[]param{
 			{"c", "[]float32"},
 			{"cRow", "int"},
@@ -35,7 +39,12 @@ func (a *assembly) tile() {
 			{"cols", "int"},
 			{"k", "int"},
 			{"add", "bool"},
+			{"ahead", "[]float32"},
+			{"aheadRow", "int"},
 		}, nil)
+	a.op("MOVQ", a.arg("aheadRow"), "R14")
+	a.op("SHLQ", "$2", "R14")
+	a.op("MOVQ", "R14", "aheadStep-16(SP)")
 	a.base("a", "AX")
 	a.base("b", "SI")
 	a.base("c", "DI")
@@ -87,17 +96,6 @@ func (a *assembly) sumLoop(name string, rows int, prepare func(), element func(r
 			a.zero(r)
 		}
 	}
-	// C is on its way while the sums are made.
-	a.op("MOVQ", "DI", "R9")
-	for r := range rows {
-		a.text.WriteString("\tBYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x09 // PREFETCHW (R9)\n")
-		if a.wide() {
-			a.text.WriteString("\tBYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x49; BYTE $0x40 // PREFETCHW 64(R9)\n")
-		}
-		if r < rows-1 {
-			a.op("ADDQ", "R13", "R9")
-		}
-	}
 	prepare()
 	step := func(u int) {
 		a.op("VMOVUPS", strided("SI", "R11", "R15", u, 0), low)
@@ -111,7 +109,29 @@ func (a *assembly) sumLoop(name string, rows int, prepare func(), element func(r
 	}
 	a.op("SUBQ", fmt.Sprintf("$%d", unroll), "R12")
 	a.op("JLT", name+"rest")
+	a.op("MOVQ", "DI", "R14") // what is asked for
+	a.op("MOVQ", fmt.Sprintf("$%d", rows+1), "left-8(SP)")
+	a.op("JMP", name+"loop")
+	a.label(name + "c")
+	a.text.WriteString("\tBYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x0E // PREFETCHW (R14)\n")
+	if a.wide() {
+		a.text.WriteString("\tBYTE $0x41; BYTE $0x0F; BYTE $0x0D; BYTE $0x4E; BYTE $0x40 // PREFETCHW 64(R14)\n")
+	}
+	a.op("ADDQ", "R13", "R14")
+	a.op("JMP", name+"sum")
+	a.label(name + "next")
+	a.base("ahead", "R14")
+	a.op("TESTQ", "R14", "R14")
+	a.op("CMOVQEQ", "DI", "R14")
+	a.op("JMP", name+"ahead")
 	a.label(name + "loop")
+	a.op("DECQ", "left-8(SP)")
+	a.op("JGT", name+"c")
+	a.op("JEQ", name+"next")
+	a.label(name + "ahead")
+	a.op("PREFETCHT1", "(R14)")
+	a.op("ADDQ", "aheadStep-16(SP)", "R14")
+	a.label(name + "sum")
 	for u := range unroll {
 		step(u)
 	}
