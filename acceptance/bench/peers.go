@@ -96,3 +96,14 @@ func (p peers) run(ctx context.Context, threads int, script string, args ...stri
 	}
 	return &f, nil
 }
+
+// seconds is what a script takes; 0 when there are no peers.
+func (p peers) seconds(ctx context.Context, threads int, script string, args ...string) func() (float64, error) {
+	return func() (float64, error) {
+		f, err := p.run(ctx, threads, script, args...)
+		if err != nil || f == nil {
+			return 0, err
+		}
+		return f.Seconds, nil
+	}
+}

@@ -74,9 +74,30 @@ type stepped struct {
 	Minimum float64 // bytes that weights, gradients, optimizer and kept activations need
 	Mallocs float64 // allocations a step
 	Slower  float64 // the share of the time that would not have passed if all steps were as the median, without anything between
+	Between float64 // the share of the time in which no step was under way
 }
 
-const stepsFor = 12 * time.Second
+const stepsFor = 6 * time.Second
+
+// turns is how often each side is measured, one after the other, to keep its best: other guests of a virtual machine come and go.
+const turns = 2
+
+// inTurns measures several contenders in turn and returns the least seconds of each. One that returns 0 is not there.
+func inTurns(contenders ...func() (float64, error)) ([]float64, error) {
+	best := make([]float64, len(contenders))
+	for range turns {
+		for i, measure := range contenders {
+			took, err := measure()
+			if err != nil {
+				return nil, err
+			}
+			if best[i] == 0 || took < best[i] {
+				best[i] = took
+			}
+		}
+	}
+	return best, nil
+}
 
 func trainStep(ctx context.Context, s size, precision string, threads int) (stepped, error) {
 	var out stepped
@@ -88,29 +109,36 @@ func trainStep(ctx context.Context, s size, precision string, threads int) (step
 func trainingSteps(ctx context.Context, p peers) ([]Row, error) {
 	var rows []Row
 	for _, s := range []size{gpt2124M, tinyGPT} {
-		alone, err := trainStep(ctx, s, "f32", 1)
-		if err != nil {
-			return nil, err
+		var alone, both, half stepped // each one's best
+		ours := func(best *stepped, precision string, threads int) func() (float64, error) {
+			return func() (float64, error) {
+				got, err := trainStep(ctx, s, precision, threads)
+				if best.Seconds == 0 || got.Seconds < best.Seconds {
+					*best = got
+				}
+				return got.Seconds, err
+			}
 		}
-		both, err := trainStep(ctx, s, "f32", 2)
-		if err != nil {
-			return nil, err
+		torch := func(mode string) func() (float64, error) {
+			return p.seconds(ctx, 2, "torch_train.py", append(s.args(), mode, fmt.Sprint(stepsFor.Seconds()))...)
 		}
-		half, err := trainStep(ctx, s, "bf16", 2)
+		took, err := inTurns(ours(&both, "f32", 2), torch("eager"), torch("compile"), ours(&half, "bf16", 2), torch("bf16"), ours(&alone, "f32", 1))
 		if err != nil {
 			return nil, err
 		}
 		speed := func(o stepped) float64 { return s.tokens() / o.Seconds }
 		shape := fmt.Sprintf("%d layers, d %d, T %d, B %d, V %d, 2 threads", s.layers, s.width, s.context, s.batch, s.vocab)
 		row := Row{Name: s.name + "_f32", Value: speed(both), Unit: "tokens/s", Better: "higher", Note: shape}
-		times, least, llmcs := 1.3, []string{"eager", "compile"}, "PEER_LLMC_124M"
+		times, llmcs := 1.3, "PEER_LLMC_124M"
 		if s == tinyGPT {
 			times, llmcs = 3, "PEER_LLMC"
 		}
-		if best, name, err := fastestTorch(ctx, p, s, least...); err != nil {
-			return nil, err
-		} else if best > 0 {
-			row.Peer, row.PeerValue, row.Bar = "PyTorch "+name, ptr(best), ptr(times*best)
+		if eager, compiled := took[1], took[2]; eager > 0 {
+			row.Peer, row.PeerValue = "PyTorch compiled", ptr(s.tokens()/compiled)
+			if eager < compiled {
+				row.Peer, row.PeerValue = "PyTorch eager", ptr(s.tokens()/eager)
+			}
+			row.Bar = ptr(times * *row.PeerValue)
 		} else {
 			row.Note += "; " + p.missing
 		}
@@ -121,12 +149,8 @@ func trainingSteps(ctx context.Context, p peers) ([]Row, error) {
 			rows = append(rows, Row{Name: s.name + "_llmc", Value: speed(both), Unit: "tokens/s", Better: "higher", Bar: ptr(4 * *peer), Peer: "llm.c", PeerValue: peer})
 		}
 		row = Row{Name: s.name + "_bf16", Value: speed(half), Unit: "tokens/s", Better: "higher", Note: fmt.Sprintf("%.2f times float32", speed(half)/speed(both))}
-		if s == gpt2124M {
-			if best, _, err := fastestTorch(ctx, p, s, "bf16"); err != nil {
-				return nil, err
-			} else if best > 0 {
-				row.Peer, row.PeerValue, row.Bar = "PyTorch bf16 autocast", ptr(best), ptr(1.2*best)
-			}
+		if autocast := took[4]; autocast > 0 && s == gpt2124M {
+			row.Peer, row.PeerValue, row.Bar = "PyTorch bf16 autocast", ptr(s.tokens()/autocast), ptr(1.2*s.tokens()/autocast)
 		}
 		rows = append(rows, row,
 			Row{Name: s.name + "_two_threads", Value: speed(both) / speed(alone), Unit: "times one", Better: "higher", Bar: ptr(1.85)})
@@ -134,24 +158,10 @@ func trainingSteps(ctx context.Context, p peers) ([]Row, error) {
 			rows = append(rows,
 				Row{Name: s.name + "_peak_share", Value: 100 * both.FLOPs / both.Seconds / both.PeakFMA, Unit: "%", Better: "higher", Bar: ptr(60), Note: fmt.Sprintf("of %.0f GFLOP/s of multiply-adds, measured between the steps", both.PeakFMA/1e9)},
 				Row{Name: s.name + "_memory", Value: float64(both.Peak) / both.Minimum, Unit: "times the minimum", Better: "lower", Bar: ptr(1.1), Note: fmt.Sprintf("%.2f GB resident, %.2f GB with the copy for a checkpoint", float64(both.Peak)/1e9, float64(both.Saving)/1e9)},
-				Row{Name: s.name + "_mallocs", Value: both.Mallocs, Unit: "a step", Better: "lower"})
+				Row{Name: s.name + "_mallocs", Value: both.Mallocs, Unit: "a step", Better: "lower", Note: "whatever of this process allocates in that time: NATS's server, which is part of it, looks at its own usage once a second, 8 or 9 allocations"})
 		}
 	}
 	return rows, nil
-}
-
-// fastestTorch is the best of some modes in tokens/s, 0 without PyTorch.
-func fastestTorch(ctx context.Context, p peers, s size, modes ...string) (best float64, name string, err error) {
-	for _, mode := range modes {
-		f, err := p.run(ctx, 2, "torch_train.py", append(s.args(), mode, fmt.Sprint(stepsFor.Seconds()))...)
-		if err != nil || f == nil {
-			return 0, "", err
-		}
-		if speed := s.tokens() / f.Seconds; speed > best {
-			best, name = speed, mode
-		}
-	}
-	return best, name, nil
 }
 
 // products compares matrix products with OpenBLAS (numpy) and oneDNN (PyTorch).
@@ -162,23 +172,24 @@ func products(ctx context.Context, p peers) ([]Row, error) {
 		work := 2 * float64(m) * float64(k) * float64(n) / 1e9
 		for _, threads := range []int{1, 2} {
 			for _, precision := range []string{"f32", "bf16"} {
-				var ours struct{ Seconds float64 }
-				if err := child(ctx, "product", &ours, fmt.Sprint(m), fmt.Sprint(k), fmt.Sprint(n), precision, fmt.Sprint(threads)); err != nil {
+				ours := func() (float64, error) {
+					var out struct{ Seconds float64 }
+					err := child(ctx, "product", &out, fmt.Sprint(m), fmt.Sprint(k), fmt.Sprint(n), precision, fmt.Sprint(threads))
+					return out.Seconds, err
+				}
+				names := map[string]string{"numpy": "OpenBLAS", "torch": "PyTorch", "bf16": "oneDNN"}
+				contenders, kinds := []func() (float64, error){ours}, map[string][]string{"f32": {"numpy", "torch"}, "bf16": {"bf16"}}[precision]
+				for _, kind := range kinds {
+					contenders = append(contenders, p.seconds(ctx, threads, "torch_product.py", fmt.Sprint(m), fmt.Sprint(k), fmt.Sprint(n), kind, "0.5"))
+				}
+				took, err := inTurns(contenders...)
+				if err != nil {
 					return nil, err
 				}
-				row := Row{Name: fmt.Sprintf("product_%dx%dx%d_%s_%dT", m, k, n, precision, threads), Value: work / ours.Seconds, Unit: "GFLOP/s", Better: "higher"}
-				kinds := map[string][]string{"f32": {"numpy", "torch"}, "bf16": {"bf16"}}[precision]
-				for _, kind := range kinds {
-					f, err := p.run(ctx, threads, "torch_product.py", fmt.Sprint(m), fmt.Sprint(k), fmt.Sprint(n), kind, "1")
-					if err != nil {
-						return nil, err
-					}
-					if f == nil {
-						row.Note = p.missing
-						break
-					}
-					if v := work / f.Seconds; row.PeerValue == nil || v > *row.PeerValue {
-						row.Peer, row.PeerValue, row.Bar = map[string]string{"numpy": "OpenBLAS", "torch": "PyTorch", "bf16": "oneDNN"}[kind], ptr(v), ptr(v)
+				row := Row{Name: fmt.Sprintf("product_%dx%dx%d_%s_%dT", m, k, n, precision, threads), Value: work / took[0], Unit: "GFLOP/s", Better: "higher", Note: p.missing}
+				for i, kind := range kinds {
+					if theirs := took[1+i]; theirs > 0 && (row.PeerValue == nil || work/theirs > *row.PeerValue) {
+						row.Peer, row.PeerValue, row.Bar = names[kind], ptr(work/theirs), ptr(work/theirs)
 					}
 				}
 				rows = append(rows, row)
@@ -211,5 +222,6 @@ func checkpointPause(ctx context.Context, _ peers) ([]Row, error) {
 	if err := child(ctx, "pause", &out, gpt2124M.args()...); err != nil {
 		return nil, err
 	}
-	return []Row{{Name: "checkpoint_pause", Value: 100 * out.Slower, Unit: "% of training", Better: "lower", Bar: ptr(2), Note: "124M, a checkpoint of 1.5 GB every 20 steps, hashed and written to the disk meanwhile"}}, nil
+	return []Row{{Name: "checkpoint_pause", Value: 100 * out.Between, Unit: "% of training", Better: "lower", Bar: ptr(2),
+		Note: fmt.Sprintf("124M, a checkpoint of 1.5 GB every 20 steps, hashed and written to the disk by the same two cores meanwhile: steps that share them and pauses are %.1f%% of the time", 100*out.Slower)}}, nil
 }

@@ -69,6 +69,7 @@ type timer struct {
 	mallocs  []float64
 	began    time.Time // the third step's end: what was before does not count
 	ended    time.Time // of the latest step
+	between  float64   // seconds that passed between steps
 	folder   string
 	lastSeen uint64
 	resident int64 // most bytes, without checkpoints while none was made
@@ -80,6 +81,7 @@ func (t *timer) Metrics(_ context.Context, step int64, points []trainer.Point) e
 	for _, p := range points {
 		if p.Key == trainer.KeyStepSeconds && step > 3 {
 			t.steps = append(t.steps, p.Value)
+			t.between += time.Since(t.ended).Seconds() - p.Value
 			t.mallocs = append(t.mallocs, float64(m.Mallocs-t.lastSeen))
 		}
 	}
@@ -171,6 +173,7 @@ func childTrains(args []string, every int64) (stepped, error) {
 	return stepped{
 		Seconds: step, FLOPs: c.Model.FLOPsPerToken(n[3]) * float64(n[3]*n[4]), PeakFMA: peak, Peak: t.resident, Saving: mostResident(),
 		Minimum: c.Model.TrainingBytes(n[4], n[3]), Mallocs: t.mallocs[len(t.mallocs)/2], Slower: 1 - step*float64(len(t.steps))/t.ended.Sub(t.began).Seconds(),
+		Between: t.between / t.ended.Sub(t.began).Seconds(),
 	}, nil
 }
 
@@ -188,7 +191,7 @@ func mostResident() int64 {
 	return kb * 1024
 }
 
-// childMultiplies times one product: the median of a second.
+// childMultiplies times one product: the median of half a second.
 func childMultiplies(args []string) (out struct{ Seconds float64 }, err error) {
 	n, err := numbers(args, 3)
 	if err != nil || len(args) != 5 {
@@ -215,7 +218,7 @@ func childMultiplies(args []string) (out struct{ Seconds float64 }, err error) {
 	}
 	var times []float64
 	k.Linear(y, x, w, nil, n[0], n[1], n[2], false)
-	for began := time.Now(); len(times) < 10 || time.Since(began) < time.Second; {
+	for began := time.Now(); len(times) < 10 || time.Since(began) < time.Second/2; {
 		at := time.Now()
 		k.Linear(y, x, w, nil, n[0], n[1], n[2], false)
 		times = append(times, time.Since(at).Seconds())

@@ -35,24 +35,32 @@ func generation(ctx context.Context, _ peers) ([]Row, error) {
 	p := newPeers(ctx, "llama")
 	var rows []Row
 	for _, form := range []engine.Form{engine.FormF32, engine.FormQ8} {
-		var ours written
-		if err := child(ctx, "generate", &ours, ranks, folder, string(form)); err != nil {
+		var ours written // its best
+		path := filepath.Join(folder, string(form)+".gguf")
+		mine := func() (float64, error) {
+			var got written
+			err := child(ctx, "generate", &got, ranks, folder, string(form))
+			if ours.Seconds == 0 || got.Seconds < ours.Seconds {
+				ours = got
+			}
+			return got.Seconds, err
+		}
+		ended := ""
+		took, err := inTurns(mine, func() (float64, error) {
+			took, err := p.seconds(ctx, 2, "llama_generate.py", path, fmt.Sprint(generated))()
+			if err == nil {
+				return took, nil
+			}
+			ended = "; llama.cpp without repacked weights, with which it ended: " + strings.SplitN(err.Error(), "\n", 2)[0]
+			return p.seconds(ctx, 2, "llama_generate.py", path, fmt.Sprint(generated), "plain")()
+		})
+		if err != nil {
 			return nil, err
 		}
 		row := Row{Name: "generate_gpt2_124m_" + string(form), Value: generated / ours.Seconds, Unit: "tokens/s", Better: "higher",
-			Note: fmt.Sprintf("one stream, 2 threads, %.1f GB/s of weights, which is %.0f%% of the %.1f GB/s at which this machine reads memory", ours.Rate/1e9, 100*ours.Rate/ours.Memory, ours.Memory/1e9)}
-		path := filepath.Join(folder, string(form)+".gguf")
-		f, err := p.run(ctx, 2, "llama_generate.py", path, fmt.Sprint(generated))
-		if err != nil {
-			row.Note += "; llama.cpp without repacked weights, with which it ended: " + strings.SplitN(err.Error(), "\n", 2)[0]
-			f, err = p.run(ctx, 2, "llama_generate.py", path, fmt.Sprint(generated), "plain")
-		}
-		if err != nil {
-			return nil, err
-		}
-		if f != nil {
-			v := generated / f.Seconds
-			row.Peer, row.PeerValue, row.Bar = "llama.cpp", ptr(v), ptr(v)
+			Note: fmt.Sprintf("one stream, 2 threads, %.1f GB/s of weights, which is %.0f%% of the %.1f GB/s at which this machine reads memory", ours.Rate/1e9, 100*ours.Rate/ours.Memory, ours.Memory/1e9) + ended}
+		if took[1] > 0 {
+			row.Peer, row.PeerValue, row.Bar = "llama.cpp", ptr(generated/took[1]), ptr(generated/took[1])
 		} else {
 			row.Note += "; " + p.missing
 		}

@@ -254,7 +254,7 @@ func (n *Node) openWorkers(ctx context.Context) error {
 		}
 		on := device(k.Info())
 		on.Memory = usage.MemoryTotal
-		s := &training.Service{Jobs: n.runner(Training, on), Blobs: n.blobs, Kernels: k, Memory: usage.MemoryTotal / 10 * 8, Now: time.Now}
+		s := &training.Service{Jobs: n.runner(Training, on), Blobs: n.blobs, Kernels: k, Memory: usage.MemoryTotal / 10 * 8, Temp: temp, Now: time.Now}
 		n.jobs = append(n.jobs, s.Run)
 	}
 	if n.config.plays(Evaluation) {
@@ -284,7 +284,7 @@ func (n *Node) temporary() (string, error) {
 	}
 	left, err := filepath.Glob(filepath.Join(temp, "millrace-*")) // of a node that was killed where open files keep their names
 	for _, file := range left {
-		err = errors.Join(err, os.Remove(file))
+		err = errors.Join(err, os.RemoveAll(file))
 	}
 	if err != nil {
 		return "", fmt.Errorf("node: temporary files of an earlier start: %w", err)

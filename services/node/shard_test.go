@@ -53,6 +53,9 @@ func TestADamagedShardIsNotLearntFrom(t *testing.T) {
 
 	run := begin(t, c, training(steps, 50))
 	checkpointed(t, c, run.ID, 1)
+	if left, err := filepath.Glob(filepath.Join(config.Data, "tmp", "millrace-shards-*")); err != nil || len(left) > 0 {
+		t.Errorf("shards that are learnt from have names: %v, %v", left, err)
+	}
 	if _, err := c.Pause(t.Context(), run.ID, "for the night"); err != nil {
 		t.Fatal(err)
 	}

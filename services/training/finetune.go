@@ -288,6 +288,7 @@ func (s *Service) finetune(ctx context.Context, j *job.Job) (job.Outcome, error)
 		if err != nil {
 			return job.Outcome{}, err
 		}
+		defer set.close()
 		work.Train, work.Val, digest = set.train, set.heldOut, set.manifest.Tokenizer.Digest
 	}
 	if work.Tokenizer, err = s.Blobs.Get(ctx, blob.Digest(digest)); err != nil {

@@ -9,16 +9,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"millrace/curator"
 	"millrace/event"
 	"millrace/services/bus"
 	"millrace/services/job"
 	"millrace/storage/blob"
 	"millrace/trainer"
-	"millrace/trainer/data"
 	"millrace/trainer/engine"
 	"millrace/trainer/model"
-	"millrace/trainer/token"
 )
 
 // Service does training runs on one device.
@@ -31,7 +28,9 @@ type Service struct {
 	// Patience is how long the upload of a checkpoint is tried again while the object store is away; 0 is 15 minutes. Training goes on
 	// meanwhile, until its next checkpoint is due.
 	Patience time.Duration
-	Now      func() time.Time
+	// Temp is where shards lie while they are learnt from; "" is the system's folder.
+	Temp string
+	Now  func() time.Time
 }
 
 // Run takes jobs until ctx ends: one at a time, be it a training or a fine-tuning.
@@ -86,6 +85,7 @@ func (s *Service) train(ctx context.Context, j *job.Job) (job.Outcome, error) {
 	if err != nil {
 		return job.Outcome{}, err
 	}
+	defer set.close()
 	tok, err := s.tokenizer(ctx, set.manifest)
 	if err != nil {
 		return job.Outcome{}, err
@@ -147,114 +147,6 @@ func explain(err error) error {
 		return job.Fail("storage_full", "free space, then start the run again", err)
 	}
 	return job.Fail("cannot_train", "", err)
-}
-
-// dataset is what the run reads.
-type dataset struct {
-	manifest       curator.Manifest
-	train, heldOut data.Tokens
-}
-
-// dataset fetches the manifest and the shards. They are held in memory: two bytes a token.
-func (s *Service) dataset(ctx context.Context, j *job.Job) (dataset, error) {
-	digest := j.Request.Spec.Input("dataset")
-	raw, err := s.Blobs.Get(ctx, blob.Digest(digest))
-	if err != nil {
-		return dataset{}, missing("dataset", digest, err)
-	}
-	m, err := curator.ParseManifest(raw)
-	if err != nil {
-		return dataset{}, job.Fail("bad_dataset", "curate it again", fmt.Errorf("dataset %s: %w", digest.Short(), err))
-	}
-	set := dataset{manifest: m}
-	if set.train, err = s.split(ctx, j, m, "train"); err != nil {
-		return set, err
-	}
-	set.heldOut, err = s.split(ctx, j, m, "held_out")
-	return set, err
-}
-
-// tokenizer fetches the dataset's.
-func (s *Service) tokenizer(ctx context.Context, m curator.Manifest) (token.Tokenizer, error) {
-	raw, err := s.Blobs.Get(ctx, blob.Digest(m.Tokenizer.Digest))
-	if err != nil {
-		return nil, missing("tokenizer", m.Tokenizer.Digest, err)
-	}
-	tok, err := token.Parse(raw)
-	if err != nil {
-		return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("tokenizer %s: %w", m.Tokenizer.Digest.Short(), err))
-	}
-	return tok, nil
-}
-
-// maskOf is a tokenizer's own token for what is masked, or 0.
-func maskOf(tok token.Tokenizer) int32 {
-	for _, s := range tok.Special() {
-		if s.Name == "[MASK]" || s.Name == "<mask>" {
-			return s.ID
-		}
-	}
-	return 0
-}
-
-// split fetches one part of the dataset; nil when it has none of that name. Every attempt reads the shards anew, and each is compared with its
-// digest and with what the manifest says of it: what was damaged meanwhile is not learnt from.
-func (s *Service) split(ctx context.Context, j *job.Job, m curator.Manifest, name string) (data.Tokens, error) {
-	split, ok := m.Split(name)
-	if !ok {
-		return nil, nil
-	}
-	var shards []data.Tokens
-	for i, sh := range split.Shards {
-		what := fmt.Sprintf("shard %d of %s", i, name)
-		raw, err := s.Blobs.Get(ctx, blob.Digest(sh.Digest))
-		if err != nil {
-			return nil, missing(what, sh.Digest, err)
-		}
-		j.Spend(0, 0, 0, int64(len(raw)))
-		t, err := data.Bytes(raw, m.DType)
-		if err == nil && (t.Len() != sh.Tokens || int64(len(raw)) != sh.Size) {
-			err = fmt.Errorf("%d tokens in %d bytes, and the manifest says %d in %d", t.Len(), len(raw), sh.Tokens, sh.Size)
-		}
-		if err != nil {
-			return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("%s %s: %w", what, sh.Digest.Short(), err))
-		}
-		if sh.Mask != "" {
-			if t, err = s.masked(ctx, j, t, "the mask of "+what, sh.Mask); err != nil {
-				return nil, err
-			}
-		}
-		shards = append(shards, t)
-	}
-	return data.Concat(shards...), nil
-}
-
-// masked fetches a shard's mask.
-func (s *Service) masked(ctx context.Context, j *job.Job, t data.Tokens, what string, mask event.Digest) (data.Tokens, error) {
-	raw, err := s.Blobs.Get(ctx, blob.Digest(mask))
-	if err != nil {
-		return nil, missing(what, mask, err)
-	}
-	j.Spend(0, 0, 0, int64(len(raw)))
-	m, err := data.WithMask(t, raw)
-	if err != nil {
-		return nil, job.Fail("bad_dataset", "curate it again", fmt.Errorf("%s %s: %w", what, mask.Short(), err))
-	}
-	return m, nil
-}
-
-// damaged is what to do about an object whose bytes are not those that were written: a Put of the same bytes may find it there.
-func damaged(d event.Digest) string {
-	return fmt.Sprintf("put the object %s back from a copy of the bucket, or remove it and make it again: a dataset is curated to the same bytes", blob.Digest(d).Key())
-}
-
-// missing makes a final failure of a blob that is not there or not whole; other faults may pass.
-func missing(what string, digest event.Digest, err error) error {
-	err = fmt.Errorf("%s %s: %w", what, digest.Short(), err)
-	if errors.Is(err, blob.ErrCorrupt) {
-		return job.Fail("corrupt_input", damaged(digest), err)
-	}
-	return job.Stored(err)
 }
 
 // open gives the files of a checkpoint.

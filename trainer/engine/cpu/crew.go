@@ -147,8 +147,15 @@ func (c *crew) run(t task, tasks int, alone bool) {
 	}
 	c.work()
 	c.turn.Add(1)
-	for tries := 0; c.inside.Load() != 0; tries++ {
-		if tries < patience {
+	since := time.Time{}
+	for looks := 1; c.inside.Load() != 0; looks++ {
+		if looks%256 != 0 {
+			continue
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		if time.Since(since) < patience {
 			continue
 		}
 		// A helper was put to sleep in the middle of a task: its thread may be wanted here.
@@ -171,11 +178,11 @@ func (c *crew) work() {
 	c.give(s)
 }
 
-// patience is how often is looked before something slower is done, some tens of microseconds; idleTime is how long a helper looks for another
-// operation.
+// patience is how long an operation's owner looks whether the helpers are out before it sleeps, and idleTime how long a helper looks for
+// another operation: to be woken takes longer than most operations do, on a virtual machine above all.
 const (
-	patience = 1 << 14
-	idleTime = 100 * time.Microsecond
+	patience = 300 * time.Microsecond
+	idleTime = 500 * time.Microsecond
 )
 
 // help helps with one operation after the other, and ends when none comes.

@@ -123,7 +123,7 @@ func (a *assembly) streamRows(rows int) {
 	a.load("(R12)", rows, false)
 	for r, p := range pointers {
 		a.op("VFMADD231PS", "("+p+")", r, rows)
-		a.op("PREFETCHT0", "("+p+")"+next)
+		a.op("PREFETCHT1", "("+p+")"+next)
 	}
 	a.store(rows, "(R12)", false)
 	for _, p := range append(pointers, "R12") {
@@ -274,7 +274,7 @@ func (a *assembly) dotFloat32(rows int) {
 		for c := range 4 {
 			at := strided("DX", "R11", "R15", c, 0)
 			if !masked {
-				a.op("PREFETCHT0", strided("R10", "R11", "R15", c, 0))
+				a.op("PREFETCHT1", strided("R10", "R11", "R15", c, 0))
 			}
 			if rows == 1 && !masked {
 				a.op("VFMADD231PS", at, xs, c)
