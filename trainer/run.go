@@ -213,7 +213,7 @@ func (r *run) settle() error {
 		return err
 	}
 	r.base, r.baseSkipped = r.step, r.skipped
-	r.saver.last = &snapshot{}
+	r.saver.last = r.saver.fresh()
 	return r.saver.last.take(c)
 }
 

@@ -3,12 +3,15 @@ package trainer
 import (
 	"context"
 	"fmt"
+
+	"millrace/trainer/engine"
 )
 
 // saver hands checkpoints to the recorder beside the training: a copy of the state is made while training waits, and the recorder
 // reads it while training goes on. One is on its way at a time; the next waits for it.
 type saver struct {
 	recorder Recorder
+	kernels  engine.Kernels
 	// copied is whether there is memory for a copy. Without, training waits until the recorder has read the state itself.
 	copied bool
 	// keep holds on to the copy when the recorder is done: a rollback goes back to it.
@@ -26,7 +29,7 @@ func (s *saver) save(ctx context.Context, c Checkpoint) error {
 	}
 	if s.copied {
 		if s.last == nil {
-			s.last = &snapshot{}
+			s.last = s.fresh()
 		}
 		if err := s.last.take(c); err != nil {
 			return err
@@ -39,6 +42,10 @@ func (s *saver) save(ctx context.Context, c Checkpoint) error {
 		return s.wait()
 	}
 	return nil
+}
+
+func (s *saver) fresh() *snapshot {
+	return &snapshot{buffers: map[string][]float32{}, alloc: s.kernels.Alloc, threads: s.kernels.Info().Threads}
 }
 
 // wait returns when no checkpoint is on its way.
@@ -74,7 +81,7 @@ func (s *saver) arrived(err error) error {
 // newSaver bounds what saving takes by the job's memory.
 func newSaver(c Config, j Job) (saver, error) {
 	need := c.trainingBytes()
-	s := saver{recorder: j.Recorder, copied: true, keep: c.Guard.Action == actionRollback}
+	s := saver{recorder: j.Recorder, kernels: j.Kernels, copied: true, keep: c.Guard.Action == actionRollback}
 	if j.MemoryLimit <= 0 {
 		return s, nil
 	}

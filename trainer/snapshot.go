@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"sort"
+	"sync"
+	"sync/atomic"
 
 	"millrace/trainer/model/safetensors"
 )
@@ -109,6 +111,10 @@ func elements(p []byte, x []float32, from int64, download func(dst, src []float3
 type snapshot struct {
 	Checkpoint
 	buffers map[string][]float32 // by file and tensor, to be used again
+	// alloc is where buffers come from that are in the device's memory too, and threads is how many copy them: what takes time is to touch pages
+	// for the first time, small ones above all.
+	alloc   func(n int) []float32
+	threads int
 }
 
 // open gives a file of the snapshot.
@@ -123,9 +129,7 @@ func (s *snapshot) open(name string) (io.ReadCloser, error) {
 
 // take copies a checkpoint's tensors to the host. The checkpoint taken before into the same snapshot is gone.
 func (s *snapshot) take(c Checkpoint) error {
-	if s.buffers == nil {
-		s.buffers = map[string][]float32{}
-	}
+	var pieces []piece
 	files := make([]File, 0, len(c.Files))
 	for _, f := range c.Files {
 		if live, ok := f.Body.(*tensors); ok {
@@ -133,14 +137,19 @@ func (s *snapshot) take(c Checkpoint) error {
 			for _, x := range live.file.Tensors {
 				key := f.Name + "/" + x.Name
 				b := s.buffers[key]
+				onHost := live.file.Download == nil // where the device's memory is
 				if len(b) != len(x.Data) {
-					b = make([]float32, len(x.Data))
+					if onHost {
+						b = s.alloc(len(x.Data))
+					} else {
+						b = make([]float32, len(x.Data))
+					}
 					s.buffers[key] = b
 				}
-				if live.file.Download != nil {
-					live.file.Download(b, x.Data)
+				if onHost {
+					pieces = cut(pieces, b, x.Data)
 				} else {
-					copy(b, x.Data)
+					live.file.Download(b, x.Data)
 				}
 				still.Tensors = append(still.Tensors, safetensors.Tensor{Name: x.Name, Shape: x.Shape, Data: b})
 			}
@@ -152,7 +161,34 @@ func (s *snapshot) take(c Checkpoint) error {
 		}
 		files = append(files, f)
 	}
+	s.copy(pieces)
 	s.Checkpoint = c
 	s.Files = files
 	return nil
+}
+
+// piece is values to be copied.
+type piece struct{ dst, src []float32 }
+
+// cut adds pieces of a length that is worth another thread.
+func cut(pieces []piece, dst, src []float32) []piece {
+	const most = 1 << 20
+	for len(src) > most {
+		pieces = append(pieces, piece{dst[:most], src[:most]})
+		dst, src = dst[most:], src[most:]
+	}
+	return append(pieces, piece{dst, src})
+}
+
+func (s *snapshot) copy(pieces []piece) {
+	var all sync.WaitGroup
+	var next atomic.Int64
+	for range min(max(s.threads, 1), len(pieces)) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(pieces)); i = next.Add(1) - 1 {
+				copy(pieces[i].dst, pieces[i].src)
+			}
+		})
+	}
+	all.Wait()
 }
