@@ -15,7 +15,9 @@ type saver struct {
 	// copied is whether there is memory for a copy. Without, training waits until the recorder has read the state itself.
 	copied bool
 	// keep holds on to the copy when the recorder is done: a rollback goes back to it.
-	keep   bool
+	keep bool
+	// roomy holds on to its memory: the next copy needs it again, and memory that is fresh is slow to come by, on a virtual machine above all.
+	roomy  bool
 	last   *snapshot // taken last; nil without
 	done   chan error
 	flying int64 // step of the one on its way
@@ -68,7 +70,7 @@ func (s *saver) check() error {
 
 func (s *saver) arrived(err error) error {
 	s.done = nil
-	if !s.keep {
+	if !s.keep && !s.roomy {
 		s.last = nil
 	}
 	if err != nil {
@@ -83,6 +85,7 @@ func newSaver(c Config, j Job) (saver, error) {
 	need := c.trainingBytes()
 	s := saver{recorder: j.Recorder, kernels: j.Kernels, copied: true, keep: c.Guard.Action == actionRollback}
 	if j.MemoryLimit <= 0 {
+		s.roomy = true
 		return s, nil
 	}
 	limit := float64(j.MemoryLimit)
@@ -95,6 +98,6 @@ func newSaver(c Config, j Job) (saver, error) {
 		return s, fmt.Errorf("trainer: with what guard.action rollback keeps, this model and batch need about %.1f GB of memory and %.1f GB are allowed; use skip, or a smaller model, batch_size or context",
 			copied/1e9, limit/1e9)
 	}
-	s.copied = copied <= limit
+	s.copied, s.roomy = copied <= limit, copied <= limit/2
 	return s, nil
 }
