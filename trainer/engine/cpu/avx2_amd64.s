@@ -2828,8 +2828,35 @@ done:
 	VZEROUPPER
 	RET
 
+// bfSpreadAvx2 writes, for every sixteen words, their even halves and then their odd ones, as float32 each.
+TEXT ·bfSpreadAvx2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), DI
+	MOVQ src_base+24(FP), SI
+	MOVQ src_len+32(FP), CX
+	SHRQ $4, CX
+	JEQ done
+	VMOVUPS high<>+0(SB), Y4
+loop:
+	VMOVUPS 0(SI), Y0
+	VPSLLD $16, Y0, Y1
+	VPAND Y4, Y0, Y0
+	VMOVUPS Y1, 0(DI)
+	VMOVUPS Y0, 64(DI)
+	VMOVUPS 32(SI), Y0
+	VPSLLD $16, Y0, Y1
+	VPAND Y4, Y0, Y0
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y0, 96(DI)
+	ADDQ $64, SI
+	ADDQ $128, DI
+	DECQ CX
+	JNE loop
+done:
+	VZEROUPPER
+	RET
+
 // bfTilesAvx2 computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
-// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias. A is spread.
 TEXT ·bfTilesAvx2(SB), NOSPLIT, $8-136
 	STMXCSR saved-8(SP)
 	MOVL saved-8(SP), AX
@@ -2896,25 +2923,21 @@ pair:
 	VMOVUPS (DX), Y13
 	VPSLLD $16, Y13, Y12
 	VPAND high<>+0(SB), Y13, Y13
-	VPBROADCASTD 0(AX), Y14
-	VPSLLD $16, Y14, Y15
-	VFMADD231PS Y12, Y15, Y4
-	VPAND high<>+0(SB), Y14, Y14
+	VBROADCASTSS 0(AX), Y14
+	VFMADD231PS Y12, Y14, Y4
+	VBROADCASTSS 64(AX), Y14
 	VFMADD231PS Y13, Y14, Y8
-	VPBROADCASTD 64(AX), Y14
-	VPSLLD $16, Y14, Y15
-	VFMADD231PS Y12, Y15, Y5
-	VPAND high<>+0(SB), Y14, Y14
+	VBROADCASTSS 128(AX), Y14
+	VFMADD231PS Y12, Y14, Y5
+	VBROADCASTSS 192(AX), Y14
 	VFMADD231PS Y13, Y14, Y9
-	VPBROADCASTD 128(AX), Y14
-	VPSLLD $16, Y14, Y15
-	VFMADD231PS Y12, Y15, Y6
-	VPAND high<>+0(SB), Y14, Y14
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS Y12, Y14, Y6
+	VBROADCASTSS 320(AX), Y14
 	VFMADD231PS Y13, Y14, Y10
-	VPBROADCASTD 192(AX), Y14
-	VPSLLD $16, Y14, Y15
-	VFMADD231PS Y12, Y15, Y7
-	VPAND high<>+0(SB), Y14, Y14
+	VBROADCASTSS 384(AX), Y14
+	VFMADD231PS Y12, Y14, Y7
+	VBROADCASTSS 448(AX), Y14
 	VFMADD231PS Y13, Y14, Y11
 	ADDQ $4, AX
 	ADDQ $128, DX
@@ -2928,7 +2951,7 @@ pair:
 	VADDPS Y6, Y2, Y2
 	VADDPS Y11, Y7, Y7
 	VADDPS Y7, Y3, Y3
-	ADDQ $(1024-64), AX
+	ADDQ $(2048-64), AX
 	DECQ R9
 	JNE tile
 	VMOVUPS Y0, (R15)
@@ -2945,11 +2968,11 @@ pair:
 	ADDQ R8, DI
 	ADDQ R8, DI
 	ADDQ R8, DI
-	ADDQ $256, R12
-	CMPQ R12, $1024
+	ADDQ $512, R12
+	CMPQ R12, $2048
 	JLT group
 	MOVQ strip+120(FP), AX
-	SHLQ $10, AX
+	SHLQ $11, AX
 	ADDQ AX, SI
 	DECQ R13
 	JNE strip

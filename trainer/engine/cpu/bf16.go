@@ -10,6 +10,7 @@ package cpu
 //
 // A word holds two bfloat16 with neighbouring k, the even one in its low half. Packed A is panels of 32 rows, each two strips of
 // 16, each a row of tiles of 16×16 words; packed B is panels of 32 columns, each a row of 32 words for every two values of k.
+// Spread A has, for every row of a tile, the sixteen even values and then the sixteen odd ones, as float32.
 
 const (
 	bfSide = 32          // rows of a panel of A, columns of a panel of B, k of a tile
@@ -35,7 +36,9 @@ type bf16Level struct {
 	pairs func(dst []uint32, src []float32, ld, pairs, panels, stride int)
 	rows  func(dst []uint32, src []float32, ld, rows, blocks, rowStride, blockStride int)
 	turn  func(dst, src []uint32, dstRow, srcRow, blocks, dstBlock, srcBlock int)
-	tiles func(c []float32, cRow int, a, b []uint32, bias []float32, panels, depth, strip, start int)
+	// spread makes of A's words what tiles takes, twice as many; nil where tiles takes them as they are.
+	spread func(dst, src []uint32)
+	tiles  func(c []float32, cRow int, a, b []uint32, bias []float32, panels, depth, strip, start int)
 }
 
 // productBF16 is product in bfloat16. Parts of k follow each other; in each, blocks of rows are packed by all threads, then every
@@ -62,6 +65,14 @@ func (k *fast) productBF16(p product) {
 	}
 }
 
+// breadth is how many words of A tiles takes for each that was packed.
+func (l *bf16Level) breadth() int {
+	if l.spread != nil {
+		return 2
+	}
+	return 1
+}
+
 // bfPart is what a product adds to C for some of k: deep values from k0 on, in so many tiles.
 type bfPart struct {
 	product
@@ -71,12 +82,19 @@ type bfPart struct {
 func (k *fast) bfBlock(p bfPart, shared *scratch, top, bottom int) {
 	cell := p.tiles * bfCell // words of a panel
 	aPanels, bPanels := (bottom-top+bfSide-1)/bfSide, (p.n+bfSide-1)/bfSide
-	a := grow(&shared.a, aPanels*cell)
+	a := grow(&shared.a, aPanels*cell*k.bf16.breadth())
 	group := min(4, (aPanels+k.crew.threads-1)/k.crew.threads)
 	work := bfWork{bfPart: p, a: a, top: top, bottom: bottom, cell: cell, group: group}
 	each(k, (aPanels+group-1)/group, work, func(k *fast, w *bfWork, s *scratch, task int) {
 		first := task * w.group
-		k.bfPackA(w.a[first*w.cell:], &w.bfPart, s, w.top+first*bfSide, min(w.bottom, w.top+(first+w.group)*bfSide))
+		from, to := w.top+first*bfSide, min(w.bottom, w.top+(first+w.group)*bfSide)
+		if k.bf16.spread == nil {
+			k.bfPackA(w.a[first*w.cell:], &w.bfPart, s, from, to)
+			return
+		}
+		packed := grow(&s.b, (to-from+bfSide-1)/bfSide*w.cell)
+		k.bfPackA(packed, &w.bfPart, s, from, to)
+		k.bf16.spread(w.a[2*first*w.cell:], packed)
 	})
 	group = bfWide
 	for group > 1 && (bPanels+group-1)/group < 4*k.crew.threads {
@@ -115,7 +133,7 @@ func (k *fast) bfPanel(p *bfPart, s *scratch, a, b []uint32, top, bottom, from, 
 		start := p.start
 		for tile := 0; tile < p.tiles; tile += bfNear {
 			depth := min(bfNear, p.tiles-tile)
-			k.bf16.tiles(p.c[top*p.cRow+from:], p.cRow, a[tile*bfTile:], b[tile*bfCell:], bias, whole, depth, p.tiles, start)
+			k.bf16.tiles(p.c[top*p.cRow+from:], p.cRow, a[tile*bfTile*k.bf16.breadth():], b[tile*bfCell:], bias, whole, depth, p.tiles, start)
 			start = fromC
 		}
 	}
@@ -132,7 +150,7 @@ func (k *fast) bfPanel(p *bfPart, s *scratch, a, b []uint32, top, bottom, from, 
 				copy(edge[i*bfSide:][:cols], p.c[(row+i)*p.cRow+from:])
 			}
 		}
-		k.bf16.tiles(edge, bfSide, a[(row-top)/bfSide*p.tiles*bfCell:], b, margin, 1, p.tiles, p.tiles, p.start)
+		k.bf16.tiles(edge, bfSide, a[(row-top)/bfSide*p.tiles*bfCell*k.bf16.breadth():], b, margin, 1, p.tiles, p.tiles, p.start)
 		for i := range rows {
 			copy(p.c[(row+i)*p.cRow+from:][:cols], edge[i*bfSide:])
 		}

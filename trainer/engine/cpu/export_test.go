@@ -17,7 +17,14 @@ type BF16 struct {
 func BF16Of(name string) (primitives BF16, found bool) {
 	for _, l := range levels() {
 		if l.bf16.name == name {
-			return BF16{l.bf16.pairs, l.bf16.rows, l.bf16.turn, l.bf16.tiles}, true
+			return BF16{l.bf16.pairs, l.bf16.rows, l.bf16.turn, func(c []float32, cRow int, a, b []uint32, bias []float32, panels, depth, strip, start int) {
+				if l.bf16.spread != nil {
+					words := a
+					a = make([]uint32, 2*len(words))
+					l.bf16.spread(a, words)
+				}
+				l.bf16.tiles(c, cRow, a, b, bias, panels, depth, strip, start)
+			}}, true
 		}
 	}
 	return BF16{}, false

@@ -27,7 +27,7 @@ func levels() []level {
 			reluBackward: reluBackwardAvx2, relu2Backward: relu2BackwardAvx2, siluBackward: siluBackwardAvx2, geluExactBackward: geluExactBackwardAvx2,
 			softCap: softCapAvx2, softCapBackward: softCapBackwardAvx2, mul: mulAvx2, mix: mixAvx2, rotate: rotateAvx2, dropout: dropoutGo,
 			rmsNorm: rmsNormAvx2, rmsNormBackward: rmsNormBackwardAvx2, lion: lionAvx2, sgd: sgdAvx2,
-			bf16: bf16Level{name: "avx2", pairs: bfPairsAvx2, rows: bfRowsAvx2, turn: bfTurnAvx2, tiles: bfTilesAvx2},
+			bf16: bf16Level{name: "avx2", pairs: bfPairsAvx2, rows: bfRowsAvx2, turn: bfTurnAvx2, spread: bfSpreadAvx2, tiles: bfTilesAvx2},
 		})
 	}
 	return append(found, goLevel())
@@ -49,6 +49,6 @@ func avx512Level() level {
 		reluBackward: reluBackwardAvx512, relu2Backward: relu2BackwardAvx512, siluBackward: siluBackwardAvx512, geluExactBackward: geluExactBackwardAvx512,
 		softCap: softCapAvx512, softCapBackward: softCapBackwardAvx512, mul: mulAvx512, mix: mixAvx512, rotate: rotateAvx512, dropout: dropoutAvx512,
 		rmsNorm: rmsNormAvx512, rmsNormBackward: rmsNormBackwardAvx512, lion: lionAvx512, sgd: sgdAvx512,
-		bf16: bf16Level{name: "avx512", pairs: bfPairsAvx512, rows: bfRowsAvx512, turn: bfTurnAvx512, tiles: bfTilesAvx512},
+		bf16: bf16Level{name: "avx512", pairs: bfPairsAvx512, rows: bfRowsAvx512, turn: bfTurnAvx512, spread: bfSpreadAvx512, tiles: bfTilesAvx512},
 	}
 }

@@ -56,7 +56,7 @@ func (k *fast) burst() func() (multiplyAdds int) {
 	if k.precision == engine.BF16 {
 		const depth = 16
 		// A and B in one place, which fits the first-level cache as two would not.
-		words, c := make([]uint32, depth*bfCell), make([]float32, bfRest)
+		words, c := make([]uint32, depth*bfCell*k.bf16.breadth()), make([]float32, bfRest)
 		return func() int {
 			const repeats = 8
 			for range repeats {

@@ -40,8 +40,13 @@ func bfRowsAvx512(dst []uint32, src []float32, ld int, rows int, blocks int, row
 //go:noescape
 func bfTurnAvx512(dst []uint32, src []uint32, dstRow int, srcRow int, blocks int, dstBlock int, srcBlock int)
 
+// bfSpreadAvx512 writes, for every sixteen words, their even halves and then their odd ones, as float32 each.
+//
+//go:noescape
+func bfSpreadAvx512(dst []uint32, src []uint32)
+
 // bfTilesAvx512 computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
-// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias. A is spread.
 //
 //go:noescape
 func bfTilesAvx512(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, strip int, start int)
@@ -236,8 +241,13 @@ func bfRowsAvx2(dst []uint32, src []float32, ld int, rows int, blocks int, rowSt
 //go:noescape
 func bfTurnAvx2(dst []uint32, src []uint32, dstRow int, srcRow int, blocks int, dstBlock int, srcBlock int)
 
+// bfSpreadAvx2 writes, for every sixteen words, their even halves and then their odd ones, as float32 each.
+//
+//go:noescape
+func bfSpreadAvx2(dst []uint32, src []uint32)
+
 // bfTilesAvx2 computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.
-// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias.
+// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias. A is spread.
 //
 //go:noescape
 func bfTilesAvx2(c []float32, cRow int, a []uint32, b []uint32, bias []float32, panels int, depth int, strip int, start int)

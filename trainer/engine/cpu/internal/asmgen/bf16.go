@@ -248,6 +248,36 @@ func (a *assembly) square() []int {
 	return columns
 }
 
+// bfSpread makes of A's words what bfTiles multiplies by, so that it is made once and not for every panel of B.
+func (a *assembly) bfSpread() {
+	a.begin("bfSpread", "writes, for every sixteen words, their even halves and then their odd ones, as float32 each.", words("dst", "src"), nil)
+	a.base("dst", "DI")
+	a.base("src", "SI")
+	a.length("src", "CX")
+	a.op("SHRQ", "$4", "CX")
+	a.op("JEQ", "done")
+	const high = 4
+	a.op("VMOVUPS", a.constantBits("high", 0xffff0000), high)
+	a.label("loop")
+	for at := 0; at < 64; at += 4 * a.width {
+		a.op("VMOVUPS", fmt.Sprintf("%d(SI)", at), 0)
+		a.op("VPSLLD", "$16", 0, 1)
+		if a.wide() {
+			a.op("VPANDD", high, 0, 0)
+		} else {
+			a.op("VPAND", high, 0, 0)
+		}
+		a.op("VMOVUPS", 1, fmt.Sprintf("%d(DI)", at))
+		a.op("VMOVUPS", 0, fmt.Sprintf("%d(DI)", 64+at))
+	}
+	a.op("ADDQ", "$64", "SI")
+	a.op("ADDQ", "$128", "DI")
+	a.op("DECQ", "CX")
+	a.op("JNE", "loop")
+	a.label("done")
+	a.end()
+}
+
 // bfTilesDoc is said of AMX and of what stands in for it.
 const bfTilesDoc = "computes panels of 32×32 of C, one below the other, from packed A and one packed panel of B, depth tiles deep.\n" +
 	"// A's strips lie strip tiles apart. start says what the sums begin from: 0 nothing, 1 what C holds, 2 the bias."
@@ -257,20 +287,16 @@ func bfTilesParams() []param {
 }
 
 // bfTiles stands in for AMX where there is none: for every tile of 16 words, sums of the even and of the odd halves by fused
-// multiply-adds in order of k, then even + odd, then that to C, with numbers below the normal ones taken and left as zero.
+// multiply-adds in order of k, then even + odd, then that to C, with numbers below the normal ones taken and left as zero. Its A is spread.
 func (a *assembly) bfTiles() {
 	a.frame = 8
-	a.begin("bfTiles", bfTilesDoc, bfTilesParams(), nil)
+	a.begin("bfTiles", bfTilesDoc+" A is spread.", bfTilesParams(), nil)
 	rows := 8
 	if !a.wide() {
 		rows = 4
 	}
 	sum, even, odd := 0, rows, 2*rows
 	bEven, bOdd, t, high := 3*rows, 3*rows+1, 3*rows+2, 3*rows+3
-	spare := high
-	if a.wide() {
-		spare = high + 1
-	}
 	and := "VPAND"
 	if a.wide() {
 		and = "VPANDD"
@@ -293,7 +319,7 @@ func (a *assembly) bfTiles() {
 		a.op("VMOVUPS", a.constantBits("high", 0xffff0000), high)
 	}
 	a.label("strip")
-	a.op("MOVQ", "$0", "R12") // first row of the group, in bytes of the tile: 64 a row
+	a.op("MOVQ", "$0", "R12") // first row of the group, in bytes of the tile: 128 a row
 	a.label("group")
 	a.op("MOVQ", "$0", "R11") // bytes of columns done
 	a.label("column")
@@ -348,14 +374,14 @@ func (a *assembly) bfTiles() {
 		a.op(and, a.constantBits("high", 0xffff0000), bOdd, bOdd)
 	}
 	for r := range rows {
-		a.op("VPBROADCASTD", fmt.Sprintf("%d(AX)", 64*r), t)
-		a.op("VPSLLD", "$16", t, spare)
-		a.op("VFMADD231PS", bEven, spare, even+r)
 		if a.wide() {
-			a.op(and, high, t, t)
-		} else {
-			a.op(and, a.constantBits("high", 0xffff0000), t, t)
+			a.op("VFMADD231PS.BCST", fmt.Sprintf("%d(AX)", 128*r), bEven, even+r)
+			a.op("VFMADD231PS.BCST", fmt.Sprintf("%d(AX)", 128*r+64), bOdd, odd+r)
+			continue
 		}
+		a.op("VBROADCASTSS", fmt.Sprintf("%d(AX)", 128*r), t)
+		a.op("VFMADD231PS", bEven, t, even+r)
+		a.op("VBROADCASTSS", fmt.Sprintf("%d(AX)", 128*r+64), t)
 		a.op("VFMADD231PS", bOdd, t, odd+r)
 	}
 	a.op("ADDQ", "$4", "AX")
@@ -366,7 +392,7 @@ func (a *assembly) bfTiles() {
 		a.op("VADDPS", odd+r, even+r, even+r)
 		a.op("VADDPS", even+r, sum+r, sum+r)
 	}
-	a.op("ADDQ", "$(1024-64)", "AX")
+	a.op("ADDQ", "$(2048-64)", "AX")
 	a.op("DECQ", "R9")
 	a.op("JNE", "tile")
 	for r := range rows {
@@ -381,11 +407,11 @@ func (a *assembly) bfTiles() {
 	for range rows {
 		a.op("ADDQ", "R8", "DI")
 	}
-	a.op("ADDQ", fmt.Sprintf("$%d", 64*rows), "R12")
-	a.op("CMPQ", "R12", "$1024")
+	a.op("ADDQ", fmt.Sprintf("$%d", 128*rows), "R12")
+	a.op("CMPQ", "R12", "$2048")
 	a.op("JLT", "group")
 	a.argument("strip", "AX", false)
-	a.op("SHLQ", "$10", "AX")
+	a.op("SHLQ", "$11", "AX")
 	a.op("ADDQ", "AX", "SI")
 	a.op("DECQ", "R13")
 	a.op("JNE", "strip")

@@ -60,6 +60,7 @@ func (a *assembly) all() {
 	a.bfPairs()
 	a.bfRows()
 	a.bfTurn()
+	a.bfSpread()
 	a.bfTiles()
 	a.gelu()
 	a.geluBackward()
