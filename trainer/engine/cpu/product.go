@@ -63,7 +63,7 @@ func (p *product) packsA() bool { return p.aCol >= far }
 func (p *product) packsB() bool { return p.bCol != 1 || p.bRow >= far }
 
 // grid returns how many rows and panels a task takes: as many as stay in the second-level cache, fewer until there are
-// tasks enough to keep all threads busy to the end. Every group of panels packs A anew and every block of rows B, so the
+// tasks enough to keep all threads busy to the end: many, or as many for each. Every group of panels packs A anew and every block of rows B, so the
 // cut that repeats no packing is made first.
 func (k *fast) grid(p product, panels int) (rows, group int) {
 	if p.m*p.n*p.k < smallProduct {
