@@ -30,39 +30,41 @@ func TestFineTuningsThatWereKilledEndAsIfNothingHadHappened(t *testing.T) {
 	first.Config = json.RawMessage(`{"model":{"n_layer":1,"n_head":2,"d_model":256,"context":8},"batch_size":1,"steps":2,"checkpoint_every":2,"eval_every":2,"eval_batches":1}`)
 	base := finish(t, c, begin(t, c, first).ID)
 	kinds := map[string]string{"full": "", "adapters": `,"finetune":{"lora":{"rank":2,"targets":"attention"}}`}
-	of := func(kind string) client.StartRun {
-		return tuning(base.ID, "dataset", "mill", fmt.Sprintf(`{"steps":60,"checkpoint_every":15,"eval_every":60,"eval_batches":1,"batch_size":1%s}`, kinds[kind]))
-	}
-	for kind := range kinds {
-		plain := finish(t, c, begin(t, c, of(kind)).ID)
-		broken := begin(t, c, of(kind))
-		checkpointed(t, c, broken.ID, 1)
-		end(proc) // kill -9
-		proc = spawn(t, config)
-		done := finish(t, c, broken.ID)
-		if done.Attempts != 2 || done.Output("checkpoint") != plain.Output("checkpoint") || done.Output("checkpoint") == "" {
-			t.Errorf("%s: after %d attempts it ended in %q, the undisturbed one in %q", kind, done.Attempts, done.Output("checkpoint"), plain.Output("checkpoint"))
-		}
-		for _, key := range []string{"train/loss", "grad_norm"} {
-			if fmt.Sprint(points(t, c, done.ID, key, 60)) != fmt.Sprint(points(t, c, plain.ID, key, 60)) {
-				t.Errorf("%s: %s differs", kind, key)
+	for kind, settings := range kinds {
+		caught(t, func(size int) bool {
+			steps := 60 * size
+			start := tuning(base.ID, "dataset", "mill", fmt.Sprintf(`{"steps":%d,"checkpoint_every":%d,"eval_every":%d,"eval_batches":1,"batch_size":1%s}`, steps, steps/4, steps, settings))
+			plain := finish(t, c, begin(t, c, start).ID)
+			broken := begin(t, c, start)
+			checkpointed(t, c, broken.ID, 1)
+			end(proc) // kill -9
+			proc = spawn(t, config)
+			done := finish(t, c, broken.ID)
+			if done.Output("checkpoint") != plain.Output("checkpoint") || done.Output("checkpoint") == "" {
+				t.Errorf("%s: it ended in %q, the undisturbed one in %q", kind, done.Output("checkpoint"), plain.Output("checkpoint"))
 			}
-		}
-		if !filesOf(t, c, done.ID)["from "+base.ID+" by finetune"] {
-			t.Errorf("%s: nothing says that it came from %s", kind, base.ID)
-		}
+			for _, key := range []string{"train/loss", "grad_norm"} {
+				if fmt.Sprint(points(t, c, done.ID, key, steps)) != fmt.Sprint(points(t, c, plain.ID, key, steps)) {
+					t.Errorf("%s: %s differs", kind, key)
+				}
+			}
+			if !filesOf(t, c, done.ID)["from "+base.ID+" by finetune"] {
+				t.Errorf("%s: nothing says that it came from %s", kind, base.ID)
+			}
 
-		// The two matrices of the feed-forward part have a mebibyte each, and are pieces of their own.
-		ours, theirs := piecesOf(t, c, config.Data, done.Output("checkpoint")), piecesOf(t, c, config.Data, base.Output("checkpoint"))
-		same := 0
-		for d := range ours {
-			if theirs[d] {
-				same++
+			// The two matrices of the feed-forward part have a mebibyte each, and are pieces of their own.
+			ours, theirs := piecesOf(t, c, config.Data, done.Output("checkpoint")), piecesOf(t, c, config.Data, base.Output("checkpoint"))
+			same := 0
+			for d := range ours {
+				if theirs[d] {
+					same++
+				}
 			}
-		}
-		if want := map[string]int{"full": 0, "adapters": 2}[kind]; same != want || len(theirs) < 2 {
-			t.Errorf("%s: %d of %d pieces are the base's, want %d", kind, same, len(ours), want)
-		}
+			if want := map[string]int{"full": 0, "adapters": 2}[kind]; same != want || len(theirs) < 2 {
+				t.Errorf("%s: %d of %d pieces are the base's, want %d", kind, same, len(ours), want)
+			}
+			return done.Attempts == 2
+		})
 	}
 }
 

@@ -98,6 +98,17 @@ func end(proc *exec.Cmd) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// caught does work during which a node is killed, four times as much of it at each try, until the kill came before the end: how fast a machine is
+// does not decide what is tested.
+func caught(t *testing.T, work func(size int) (inTheMiddle bool)) {
+	t.Helper()
+	for size := 1; !work(size); size *= 4 {
+		if t.Failed() || size > 1000 {
+			t.Fatalf("%d times the work was done before the kill came", size)
+		}
+	}
+}
+
 func TestKilledTwentyTimesUnderLoadEveryAcknowledgedPointIsThereOnce(t *testing.T) {
 	const writers = 4
 	kills := shorter(20, 5)

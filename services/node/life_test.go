@@ -48,7 +48,7 @@ func same(t *testing.T, c *client.Client, is, was client.Run, steps int) {
 
 func TestPausedBudgetedForkedAndRewoundTrainingsEndToTheBitAsUndisturbedOnes(t *testing.T) {
 	t.Parallel()
-	steps := shorter(900, 450)
+	steps := shorter(1800, 450)
 	every := steps / 3
 	config := node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0", Threads: 1}
 	c, _ := lab(t, config)
@@ -186,7 +186,7 @@ func TestKilledWhilePausingResumingAndForkingTheEndIsRight(t *testing.T) {
 		t.Skip("SKIPPED in the race pass: a child process is killed, run in the pass before it")
 	}
 	t.Parallel()
-	const steps, every = 900, 300
+	const steps, every = 1800, 600
 	config := node.Config{Data: t.TempDir(), Addr: freeport.Addr(t), Threads: 1}
 	proc := spawn(t, config)
 	defer func() { end(proc) }()

@@ -2,7 +2,9 @@ package node_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"syscall"
 	"testing"
@@ -21,7 +23,7 @@ func TestATrainingThatWasKilledAndStoppedEndsAsIfNothingHadHappened(t *testing.T
 		t.Skip("SKIPPED in the race pass: a child process is killed, run in the pass before it")
 	}
 	t.Parallel()
-	const steps, every = 1200, 150
+	const steps, every = 2400, 300
 	config := node.Config{Data: t.TempDir(), Addr: freeport.Addr(t), Threads: 1}
 	proc := spawn(t, config)
 	defer func() { end(proc) }()
@@ -94,31 +96,38 @@ func TestAnEvaluationThatWasKilledIsDoneOnce(t *testing.T) {
 	defer func() { end(proc) }()
 	c := client.New("http://"+config.Addr, "")
 	finish(t, c, begin(t, c, curation(t, corpus(t, 40), 300)).ID)
-	run := begin(t, c, training(10, 10, "samples"))
-	running := errors.New("an evaluation is running")
-	err := c.WatchRuns(t.Context(), map[string]any{"kind": []string{"EVALUATE"}}, func(r client.Run) error {
-		if r.Status == "RUNNING" {
-			return running
+	caught(t, func(size int) bool {
+		suite := fmt.Sprintf("long-%d", size)
+		prompts, err := json.Marshal(slices.Repeat([]string{"", "the ", "rain"}, size))
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
+		definition := fmt.Sprintf(`{"format":"millrace.suite/1","name":%q,"version":1,"tasks":[{"name":"greedy","kind":"generate","prompts":%s,"max_tokens":500}]}`, suite, prompts)
+		if _, err := c.SaveSuite(t.Context(), json.RawMessage(definition), nil, ""); err != nil {
+			t.Fatal(err)
+		}
+		run := begin(t, c, training(10, 10, suite))
+		var evaluation client.Run
+		eventually(t, func() bool {
+			runs, _, _, err := c.Runs(t.Context(), map[string]any{"kind": []string{"EVALUATE"}, "status": []string{"RUNNING", "FINISHED"}}, 1, "")
+			if err != nil || len(runs) == 0 || runs[0].Name != suite+" of step 10" {
+				return false
+			}
+			evaluation = runs[0]
+			return true
+		}, func() any { return run })
+		end(proc) // kill -9
+		proc = spawn(t, config)
+		judged := finish(t, c, evaluation.ID)
+		ks, err := c.Checkpoints(t.Context(), run.ID)
+		if err != nil || len(ks) != 1 || len(ks[0].Evaluations) != 1 || len(ks[0].Evaluations[0].Samples) == 0 {
+			t.Errorf("%+v %v", ks, err)
+		}
+		if n := len(facts(t, c, "evaluation.completed", run.ID)); n != 1 {
+			t.Errorf("%d evaluations after %d attempts", n, judged.Attempts)
+		}
+		return judged.Attempts == 2
 	})
-	if !errors.Is(err, running) {
-		t.Fatal(err)
-	}
-	end(proc)
-	proc = spawn(t, config)
-	runs, _, _, err := c.Runs(t.Context(), map[string]any{"kind": []string{"EVALUATE"}}, 10, "")
-	if err != nil || len(runs) != 1 {
-		t.Fatalf("%d evaluations: %v", len(runs), err)
-	}
-	judged := finish(t, c, runs[0].ID)
-	ks, err := c.Checkpoints(t.Context(), run.ID)
-	if err != nil || len(ks) != 1 || len(ks[0].Evaluations) != 1 || len(ks[0].Evaluations[0].Samples) == 0 {
-		t.Errorf("%+v %v", ks, err)
-	}
-	if n := len(facts(t, c, "evaluation.completed", run.ID)); n != 1 || judged.Attempts != 2 {
-		t.Errorf("%d evaluations after %d attempts", n, judged.Attempts)
-	}
 }
 
 func TestACurationThatIsStoppedPublishesNothing(t *testing.T) {
