@@ -203,9 +203,10 @@ func (r *run) makeModel(products engine.Kernels) (err error) {
 	return nil
 }
 
-// settle makes a rollback possible before the first checkpoint.
+// settle copies the state to where the first checkpoint will be copied. A rollback goes back to it before there is a checkpoint; and memory
+// that was written to once does not hold up a training that goes on after its first checkpoint.
 func (r *run) settle() error {
-	if !r.rollsBack() {
+	if goesOn := r.config.CheckpointEvery < r.config.Steps || len(r.job.SaveAt) > 0; !r.rollsBack() && !(r.saver.roomy && goesOn) {
 		return nil
 	}
 	c, err := r.checkpoint()

@@ -58,6 +58,7 @@ type makeCmd struct {
 	Vocab   int      `help:"Size of the tokenizer's vocabulary." default:"4096" placeholder:"N"`
 	Detach  bool     `short:"d" help:"Do not wait for the end."`
 
+	HeldOutBy   string `help:"What no model is trained on: whole documents, or the tail of the text, which is right for one file or a few." enum:"document,tail" default:"document" placeholder:"document|tail"`
 	TokenizerOf string `help:"Take the tokenizer of a checkpoint (RUN, RUN@STEP, an alias), so that its model can be trained further." placeholder:"RUN"`
 }
 
@@ -108,7 +109,7 @@ func (cmd *makeCmd) recipe() (json.RawMessage, error) {
 	if cmd.TokenizerOf != "" {
 		vocab = 0
 	}
-	return folderRecipe(cmd.Name, folders, cmd.Include, limit, vocab)
+	return folderRecipe(cmd.Name, folders, cmd.Include, limit, vocab, cmd.HeldOutBy)
 }
 
 // isRecipe tells whether an argument is a recipe and no source.
@@ -140,7 +141,7 @@ func sourceKey(path string) string {
 }
 
 // folderRecipe is the recipe of some folders and files with everything else left to its default. vocab 0 says nothing of the tokenizer.
-func folderRecipe(name string, paths, include []string, limit int64, vocab int) (json.RawMessage, error) {
+func folderRecipe(name string, paths, include []string, limit int64, vocab int, heldOutBy string) (json.RawMessage, error) {
 	var sources []map[string]any
 	for _, p := range paths {
 		key := sourceKey(p)
@@ -150,7 +151,7 @@ func folderRecipe(name string, paths, include []string, limit int64, vocab int) 
 		}
 		sources = append(sources, s)
 	}
-	recipe := map[string]any{"name": name, "sources": sources}
+	recipe := map[string]any{"name": name, "sources": sources, "held_out_by": heldOutBy}
 	if vocab > 0 {
 		recipe["tokenizer"] = map[string]any{"kind": "bpe", "vocab_size": vocab}
 	}

@@ -13,7 +13,7 @@ func TestSourcesAreReadByWhatTheyAreCalled(t *testing.T) {
 		"/texts": "folder", "/a.jsonl": "jsonl", "/a.JSONL.gz": "jsonl", "/a.ndjson.zst": "jsonl", "/a.csv": "csv", "/a.tsv.gz": "csv", "/a.parquet": "parquet",
 		"/a.warc.gz": "warc", "/a.wet": "warc", "s3://bucket/texts": "folder", "s3://bucket/a.jsonl.zst": "jsonl",
 	} {
-		raw, err := folderRecipe("x", []string{path}, nil, 0, 300)
+		raw, err := folderRecipe("x", []string{path}, nil, 0, 300, curator.ByDocument)
 		if err != nil {
 			t.Fatal(err)
 		}

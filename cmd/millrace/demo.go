@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"millrace/client"
+	"millrace/curator"
 	"millrace/services/node"
 )
 
@@ -132,7 +133,7 @@ func (cmd *demoCmd) curate(ctx context.Context, c *client.Client) (client.Datase
 		}
 		name, folders, include = "go-distribution", []string{filepath.Join(root, "src"), filepath.Join(root, "doc")}, []string{"*.go", "*.md", "*.html", "*.txt"}
 	}
-	config, err := folderRecipe(name, folders, include, limit, 4096)
+	config, err := folderRecipe(name, folders, include, limit, 4096, curator.ByDocument)
 	if err != nil {
 		return client.Dataset{}, err
 	}

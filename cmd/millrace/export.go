@@ -23,9 +23,11 @@ type exportCmd struct {
 	Checkpoint string `arg:"" help:"RUN (its last checkpoint), RUN@STEP, RUN@ALIAS, EXPERIMENT:ALIAS, an alias such as best, or a digest."`
 	Format     string `help:"For whom: hf (a folder for transformers), gguf (llama.cpp), llmc (llm.c), or peft (the adapters alone of a fine-tuning with LoRA)." enum:"hf,gguf,llmc,peft" default:"hf"`
 	DType      string `name:"dtype" help:"Format of the weights: f32, f16, bf16, q8_0 (gguf), or keep." enum:"keep,f32,f16,bf16,q8_0" default:"keep"`
-	Out        string `required:"" short:"o" help:"Folder to write into; it is made." type:"path" placeholder:"DIR"`
+	Out        string `required:"" short:"o" help:"Folder to write into; it is made. For gguf it may be the file, NAME.gguf." type:"path" placeholder:"DIR"`
 	Name       string `help:"What the model is called, in a GGUF and its file's name (default: the run's name)."`
 	Shard      string `help:"Size above which a folder's weights are divided into several files." default:"5GB" placeholder:"SIZE"`
+
+	file string // the GGUF's name in Out; "" makes one of the model's
 }
 
 // exported is what export prints.
@@ -52,6 +54,9 @@ func (cmd *exportCmd) Run(ctx context.Context, g *Global) (err error) {
 		if run, err := c.Run(ctx, place.Run); err == nil {
 			name = run.Name
 		}
+	}
+	if cmd.Format == "gguf" && strings.EqualFold(filepath.Ext(cmd.Out), ".gguf") {
+		cmd.Out, cmd.file = filepath.Split(cmd.Out)
 	}
 	if cmd.Format == "peft" {
 		return cmd.adapters(ctx, g, c, place, name)
@@ -125,11 +130,15 @@ func (cmd *exportCmd) write(m *exchange.Model, name string, limit int64) ([]stri
 	}
 	switch exchange.Format(cmd.Format) {
 	case exchange.GGUF:
-		base := plainName(name)
-		if d != "" {
-			base += "-" + cmd.DType
+		base := cmd.file
+		switch {
+		case base != "":
+		case d != "":
+			base = plainName(name) + "-" + cmd.DType + ".gguf"
+		default:
+			base = plainName(name) + ".gguf"
 		}
-		path, err := file(base+".gguf", func(w io.Writer) error { _, err := m.WriteGGUF(w, d, name); return err })
+		path, err := file(base, func(w io.Writer) error { _, err := m.WriteGGUF(w, d, name); return err })
 		return []string{path}, err
 	case exchange.LLMC:
 		path, err := file("model.bin", func(w io.Writer) error { _, err := m.WriteLLMC(w, d); return err })

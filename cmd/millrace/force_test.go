@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"millrace/client"
+	"millrace/curator"
 )
 
 // TestASecondInterruptForces tells a node to stop in the middle of a long step, and then again.
@@ -42,7 +43,7 @@ func TestASecondInterruptForces(t *testing.T) {
 	if err := corpus(text, 60); err != nil {
 		t.Fatal(err)
 	}
-	recipe, err := folderRecipe("mill", []string{text}, nil, 0, 300)
+	recipe, err := folderRecipe("mill", []string{text}, nil, 0, 300, curator.ByDocument)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ type bar struct {
 	phase string
 	line  string
 	drawn bool
+	whole bool // the phase was shown as done
 }
 
 // newBar draws on standard error, so that standard output stays for results. quiet draws nothing.
@@ -45,14 +46,15 @@ func (b *bar) draw(r client.Run) {
 	}
 	now := time.Now()
 	changed := r.Progress.Phase != b.phase
-	if !b.live && !changed && now.Sub(b.last) < plainEvery && !r.Ended() {
+	whole := r.Progress.Total > 0 && r.Progress.Done >= r.Progress.Total
+	if !b.live && !changed && (!whole || b.whole) && now.Sub(b.last) < plainEvery && !r.Ended() {
 		return
 	}
 	line := progressLine(r)
 	if line == b.line {
 		return
 	}
-	b.last, b.phase, b.line = now, r.Progress.Phase, line
+	b.last, b.phase, b.line, b.whole = now, r.Progress.Phase, line, whole
 	if b.live {
 		fmt.Fprintf(b.out, "\r\x1b[K%s", clip(line, b.width-1))
 		b.drawn = true

@@ -173,7 +173,7 @@ func explain(ctx context.Context, err error) error {
 	case errors.Is(err, curator.ErrEmpty):
 		return job.Fail("empty_corpus", "loosen the filters, or name sources with text in them", err)
 	case errors.Is(err, curator.ErrSplitEmpty):
-		return job.Fail("empty_split", "change held_out, or give more documents", err)
+		return job.Fail("empty_split", "change held_out, give more documents, or hold out the end of the text: --held-out-by tail, in a recipe held_out_by: tail", err)
 	case errors.Is(err, blob.ErrDenied), errors.Is(err, blob.ErrUnavailable), errors.Is(err, blob.ErrFull):
 		return job.Stored(err)
 	case errors.Is(err, syscall.ENOSPC):

@@ -101,6 +101,36 @@ func TestATrainingGoesOnWhileNATSIsAway(t *testing.T) {
 	t.Logf("%d attempts", done.Attempts)
 }
 
+func TestANodeThatStartsBeforeItsNATSWaitsForIt(t *testing.T) {
+	t.Parallel()
+	addr, store := freeport.Addr(t), t.TempDir()
+	came := make(chan *server.Server, 1)
+	var asked sync.Once // the server comes once the node has found nobody
+	log := slog.New(slog.NewTextHandler(writerFunc(func(p []byte) {
+		if bytes.Contains(p, []byte("asking again")) {
+			asked.Do(func() { go func() { came <- natsAt(t, addr, store) }() })
+		}
+	}), nil))
+	n, err := node.Open(t.Context(), node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0", NATS: node.NATS{URL: "nats://" + addr}, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	nats := <-came
+	nats.Shutdown()
+	nats.WaitForShutdown()
+}
+
+// writerFunc is called with each line of a log.
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
+}
+
 func TestATrainingGoesOnWhileS3IsAway(t *testing.T) {
 	t.Parallel()
 	const every = 20

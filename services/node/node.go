@@ -107,7 +107,7 @@ func (n *Node) openBus(ctx context.Context) error {
 		}
 		c.Token = s.NATSToken
 	}
-	b, err := bus.Open(ctx, bus.Config{
+	b, err := n.reach(ctx, bus.Config{
 		URL: c.URL, Token: c.Token, User: c.User, Password: c.Password, CredsFile: c.CredsFile, CAFile: c.CAFile,
 		Monitor: c.Monitor, Replicas: c.Replicas, Relaxed: c.Relaxed, Listen: c.Listen,
 		Dir: filepath.Join(n.config.Data, "log"), Source: "/node/" + n.config.Worker, Log: n.log,
@@ -122,6 +122,28 @@ func (n *Node) openBus(ctx context.Context) error {
 		return b.Close(ctx)
 	})
 	return nil
+}
+
+// natsPatience is how long a node waits for a NATS that does not answer yet, as it waits for storage: machines of a cluster start in any order.
+const natsPatience = 30 * time.Second
+
+// reach opens the bus, and asks again while nobody answers.
+func (n *Node) reach(ctx context.Context, c bus.Config) (*bus.Bus, error) {
+	for began, said := time.Now(), false; ; {
+		b, err := bus.Open(ctx, c)
+		if !errors.Is(err, bus.ErrUnreachable) || time.Since(began) > natsPatience {
+			return b, err
+		}
+		if !said {
+			n.log.Warn("NATS does not answer yet; asking again", "for", natsPatience, "error", err)
+			said = true
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 func (n *Node) openBlobs(ctx context.Context) error {
