@@ -79,11 +79,9 @@ type stepped struct {
 
 const stepsFor = 6 * time.Second
 
-// turns is how often each side is measured, one after the other, to keep its best: other guests of a virtual machine come and go.
-const turns = 2
-
-// inTurns measures several contenders in turn and returns the least seconds of each. One that returns 0 is not there.
-func inTurns(contenders ...func() (float64, error)) ([]float64, error) {
+// inTurns measures several contenders one after the other, so many times, and returns the least seconds of each: other guests of a virtual
+// machine come and go. One that returns 0 is not there.
+func inTurns(turns int, contenders ...func() (float64, error)) ([]float64, error) {
 	best := make([]float64, len(contenders))
 	for range turns {
 		for i, measure := range contenders {
@@ -122,7 +120,7 @@ func trainingSteps(ctx context.Context, p peers) ([]Row, error) {
 		torch := func(mode string) func() (float64, error) {
 			return p.seconds(ctx, 2, "torch_train.py", append(s.args(), mode, fmt.Sprint(stepsFor.Seconds()))...)
 		}
-		took, err := inTurns(ours(&both, "f32", 2), torch("eager"), torch("compile"), ours(&half, "bf16", 2), torch("bf16"), ours(&alone, "f32", 1))
+		took, err := inTurns(2, ours(&both, "f32", 2), torch("eager"), torch("compile"), ours(&half, "bf16", 2), torch("bf16"), ours(&alone, "f32", 1))
 		if err != nil {
 			return nil, err
 		}
@@ -182,7 +180,7 @@ func products(ctx context.Context, p peers) ([]Row, error) {
 				for _, kind := range kinds {
 					contenders = append(contenders, p.seconds(ctx, threads, "torch_product.py", fmt.Sprint(m), fmt.Sprint(k), fmt.Sprint(n), kind, "0.5"))
 				}
-				took, err := inTurns(contenders...)
+				took, err := inTurns(4, contenders...)
 				if err != nil {
 					return nil, err
 				}

@@ -46,7 +46,7 @@ func generation(ctx context.Context, _ peers) ([]Row, error) {
 			return got.Seconds, err
 		}
 		ended := ""
-		took, err := inTurns(mine, func() (float64, error) {
+		took, err := inTurns(2, mine, func() (float64, error) {
 			took, err := p.seconds(ctx, 2, "llama_generate.py", path, fmt.Sprint(generated))()
 			if err == nil {
 				return took, nil

@@ -26,4 +26,5 @@ while len(times) < 10 or time.perf_counter() - began < limit:
     at = time.perf_counter()
     multiply()
     times.append(time.perf_counter() - at)
-peer.say(seconds=statistics.median(times), best=min(times))
+part = max(1, len(times) // 10)  # the least median of ten stretches: other guests of a virtual machine come and go within a second
+peer.say(seconds=min(statistics.median(times[i : i + part]) for i in range(0, len(times) - part + 1, part)), best=min(times))

@@ -139,7 +139,7 @@ func (k *fast) scores(sc *scratch, room, p []float32, row int, a *attended, q []
 	count := k.tiles(most)
 	for t := range count {
 		low, high := most*t/count, most*(t+1)/count
-		k.tile(p[low*row:], row, keys.rows[low*keys.row:], keys.row, 1, queries, k.panel, nil, high-low, k.panel, s.Heads.Dim, false, nil, 0)
+		k.tile(p[low*row:], row, keys.rows[low*keys.row:], keys.row, 1, queries, k.panel, nil, high-low, k.panel, s.Heads.Dim, false, nil, 0, nil)
 	}
 	return k.adjust(sc, p, row, a, from, to)
 }
@@ -260,7 +260,7 @@ func (k *fast) scoreGradients(sc *scratch, room, p, d []float32, row int, column
 	count := k.tiles(most)
 	for t := range count {
 		low, high := most*t/count, most*(t+1)/count
-		k.tile(d[low*row:], row, values.rows[low*values.row:], values.row, 1, grads, k.panel, nil, high-low, k.panel, dim, false, nil, 0)
+		k.tile(d[low*row:], row, values.rows[low*values.row:], values.row, 1, grads, k.panel, nil, high-low, k.panel, dim, false, nil, 0, nil)
 	}
 	seen, lse := columns[:k.panel], columns[k.panel:]
 	a.sight(seen, from, to)
@@ -343,6 +343,6 @@ func (k *fast) packAll(dst []float32, p *product) []float32 {
 // times multiplies one tile of A by rows first..first+length of B, as far as n columns.
 func (k *fast) times(c []float32, cRow int, a []float32, aRow, aCol int, b operand, rows, n, first, length int, add bool) {
 	for column := 0; column < n; column += k.panel {
-		k.tile(c[column:], cRow, a, aRow, aCol, b.panels[column*b.step+first*b.panelRow:], b.panelRow, nil, rows, min(k.panel, n-column), length, add, nil, 0)
+		k.tile(c[column:], cRow, a, aRow, aCol, b.panels[column*b.step+first*b.panelRow:], b.panelRow, nil, rows, min(k.panel, n-column), length, add, nil, 0, nil)
 	}
 }

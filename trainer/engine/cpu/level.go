@@ -12,8 +12,7 @@ type level struct {
 
 	// The product's register tile: at most tileRows rows of A by one panel, panel columns of B wide. Half a panel is a vector.
 	tileRows, panel int
-	tile            func(c []float32, cRow int, a []float32, aRow, aCol int, b []float32, bRow int, bias []float32, rows, cols, k int, add bool, ahead []float32, aheadRow int)
-	packRows        func(dst, src []float32, ld, k, panels, stride int)
+	tile            func(c []float32, cRow int, a []float32, aRow, aCol int, b []float32, bRow int, bias []float32, rows, cols, k int, add bool, ahead []float32, aheadRow int, keep []float32)
 	packTransposed  func(dst, src []float32, ld, blocks int)
 	packColumns     func(dst, src []float32, ld, width, height, k int)
 

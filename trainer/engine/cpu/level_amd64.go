@@ -18,7 +18,7 @@ func levels() []level {
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 		found = append(found, level{
 			name: "avx2", tileRows: 6, panel: 16,
-			tile: tileAvx2, packRows: packRowsAvx2, packTransposed: packTransposedAvx2, packColumns: packColumnsAvx2,
+			tile: tileAvx2, packTransposed: packTransposedAvx2, packColumns: packColumnsAvx2,
 			gelu: geluAvx2, geluBackward: geluBackwardAvx2,
 			softmax: softmaxAvx2, softmaxColumns: softmaxColumnsAvx2, softmaxColumnsBackward: softmaxColumnsBackwardAvx2,
 			layerNorm: layerNormAvx2, layerNormBackward: layerNormBackwardAvx2,
@@ -40,7 +40,7 @@ func hasAVX512() bool {
 func avx512Level() level {
 	return level{
 		name: "avx512", tileRows: 14, panel: 32,
-		tile: tileAvx512, packRows: packRowsAvx512, packTransposed: packTransposedAvx512, packColumns: packColumnsAvx512,
+		tile: tileAvx512, packTransposed: packTransposedAvx512, packColumns: packColumnsAvx512,
 		gelu: geluAvx512, geluBackward: geluBackwardAvx512,
 		softmax: softmaxAvx512, softmaxColumns: softmaxColumnsAvx512, softmaxColumnsBackward: softmaxColumnsBackwardAvx512,
 		layerNorm: layerNormAvx512, layerNormBackward: layerNormBackwardAvx512,

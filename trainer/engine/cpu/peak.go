@@ -68,7 +68,7 @@ func (k *fast) burst() func() (multiplyAdds int) {
 	const steps = 4000
 	a, b, c := make([]float32, steps), make([]float32, k.panel), make([]float32, k.tileRows*k.panel)
 	return func() int {
-		k.tile(c, k.panel, a, 0, 1, b, 0, nil, k.tileRows, k.panel, steps, false, nil, 0)
+		k.tile(c, k.panel, a, 0, 1, b, 0, nil, k.tileRows, k.panel, steps, false, nil, 0, nil)
 		return steps * k.tileRows * k.panel
 	}
 }

@@ -101,15 +101,18 @@ func (k *fast) block(p *product, s *scratch, fromRow, toRow, fromPanel, toPanel,
 	deep := depths(p.k)
 	stride := deep * k.panel // from packed panel to packed panel
 	from, to := fromPanel*k.panel, min(p.n, toPanel*k.panel)
-	// Whole panels of near rows, or rows used only once, are read where they lie.
-	inPlace := 0
-	if !p.packsB() || p.bCol == 1 && toRow-fromRow <= k.tileRows {
-		inPlace = (to - from) / k.panel
+	// Whole panels of near rows, or of rows used only once, are read where they lie; those of far rows by the first tile, which copies them.
+	inPlace, copied := 0, 0
+	switch whole := (to - from) / k.panel; {
+	case !p.packsB() || p.bCol == 1 && toRow-fromRow <= k.tileRows:
+		inPlace = whole
+	case p.bCol == 1:
+		copied = whole
 	}
 	packed := grow(&s.panels, (toPanel-fromPanel)*stride)
 	for start := 0; start < p.k; start += deep {
 		length := min(deep, p.k-start)
-		k.pack(packed[inPlace*stride:], stride, p, start, length, from+inPlace*k.panel, to)
+		k.pack(packed[(inPlace+copied)*stride:], stride, p, start, length, from+(inPlace+copied)*k.panel, to)
 		bias := p.bias
 		if start > 0 {
 			bias = nil
@@ -144,8 +147,12 @@ func (k *fast) block(p *product, s *scratch, fromRow, toRow, fromPanel, toPanel,
 				for t := range tiles {
 					top := row + t*height
 					lines, apart := soon.next(length)
-					k.tile(p.c[top*p.cRow+column:], p.cRow, a[t*aTile:], aRow, aCol, b, bRow,
-						offset, min(height, row+rows-top), min(k.panel, to-column), length, p.add || start > 0, lines, apart)
+					rowsOfB, rowOfB, keep := b, bRow, []float32(nil)
+					if panel < copied && top == fromRow {
+						rowsOfB, rowOfB, keep = p.b[start*p.bRow+column:], p.bRow, b
+					}
+					k.tile(p.c[top*p.cRow+column:], p.cRow, a[t*aTile:], aRow, aCol, rowsOfB, rowOfB,
+						offset, min(height, row+rows-top), min(k.panel, to-column), length, p.add || start > 0, lines, apart, keep)
 				}
 			}
 		}
@@ -159,12 +166,11 @@ func (k *fast) pack(dst []float32, stride int, p *product, start, length, from, 
 		return
 	}
 	if p.bCol == 1 {
-		whole := (to - from) / k.panel
-		k.packRows(dst, p.b[start*p.bRow+from:], p.bRow, length, whole, stride)
-		if rest := p.b[start*p.bRow+from+whole*k.panel:]; from+whole*k.panel < to {
+		for ; from < to; from, dst = from+k.panel, dst[min(stride, len(dst)):] {
+			width := min(k.panel, to-from)
 			for i := range length {
-				row := dst[whole*stride+i*k.panel:][:k.panel]
-				clear(row[copy(row, rest[i*p.bRow:][:to-from-whole*k.panel]):])
+				row := dst[i*k.panel:][:k.panel]
+				clear(row[copy(row, p.b[(start+i)*p.bRow+from:][:width]):])
 			}
 		}
 		return

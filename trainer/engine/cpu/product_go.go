@@ -1,8 +1,14 @@
 package cpu
 
-// tileGo computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
+// tileGo computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add. With keep it copies the panel's
+// rows there, one behind the other.
 // Two rows and four columns at a time, which is what Go's compiler keeps in registers.
-func tileGo(c []float32, cRow int, a []float32, aRow, aCol int, b []float32, bRow int, bias []float32, rows, cols, k int, add bool, _ []float32, _ int) {
+func tileGo(c []float32, cRow int, a []float32, aRow, aCol int, b []float32, bRow int, bias []float32, rows, cols, k int, add bool, _ []float32, _ int, keep []float32) {
+	if keep != nil {
+		for p := range k {
+			copy(keep[p*8:][:8], b[p*bRow:])
+		}
+	}
 	for r := 0; r < rows; r += 2 {
 		second := min(r+1, rows-1) // the last odd row is computed twice
 		for j := 0; j < cols; j += 4 {
@@ -41,15 +47,6 @@ func dotGo(a0, a1 []float32, aCol int, b []float32, bRow, k int) (s0, s1, s2, s3
 		t3 += y * row[3]
 	}
 	return
-}
-
-// packRowsGo copies k rows, ld apart, of panels side by side into panels that lie stride apart.
-func packRowsGo(dst, src []float32, ld, k, panels, stride int) {
-	for p := range k {
-		for panel := range panels {
-			copy(dst[panel*stride+p*8:][:8], src[p*ld+panel*8:])
-		}
-	}
 }
 
 // packTransposedGo writes blocks squares (4×4) of the transpose of src, whose rows are ld apart, into half a panel.

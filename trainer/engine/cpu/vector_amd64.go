@@ -4,14 +4,10 @@ package cpu
 
 // tileAvx512 computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
 // aRow or aCol is 1. For every four of k it asks for a line of what will be read next, at ahead and from there aheadRow apart.
+// With keep, the panel's rows are copied there, one behind the other.
 //
 //go:noescape
-func tileAvx512(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool, ahead []float32, aheadRow int)
-
-// packRowsAvx512 copies k rows, ld apart, of panels side by side into panels that lie stride apart.
-//
-//go:noescape
-func packRowsAvx512(dst []float32, src []float32, ld int, k int, panels int, stride int)
+func tileAvx512(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool, ahead []float32, aheadRow int, keep []float32)
 
 // packTransposedAvx512 writes blocks squares of the transpose of src, whose rows are ld apart, into half a panel.
 //
@@ -205,14 +201,10 @@ func sgdAvx512(p []float32, m []float32, g []float32, coefficients *[6]float32)
 
 // tileAvx2 computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.
 // aRow or aCol is 1. For every four of k it asks for a line of what will be read next, at ahead and from there aheadRow apart.
+// With keep, the panel's rows are copied there, one behind the other.
 //
 //go:noescape
-func tileAvx2(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool, ahead []float32, aheadRow int)
-
-// packRowsAvx2 copies k rows, ld apart, of panels side by side into panels that lie stride apart.
-//
-//go:noescape
-func packRowsAvx2(dst []float32, src []float32, ld int, k int, panels int, stride int)
+func tileAvx2(c []float32, cRow int, a []float32, aRow int, aCol int, b []float32, bRow int, bias []float32, rows int, cols int, k int, add bool, ahead []float32, aheadRow int, keep []float32)
 
 // packTransposedAvx2 writes blocks squares of the transpose of src, whose rows are ld apart, into half a panel.
 //

@@ -6,7 +6,7 @@ import "math"
 func goLevel() level {
 	return level{
 		name: "go", tileRows: 4, panel: 8,
-		tile: tileGo, packRows: packRowsGo, packTransposed: packTransposedGo, packColumns: packColumnsGo,
+		tile: tileGo, packTransposed: packTransposedGo, packColumns: packColumnsGo,
 		gelu: geluGo, geluBackward: geluBackwardGo,
 		softmax: softmaxGo, softmaxColumns: softmaxColumnsGo, softmaxColumnsBackward: softmaxColumnsBackwardGo,
 		layerNorm: layerNormGo, layerNormBackward: layerNormBackwardGo,

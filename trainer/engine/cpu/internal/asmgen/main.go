@@ -54,7 +54,6 @@ func files() map[string][]byte {
 // all emits every kernel; the comments at each say what it computes.
 func (a *assembly) all() {
 	a.tile()
-	a.packRows()
 	a.packTransposed()
 	a.packColumns()
 	a.bfPairs()

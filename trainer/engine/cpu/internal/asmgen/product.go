@@ -22,10 +22,14 @@ const unroll = 4
 //
 // While it sums it asks for what is needed next, a line at a time: the rows of C that it is about to write, into the first-level cache, and
 // then what lies at ahead, aheadRow apart, into the second. Asked for at once, lines from memory would hold up those of B.
+//
+// The first tile on a panel whose rows are far apart copies it, after it has used it, to where the tiles that follow read it: to bring it
+// together before would take time of its own.
 func (a *assembly) tile() {
 	a.frame = 16
 	a.begin("tile", "computes rows×cols of C from k columns of A and a panel of B: C = A·B + bias, or C += A·B with add.\n"+
-		"// aRow or aCol is 1. For every four of k it asks for a line of what will be read next, at ahead and from there aheadRow apart.",
+		"// aRow or aCol is 1. For every four of k it asks for a line of what will be read next, at ahead and from there aheadRow apart.\n"+
+		"// With keep, the panel's rows are copied there, one behind the other.",
 		[]param{
 			{"c", "[]float32"},
 			{"cRow", "int"},
@@ -41,6 +45,7 @@ func (a *assembly) tile() {
 			{"add", "bool"},
 			{"ahead", "[]float32"},
 			{"aheadRow", "int"},
+			{"keep", "[]float32"},
 		}, nil)
 	a.op("MOVQ", a.arg("aheadRow"), "R14")
 	a.op("SHLQ", "$2", "R14")
@@ -85,8 +90,8 @@ func strided(pointer, stride, three string, step, offset int) string {
 }
 
 // sumLoop emits the loop over k. prepare makes A's pointers, element says where one step's element of row r is, and advance
-// moves the pointers on.
-func (a *assembly) sumLoop(name string, rows int, prepare func(), element func(r, step int) string, advance func(steps int)) {
+// moves the pointers on. keep is a free register.
+func (a *assembly) sumLoop(name string, rows int, keep string, prepare func(), element func(r, step int) string, advance func(steps int)) {
 	low, high := a.regs-4, a.regs-3 // the panel's row
 	spread := []int{a.regs - 2, a.regs - 1}
 	for r := range 2 * rows {
@@ -97,6 +102,16 @@ func (a *assembly) sumLoop(name string, rows int, prepare func(), element func(r
 		}
 	}
 	prepare()
+	a.base("keep", keep)
+	copied := func(steps int) {
+		for u := range steps {
+			a.op("VMOVUPS", strided("SI", "R11", "R15", u, 0), spread[0])
+			a.op("VMOVUPS", strided("SI", "R11", "R15", u, 4*a.width), spread[1])
+			a.op("VMOVUPS", spread[0], fmt.Sprintf("%d(%s)", 8*a.width*u, keep))
+			a.op("VMOVUPS", spread[1], fmt.Sprintf("%d(%s)", 8*a.width*u+4*a.width, keep))
+		}
+		a.op("ADDQ", fmt.Sprintf("$%d", 8*a.width*steps), keep)
+	}
 	step := func(u int) {
 		a.op("VMOVUPS", strided("SI", "R11", "R15", u, 0), low)
 		a.op("VMOVUPS", strided("SI", "R11", "R15", u, 4*a.width), high)
@@ -124,6 +139,9 @@ func (a *assembly) sumLoop(name string, rows int, prepare func(), element func(r
 	a.op("TESTQ", "R14", "R14")
 	a.op("CMOVQEQ", "DI", "R14")
 	a.op("JMP", name+"ahead")
+	a.label(name + "copy")
+	copied(unroll)
+	a.op("JMP", name+"copied")
 	a.label(name + "loop")
 	a.op("DECQ", "left-8(SP)")
 	a.op("JGT", name+"c")
@@ -135,6 +153,9 @@ func (a *assembly) sumLoop(name string, rows int, prepare func(), element func(r
 	for u := range unroll {
 		step(u)
 	}
+	a.op("TESTQ", keep, keep)
+	a.op("JNE", name+"copy")
+	a.label(name + "copied")
 	a.op("LEAQ", "(SI)(R11*4)", "SI")
 	advance(unroll)
 	a.op("SUBQ", fmt.Sprintf("$%d", unroll), "R12")
@@ -144,6 +165,10 @@ func (a *assembly) sumLoop(name string, rows int, prepare func(), element func(r
 	a.op("JEQ", fmt.Sprintf("write%d", rows))
 	a.label(name + "one")
 	step(0)
+	a.op("TESTQ", keep, keep)
+	a.op("JEQ", name+"kept")
+	copied(1)
+	a.label(name + "kept")
 	a.op("ADDQ", "R11", "SI")
 	advance(1)
 	a.op("DECQ", "R12")
@@ -154,7 +179,7 @@ func (a *assembly) sumLoop(name string, rows int, prepare func(), element func(r
 func (a *assembly) sumsByColumn(rows int) {
 	name := fmt.Sprintf("columns%d", rows)
 	a.label(name)
-	a.sumLoop(name, rows,
+	a.sumLoop(name, rows, "BX",
 		func() { a.op("LEAQ", "(R10)(R10*2)", "R9") }, // three columns on
 		func(r, step int) string { return strided("AX", "R10", "R9", step, 4*r) },
 		func(steps int) {
@@ -172,7 +197,7 @@ func (a *assembly) sumsByRow(rows int) {
 	name := fmt.Sprintf("rows%d", rows)
 	pointers := []string{"AX", "BX", "CX", "DX"}[:(rows+3)/4]
 	a.label(name)
-	a.sumLoop(name, rows,
+	a.sumLoop(name, rows, "R10",
 		func() {
 			a.op("LEAQ", "(R8)(R8*2)", "R9") // three rows on
 			for i := 1; i < len(pointers); i++ {
@@ -257,43 +282,6 @@ func (a *assembly) writeTile(rows int) {
 		write(2*r+1, highMask, fmt.Sprintf(secondHalf, "DI"))
 		a.op("ADDQ", "R13", "DI")
 	}
-	a.end()
-}
-
-// packRows copies whole rows of several panels at a time: what is side by side in memory is read once, page by page.
-func (a *assembly) packRows() {
-	a.begin("packRows", "copies k rows, ld apart, of panels side by side into panels that lie stride apart.",
-		append(slices("dst", "src"), param{"ld", "int"}, param{"k", "int"}, param{"panels", "int"}, param{"stride", "int"}), nil)
-	a.base("dst", "DI")
-	a.base("src", "SI")
-	for _, p := range []struct{ name, reg string }{{"ld", "R8"}, {"stride", "R9"}} {
-		a.op("MOVQ", a.arg(p.name), p.reg)
-		a.op("SHLQ", "$2", p.reg)
-	}
-	a.op("MOVQ", a.arg("k"), "CX")
-	a.op("MOVQ", a.arg("panels"), "R10")
-	a.op("TESTQ", "CX", "CX")
-	a.op("JEQ", "done")
-	a.op("TESTQ", "R10", "R10")
-	a.op("JEQ", "done")
-	a.label("row")
-	a.op("MOVQ", "SI", "AX")
-	a.op("MOVQ", "DI", "BX")
-	a.op("MOVQ", "R10", "DX")
-	a.label("panel")
-	a.op("VMOVUPS", "(AX)", 0)
-	a.op("VMOVUPS", fmt.Sprintf("%d(AX)", 4*a.width), 1)
-	a.op("VMOVUPS", 0, "(BX)")
-	a.op("VMOVUPS", 1, fmt.Sprintf("%d(BX)", 4*a.width))
-	a.op("ADDQ", fmt.Sprintf("$%d", 8*a.width), "AX")
-	a.op("ADDQ", "R9", "BX")
-	a.op("DECQ", "DX")
-	a.op("JNE", "panel")
-	a.op("ADDQ", "R8", "SI")
-	a.op("ADDQ", fmt.Sprintf("$%d", 8*a.width), "DI")
-	a.op("DECQ", "CX")
-	a.op("JNE", "row")
-	a.label("done")
 	a.end()
 }
 
