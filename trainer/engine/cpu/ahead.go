@@ -6,7 +6,8 @@ type ahead struct {
 	from          []float32 // its first value
 	row           int       // distance of its rows
 	rows, columns int
-	at, line      int // where the next tile begins: a row, and a line of it
+	wait          int // tiles that do not ask yet
+	at, line      int // where the next that asks begins: a row, and a line of it
 }
 
 // cacheLine is in values.
@@ -30,8 +31,18 @@ func (p *product) coming(start, length, from, to int) ahead {
 // asksEvery is how many values of k a tile sums for each line that it asks for.
 const asksEvery = 4
 
+// turns is how many tiles of length values of k, at least asksEvery, it takes to ask for all.
+func (a *ahead) turns(length int) int {
+	asks := max(1, length/asksEvery)
+	return (a.columns + cacheLine - 1) / cacheLine * ((a.rows + asks - 1) / asks)
+}
+
 // next returns where the lines are that a tile of length values of k asks for, and how far apart.
 func (a *ahead) next(length int) (lines []float32, apart int) {
+	if a.wait > 0 {
+		a.wait--
+		return nil, 0
+	}
 	if a.at >= a.rows {
 		return nil, 0
 	}

@@ -6,7 +6,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Tiles enough ask for every line of the block that comes, whichever way B lies, and never begin outside it.
+// As many tiles as are said to be needed ask for every line of the block that comes, whichever way B lies, and never begin outside it.
 func TestEveryLineThatComesIsAskedFor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := product{k: rapid.IntRange(600, 1200).Draw(t, "k"), n: rapid.IntRange(600, 1200).Draw(t, "n"), bRow: 1, bCol: 1}
@@ -20,13 +20,24 @@ func TestEveryLineThatComesIsAskedFor(t *testing.T) {
 
 		asked := make([]bool, len(p.b))
 		soon := p.coming(start, deep, from, to)
+		soon.wait = rapid.IntRange(0, 9).Draw(t, "wait")
+		for range soon.wait {
+			if lines, _ := soon.next(length); lines != nil {
+				t.Fatal("one that was to wait asks")
+			}
+		}
+		turns := soon.turns(length)
 		for lines, apart := soon.next(length); lines != nil; lines, apart = soon.next(length) {
+			turns--
 			first := len(p.b) - len(lines)
 			for i := range length / asksEvery {
 				if at := first + i*apart; at < len(asked) {
 					asked[at] = true
 				}
 			}
+		}
+		if turns != 0 {
+			t.Fatalf("%d more tiles were to ask", turns)
 		}
 		for k := start; k < min(p.k, start+deep); k++ {
 			for n := from; n < min(p.n, to); n++ {

@@ -96,6 +96,12 @@ func (k *fast) grid(p product, panels int) (rows, group int) {
 // strip is how many rows of A are taken at a time, to be read from the second-level cache for every panel.
 const strip = 128
 
+// tilesOf is how many tiles so many rows are cut into, strip by strip.
+func (k *fast) tilesOf(rows int) int {
+	of := func(rows int) int { return (rows + k.tileRows - 1) / k.tileRows }
+	return rows/strip*of(strip) + of(rows%strip)
+}
+
 // block computes rows fromRow..toRow of C in panels fromPanel..toPanel; panels from nextPanel on will most likely follow.
 func (k *fast) block(p *product, s *scratch, fromRow, toRow, fromPanel, toPanel, nextPanel int) {
 	deep := depths(p.k)
@@ -121,6 +127,8 @@ func (k *fast) block(p *product, s *scratch, fromRow, toRow, fromPanel, toPanel,
 		if start+deep >= p.k && nextPanel != fromPanel {
 			soon = p.coming(0, deep, nextPanel*k.panel, nextPanel*k.panel+to-from)
 		}
+		// What is asked for too early is gone again when it is wanted: the last tiles ask, as many as it takes.
+		soon.wait = max(0, k.tilesOf(toRow-fromRow)*((to-from+k.panel-1)/k.panel)-soon.turns(length))
 		for row := fromRow; row < toRow; row += strip {
 			rows := min(strip, toRow-row)
 			tiles := (rows + k.tileRows - 1) / k.tileRows
