@@ -120,7 +120,7 @@ func trainingSteps(ctx context.Context, p peers) ([]Row, error) {
 		torch := func(mode string) func() (float64, error) {
 			return p.seconds(ctx, 2, "torch_train.py", append(s.args(), mode, fmt.Sprint(stepsFor.Seconds()))...)
 		}
-		took, err := inTurns(2, ours(&both, "f32", 2), torch("eager"), torch("compile"), ours(&half, "bf16", 2), torch("bf16"), ours(&alone, "f32", 1))
+		took, err := inTurns(3, ours(&both, "f32", 2), torch("eager"), torch("compile"), ours(&half, "bf16", 2), torch("bf16"), ours(&alone, "f32", 1))
 		if err != nil {
 			return nil, err
 		}
