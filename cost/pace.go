@@ -144,12 +144,15 @@ func PaceOf(steps []Step, total float64, pauses ...Pause) (p Pace, ok bool) {
 		return p, false
 	}
 	each := secondsEach(all[at:]) // of a step
+	took := pauseSeconds(all, at, each, len(pauses))
+	fit := explained(all[at:], each, took)
+	each *= fit
 	p.PerSecond = 1 / each
 	rest := max(0, total-last.Done)
 	typical := rest * each
 	var slack Range // of pauses
-	for k, took := range pauseSeconds(all, at, each, len(pauses)) {
-		x := Seen{Pause: pauses[k], Seconds: took.seconds, Times: took.times, Left: pauses[k].left(last.Done, total)}
+	for k, took := range took {
+		x := Seen{Pause: pauses[k], Seconds: took.seconds * fit, Times: took.times, Left: pauses[k].left(last.Done, total)}
 		if x.Times == 0 {
 			x.Seconds = x.Steps * each
 			slack.Low -= x.Left * x.Seconds
@@ -247,6 +250,22 @@ func pauseSeconds(all []stretch, warm int, each float64, kinds int) []measured {
 		}
 	}
 	return out
+}
+
+// explained is how many times as long stretches took as their steps and pauses would. Where something else slows now a step and now a pause,
+// it may have met more of the ones than of the others; together they still take what they took.
+func explained(all []stretch, each float64, took []measured) float64 {
+	var seconds, foretold float64
+	for _, s := range all {
+		seconds, foretold = seconds+s.seconds, foretold+s.done*each
+		for k, n := range s.pauses {
+			foretold += n * took[k].seconds
+		}
+	}
+	if !(seconds > 0) || !(foretold > 0) {
+		return 1
+	}
+	return seconds / foretold
 }
 
 // within is the range of what is left, and why it is wide.
