@@ -170,7 +170,7 @@ func TestAnUnevenPaceIsSaidToBeOne(t *testing.T) {
 				return 1
 			}
 		case "ramp": // the batch grows until a part of the steps is done, and stays
-			m.noise = 0 // in which a ramp of a few percent a minute is not seen
+			m.noise = 0 // it would hide a ramp of a few percent a minute
 			until, to := rapid.Float64Range(0.3, 1).Draw(t, "until"), rapid.Float64Range(1, 6).Draw(t, "times")
 			m.factor = func(step, _ float64) float64 { return 1 + (to-1)*min(1, step/(until*float64(m.steps))) }
 		}

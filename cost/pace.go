@@ -108,7 +108,7 @@ type stretch struct {
 }
 
 // PaceOf measures how fast a run goes on: the mean pace of all that came after the warm-up and between pauses, and how long each kind of
-// pause takes. Its range is twice the standard error of the mean of eight parts, and 2%. Where the parts differ by more, the slowest and the
+// pause takes, both such that together they give the time that was seen. Its range is twice the standard error of the mean of eight parts, and 2%. Where the parts differ by more, the slowest and the
 // fastest are its ends; where the pace rises or falls steadily, one end is where that leads; of pauses that nobody saw yet, it is none at all
 // and three times as long as thought. Steps are in the order of time; Done may go back (a rewind): then only what came after counts. Kinds
 // of pauses of which there is one every other step are a part of the step. ok is false while too little was seen.

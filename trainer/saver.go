@@ -16,7 +16,7 @@ type saver struct {
 	copied bool
 	// keep holds on to the copy when the recorder is done: a rollback goes back to it.
 	keep bool
-	// roomy holds on to its memory: the next copy needs it again, and memory that is fresh is slow to come by, on a virtual machine above all.
+	// roomy takes its memory before the first step and holds on to it: memory that is fresh is slow to come by, on a virtual machine above all.
 	roomy  bool
 	last   *snapshot // taken last; nil without
 	done   chan error
@@ -47,7 +47,8 @@ func (s *saver) save(ctx context.Context, c Checkpoint) error {
 }
 
 func (s *saver) fresh() *snapshot {
-	return &snapshot{buffers: map[string][]float32{}, alloc: s.kernels.Alloc, threads: s.kernels.Info().Threads}
+	device := s.kernels.Info()
+	return &snapshot{buffers: map[string][]float32{}, onHost: device.Kind == "cpu", alloc: s.kernels.Alloc, threads: device.Threads}
 }
 
 // wait returns when no checkpoint is on its way.

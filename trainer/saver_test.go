@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"millrace/trainer"
+	"millrace/trainer/engine"
 	"millrace/trainer/engine/cpu"
 )
 
@@ -78,6 +79,44 @@ func TestTrainingGoesOnWhileACheckpointIsSaved(t *testing.T) {
 		t.Errorf("%v", s.order)
 	}
 	same(t, plain, s.memory, 1) // the files are those of their step
+}
+
+// counting counts what is taken of a device's memory.
+type counting struct {
+	engine.Kernels
+	taken atomic.Int64
+}
+
+func (c *counting) Alloc(n int) []float32 {
+	c.taken.Add(1)
+	return c.Kernels.Alloc(n)
+}
+
+// The copies of checkpoints take no memory while training goes on, and none at all where nothing comes after the only one.
+func TestTheMemoryOfCopiesIsTakenBeforeTheFirstStep(t *testing.T) {
+	takes := func(every int64) (before, after int64) {
+		c := tiny()
+		c.CheckpointEvery = every
+		k, m := &counting{Kernels: cpu.Reference()}, newMemory()
+		m.onMetrics = func(step int64) error {
+			if step == 1 {
+				before = k.taken.Load()
+			}
+			after = k.taken.Load()
+			return nil
+		}
+		if _, err := trainer.Run(context.Background(), job(c, k, m)); err != nil {
+			t.Fatal(err)
+		}
+		return before, after
+	}
+	often, end := takes(10)
+	if often != end {
+		t.Errorf("%d pieces of memory were taken during the training", end-often)
+	}
+	if last, _ := takes(40); last >= often {
+		t.Errorf("%d pieces of memory were taken with one checkpoint at the end, %d with several", last, often)
+	}
 }
 
 func TestACheckpointThatCannotBeSavedEndsTheTraining(t *testing.T) {

@@ -111,8 +111,9 @@ func elements(p []byte, x []float32, from int64, download func(dst, src []float3
 type snapshot struct {
 	Checkpoint
 	buffers map[string][]float32 // by file and tensor, to be used again
-	// alloc is where buffers come from that are in the device's memory too, and threads is how many copy them: what takes time is to touch pages
-	// for the first time, small ones above all.
+	// onHost: the device's memory is the host's. Then alloc is where buffers come from, and threads is how many copy them: what takes time is to
+	// touch pages for the first time, small ones above all.
+	onHost  bool
 	alloc   func(n int) []float32
 	threads int
 }
@@ -137,16 +138,15 @@ func (s *snapshot) take(c Checkpoint) error {
 			for _, x := range live.file.Tensors {
 				key := f.Name + "/" + x.Name
 				b := s.buffers[key]
-				onHost := live.file.Download == nil // where the device's memory is
 				if len(b) != len(x.Data) {
-					if onHost {
+					if s.onHost {
 						b = s.alloc(len(x.Data))
 					} else {
 						b = make([]float32, len(x.Data))
 					}
 					s.buffers[key] = b
 				}
-				if onHost {
+				if s.onHost {
 					pieces = cut(pieces, b, x.Data)
 				} else {
 					live.file.Download(b, x.Data)

@@ -131,12 +131,12 @@ func (cmd *exportCmd) write(m *exchange.Model, name string, limit int64) ([]stri
 	switch exchange.Format(cmd.Format) {
 	case exchange.GGUF:
 		base := cmd.file
-		switch {
-		case base != "":
-		case d != "":
-			base = plainName(name) + "-" + cmd.DType + ".gguf"
-		default:
-			base = plainName(name) + ".gguf"
+		if base == "" {
+			base = plainName(name)
+			if d != "" {
+				base += "-" + cmd.DType
+			}
+			base += ".gguf"
 		}
 		path, err := file(base, func(w io.Writer) error { _, err := m.WriteGGUF(w, d, name); return err })
 		return []string{path}, err

@@ -104,21 +104,30 @@ func TestATrainingGoesOnWhileNATSIsAway(t *testing.T) {
 func TestANodeThatStartsBeforeItsNATSWaitsForIt(t *testing.T) {
 	t.Parallel()
 	addr, store := freeport.Addr(t), t.TempDir()
-	came := make(chan *server.Server, 1)
-	var asked sync.Once // the server comes once the node has found nobody
+	alone := make(chan struct{})
 	log := slog.New(slog.NewTextHandler(writerFunc(func(p []byte) {
-		if bytes.Contains(p, []byte("asking again")) {
-			asked.Do(func() { go func() { came <- natsAt(t, addr, store) }() })
+		if bytes.Contains(p, []byte("asking again")) { // said once
+			close(alone)
 		}
 	}), nil))
-	n, err := node.Open(t.Context(), node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0", NATS: node.NATS{URL: "nats://" + addr}, Log: log})
-	if err != nil {
-		t.Fatal(err)
+	config := node.Config{Data: t.TempDir(), Addr: "127.0.0.1:0", NATS: node.NATS{URL: "nats://" + addr}, Log: log}
+	opened := make(chan error, 1)
+	go func() {
+		n, err := node.Open(t.Context(), config)
+		if err == nil {
+			err = n.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case <-alone:
+	case err := <-opened:
+		t.Fatalf("it did not wait: %v", err)
 	}
-	if err := n.Close(); err != nil {
+	nats := natsAt(t, addr, store)
+	if err := <-opened; err != nil {
 		t.Error(err)
 	}
-	nats := <-came
 	nats.Shutdown()
 	nats.WaitForShutdown()
 }

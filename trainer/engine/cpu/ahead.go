@@ -1,6 +1,6 @@
 package cpu
 
-// ahead is a block of a matrix that will be packed next. Packing reads little at a time from many rows, which memory answers slowly (10 GB/s
+// ahead is a block of a matrix that will be packed next. That reads little at a time from many rows, which memory answers slowly (10 GB/s
 // a thread, a tenth of a product's time); so the tiles that multiply meanwhile ask for its lines, each for a few rows of one line's width.
 type ahead struct {
 	from          []float32 // its first value

@@ -20,7 +20,7 @@ type product struct {
 // and a longer one would leave no room there for A.
 const depth = 512
 
-// far is the distance from which on a tile's share of successive rows is brought together before it is used: so far apart,
+// far is the distance from which on a tile's share of successive rows is brought together, to be used more than once: so far apart,
 // rows fall into few sets of the cache and each on a page of its own. Nearer ones cost less where they lie (measured).
 const far = 512
 
@@ -34,8 +34,8 @@ func depths(k int) int {
 // smallProduct is the number of multiply-adds below which handing work to another thread costs more than it gains.
 const smallProduct = 1 << 16
 
-// product cuts C into blocks of rows and groups of panels. A task packs its own panels of B just before it uses them, into
-// its thread's cache; nothing is shared, so no thread waits for another's packing.
+// product cuts C into blocks of rows and groups of panels. A task packs its own panels of B, before it uses them or, where
+// they only have to be copied, while it does, into its thread's cache; nothing is shared, so no thread waits for another's packing.
 func (k *fast) product(p product) {
 	if k.precision == engine.BF16 {
 		k.productBF16(p)
@@ -58,7 +58,7 @@ type grid struct {
 	rows, blocks, group, panels int
 }
 
-// packsA and packsB say which operands are brought together before use.
+// packsA and packsB say which operands are brought together.
 func (p *product) packsA() bool { return p.aCol >= far }
 func (p *product) packsB() bool { return p.bCol != 1 || p.bRow >= far }
 
